@@ -1,0 +1,3 @@
+"""Apache Airflow provider for Huawei Cloud ModelArts visualization jobs."""
+
+__version__ = "0.1.0"

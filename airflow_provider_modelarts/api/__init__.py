@@ -1,0 +1,1 @@
+"""ModelArts' REST API v1 in Python: visualization jobs. Imports no Airflow."""

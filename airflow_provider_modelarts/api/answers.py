@@ -1,0 +1,225 @@
+"""From an HTTP answer to the exception that it stands for: every envelope and code that the API is known for."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+from airflow_provider_modelarts.api.errors import (
+    ModelArtsAuthenticationError,
+    ModelArtsBadRequestError,
+    ModelArtsConflictError,
+    ModelArtsError,
+    ModelArtsMalformedResponseError,
+    ModelArtsNameTakenError,
+    ModelArtsNotFoundError,
+    ModelArtsPermissionError,
+    ModelArtsQuotaError,
+    ModelArtsRetiredError,
+    ModelArtsServerError,
+    ModelArtsThrottledError,
+    unknown_outcome,
+)
+
+_CODES: Final[dict[type[ModelArtsError], str]] = {
+    ModelArtsNotFoundError: "ModelArts.0102 ModelArts.0015",
+    ModelArtsNameTakenError: "ModelArts.0103",
+    ModelArtsConflictError: "ModelArts.0105",
+    ModelArtsQuotaError: "ModelArts.0106 ModelArts.0113 ModelArts.0116 ModelArts.0118 ModelArts.7006",
+    ModelArtsPermissionError: (
+        "ModelArts.0108 ModelArts.0109 ModelArts.0111 ModelArts.0112 ModelArts.0407 ModelArts.0415 ModelArts.2785 "
+        "ModelArts.4116 ModelArts.4118 APIGW.0302 APIGW.0304 APIGW.0306 APIGW.0310 APIGW.0401 APIGW.0402 APIGW.0404 "
+        "APIGW.0501 APIGW.0502 APIGW.0801 APIGW.0802"
+    ),
+    ModelArtsAuthenticationError: (
+        "ModelArts.0201 ModelArts.0202 ModelArts.0203 ModelArts.0204 ModelArts.0205 ModelArts.0206 ModelArts.0207 "
+        "ModelArts.0208 ModelArts.0209 ModelArts.0210 ModelArts.0211 ModelArts.0212 APIGW.0301 APIGW.0303 APIGW.0305 "
+        "APIGW.0307 APIGW.0311 IAM.1104 IAM.1105 IAM.1106 IAM.1107 IAM.1108"
+    ),
+    ModelArtsThrottledError: "ModelArts.0114 ModelArts.6101 APIGW.0308 IAM.0012",
+    ModelArtsServerError: (
+        "ModelArts.0010 ModelArts.0012 ModelArts.0013 ModelArts.0401 ModelArts.0402 ModelArts.0403 ModelArts.7001 "
+        "ModelArts.7008 ModelArts.7009 ModelArts.7100 ModelArts.7101"
+    ),
+    ModelArtsBadRequestError: (
+        "ModelArts.0101 ModelArts.0104 ModelArts.0107 ModelArts.0110 ModelArts.0404 ModelArts.0405 ModelArts.0406 "
+        "ModelArts.0413 ModelArts.2604 ModelArts.2606 ModelArts.2608 ModelArts.4104 ModelArts.7002 ModelArts.7003 "
+        "ModelArts.7004 ModelArts.7005"
+    ),
+    ModelArtsRetiredError: "APIGW.0101",
+}
+"""What the codes mean for a caller. The vendor's table changed over time, and most codes never had an HTTP status."""
+
+_BY_CODE: Final = {code: kind for kind, codes in _CODES.items() for code in codes.split()}
+
+_BY_STATUS: Final[dict[int, type[ModelArtsError]]] = {
+    401: ModelArtsAuthenticationError,
+    403: ModelArtsPermissionError,
+    408: ModelArtsServerError,
+    409: ModelArtsConflictError,
+    429: ModelArtsThrottledError,
+}
+
+_PROJECT_CODES: Final = ("ModelArts.0204", "ModelArts.0210", "ModelArts.0212", "APIGW.0310", "IAM.1109")
+_MAX_CLOCK_SKEW: Final = timedelta(minutes=15)
+_TEXT_LIMIT: Final = 300
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is needed of an HTTP answer to make an exception of it."""
+
+    method: str
+    url: str
+    status_code: int
+    headers: Mapping[str, str]
+    body: bytes
+    action: str = ""
+    """IAM action that the operation needs, such as ``modelarts:tensorboard:get``; named where permission is missing."""
+    names_job: bool = False
+    """Whether the URL names a job, so that a bare 404 can only mean that job."""
+    secrets: tuple[str, ...] = ()
+    """What was sent and must not be repeated: gateways echo headers in their messages."""
+    retry_after: float | None = None
+
+    def decode(self) -> Any:
+        """Return the decoded body, None when it is not JSON."""
+        try:
+            return json.loads(self.body)
+        except ValueError:
+            return None
+
+
+def error_in(answer: Answer) -> ModelArtsError | None:
+    """
+    Return the exception that an answer stands for, None when it is a success.
+
+    Failure is any HTTP status but 2xx, ``is_success`` false or an ``error_code``: the API uses all three. The text
+    may be in ``error_message`` (2021 on), ``error_msg`` (before, gateway, IAM) or ``error.message`` (Keystone).
+    """
+    data = answer.decode()
+    data = data if isinstance(data, Mapping) else {}
+    keystone = data.get("error")
+    keystone = keystone if isinstance(keystone, Mapping) else {}
+    error_code = _text_of(data.get("error_code"))
+    failed = str(data.get("is_success")).lower() == "false" or bool(error_code) or not _ok(answer.status_code)
+    if not failed:
+        return None
+    message = next(filter(None, map(_text_of, (data.get("error_message"), data.get("error_msg")))), None)
+    message = message or _text_of(keystone.get("message")) or _excerpt(answer.body)
+    message = redact(message, answer.secrets)
+    request_id = _header(answer.headers, "X-Request-Id") or _text_of(data.get("request_id"))
+    code = (error_code or "").replace("APIG.", "APIGW.")
+    kind = _classify(answer, code, message, has_envelope=bool(data))
+    part, hint = _advice(kind, code, answer)
+    text = (
+        f"{answer.method} {answer.url} answered HTTP {answer.status_code}"
+        f"{f', {error_code}' if error_code else ''}{f': {message}' if message else ' with an empty body'}"
+        f"{f' (request id {request_id})' if request_id else ''}"
+    )
+    return kind(
+        f"{text.rstrip('.')}. {hint}{unknown_outcome(answer.method, kind.may_have_happened)}".strip(),
+        method=answer.method,
+        url=answer.url,
+        status_code=answer.status_code,
+        error_code=error_code,
+        error_message=message,
+        request_id=request_id,
+        retry_after=answer.retry_after,
+        part=part,
+    )
+
+
+def malformed(answer: Answer, reason: str) -> ModelArtsMalformedResponseError:
+    """Return the exception for a success that cannot be read."""
+    request_id = _header(answer.headers, "X-Request-Id")
+    excerpt = redact(_excerpt(answer.body), answer.secrets)
+    return ModelArtsMalformedResponseError(
+        f"{answer.method} {answer.url} answered HTTP {answer.status_code}, but {reason}: {excerpt or 'empty body'}"
+        f"{f' (request id {request_id})' if request_id else ''}. {ModelArtsMalformedResponseError.hint}"
+        f"{unknown_outcome(answer.method, ModelArtsMalformedResponseError.may_have_happened)}",
+        method=answer.method,
+        url=answer.url,
+        status_code=answer.status_code,
+        request_id=request_id,
+    )
+
+
+def redact(text: str, secrets: Iterable[str]) -> str:
+    """Return the text with what must not be shown replaced, also where a gateway repeats a signed request."""
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, "***")
+    return re.sub(r"(?i)(x-security-token|x-auth-token):[^|\s]+", r"\1:***", text)
+
+
+def _classify(answer: Answer, code: str, message: str, *, has_envelope: bool) -> type[ModelArtsError]:
+    if code == "ModelArts.0102" and "workspace" in message.lower():
+        # The code meant "resource does not exist" until 2021 and "workspace does not exist" after it.
+        return ModelArtsBadRequestError
+    status = answer.status_code
+    if code in _BY_CODE:
+        return _BY_CODE[code]
+    if status in (404, 410):
+        missing_job = code.startswith("ModelArts.") or (answer.names_job and (has_envelope or not answer.body.strip()))
+        return ModelArtsNotFoundError if missing_job else ModelArtsRetiredError
+    if status in _BY_STATUS:
+        return _BY_STATUS[status]
+    return ModelArtsBadRequestError if 300 <= status < 500 else ModelArtsServerError
+
+
+def _advice(kind: type[ModelArtsError], code: str, answer: Answer) -> tuple[str, str]:
+    """Return which part failed, and what to do next."""
+    skew = _clock_skew(answer)
+    location = _header(answer.headers, "Location")
+    if kind is ModelArtsAuthenticationError and abs(skew) > _MAX_CLOCK_SKEW:
+        minutes = round(abs(skew).total_seconds() / 60)
+        direction = "ahead of" if skew > timedelta() else "behind"
+        return "clock", f"This machine's clock is {minutes} min {direction} the server's; 15 min are allowed. Set it."
+    if code in _PROJECT_CODES:
+        return (
+            "project",
+            "Set project_id of the connection to the project of its region that the credentials belong to.",
+        )
+    if kind is ModelArtsPermissionError and answer.action:
+        return kind.part, (
+            f"The caller needs the IAM action {answer.action}, and ModelArts must be authorized to reach OBS "
+            "(ModelArts console, Settings)."
+        )
+    if 300 <= answer.status_code < 400 and location:
+        return (
+            "endpoint",
+            f"It redirects to {location}, where credentials are not sent. Set host to the right endpoint.",
+        )
+    return kind.part, kind.hint
+
+
+def _clock_skew(answer: Answer) -> timedelta:
+    """Return by how much this machine's clock is ahead of the server's, as far as the answer is dated."""
+    try:
+        return datetime.now(timezone.utc) - parsedate_to_datetime(_header(answer.headers, "Date") or "")
+    except (TypeError, ValueError):
+        return timedelta()
+
+
+def _ok(status_code: int) -> bool:
+    return 200 <= status_code < 300
+
+
+def _text_of(value: Any) -> str | None:
+    return str(value) if value not in (None, "") else None
+
+
+def _header(headers: Mapping[str, str], name: str) -> str | None:
+    return headers.get(name) or headers.get(name.lower())
+
+
+def _excerpt(body: bytes) -> str:
+    """Return the start of a body that is no JSON envelope, on one line, HTML tags taken out."""
+    text = re.sub(r"<[^>]*>", " ", body[: 4 * _TEXT_LIMIT].decode("utf-8", errors="replace"))
+    return " ".join(text.split())[:_TEXT_LIMIT]

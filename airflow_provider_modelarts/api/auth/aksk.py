@@ -1,0 +1,124 @@
+"""AK/SK signatures and the credential chain, through Huawei's SDK."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlsplit
+
+import requests
+from huaweicloudsdkcore.auth.credentials import BasicCredentials
+from huaweicloudsdkcore.auth.provider import CredentialProviderChain
+from huaweicloudsdkcore.exceptions.exception_handler import DefaultExceptionHandler
+from huaweicloudsdkcore.exceptions.exceptions import SdkException
+from huaweicloudsdkcore.http.http_client import HttpClient
+from huaweicloudsdkcore.http.http_config import HttpConfig
+from huaweicloudsdkcore.sdk_request import SdkRequest
+
+from airflow_provider_modelarts.api.auth.base import ModelArtsAuth, OnSecret
+from airflow_provider_modelarts.api.errors import ModelArtsAuthenticationError, ModelArtsConnectionError
+
+log = logging.getLogger(__name__)
+
+_SIGNED_HEADERS: Final = ("Content-Type", "X-Project-Id", "X-Sdk-Date")
+
+
+class AkSkAuth(ModelArtsAuth):
+    """
+    Signs requests with an AK/SK pair (algorithm SDK-HMAC-SHA256), temporary or not.
+
+    :param access_key: AK
+    :param secret_key: SK
+    :param security_token: belongs to a temporary pair
+    """
+
+    def __init__(self, access_key: str, secret_key: str, security_token: str | None = None) -> None:
+        self._credentials = BasicCredentials(access_key, secret_key).with_security_token(security_token)
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        sdk_request = _sdk_request(request)
+        self._credentials.sign_request(sdk_request)
+        request.headers.update(sdk_request.header_params)
+        return request
+
+
+class CredentialChainAuth(ModelArtsAuth):
+    """
+    Signs requests with what the credential chain of Huawei's SDK finds: environment, profile file, ECS agency.
+
+    The SDK renews what expires.
+
+    :param project_id: wins over the project that the chain names
+    :param on_secret: told of each new secret key and security token
+    """
+
+    def __init__(self, project_id: str | None, on_secret: OnSecret) -> None:
+        self._project_id = project_id
+        self._on_secret = on_secret
+        self._lock = threading.Lock()
+        self._credentials: Any = None
+        self._http_client: Any = None
+        self._told: str | None = None
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        sdk_request = _sdk_request(request)
+        with self._lock:
+            credentials = self._resolved()
+            try:
+                credentials.process_auth_request(sdk_request, self._http_client).result()
+            except (SdkException, requests.RequestException) as error:
+                raise ModelArtsConnectionError(
+                    f"The credential chain could not renew the temporary AK and SK: {error}. It is tried again."
+                ) from error
+            self._tell(credentials)
+        request.headers.update(sdk_request.header_params)
+        return request
+
+    def project_id(self) -> str | None:
+        with self._lock:
+            project_id: str | None = self._resolved().project_id
+        return project_id
+
+    def _resolved(self) -> Any:
+        if self._credentials is None:
+            credentials = _chain_credentials()
+            credentials.project_id = self._project_id or credentials.project_id
+            self._http_client = HttpClient(HttpConfig.get_default_config(), None, DefaultExceptionHandler(), log)
+            self._tell(credentials)
+            self._credentials = credentials
+        return self._credentials
+
+    def _tell(self, credentials: Any) -> None:
+        if credentials.sk != self._told:
+            self._told = credentials.sk
+            for secret in filter(None, (credentials.sk, credentials.security_token)):
+                self._on_secret(secret)
+
+
+def _chain_credentials() -> Any:
+
+    try:
+        return CredentialProviderChain.get_basic_credential_provider_chain().get_credentials()
+    except (SdkException, requests.RequestException) as error:
+        raise ModelArtsAuthenticationError(
+            "The connection has no login, and the credential chain (environment HUAWEICLOUD_SDK_AK and "
+            "HUAWEICLOUD_SDK_SK, ~/.huaweicloud/credentials, agency of the ECS instance) has none either: "
+            f"{error}"
+        ) from error
+
+
+def _sdk_request(request: requests.PreparedRequest) -> Any:
+    """Return the SDK's idea of a request: the same bytes, and only the headers that are to be signed."""
+
+    parts = urlsplit(request.url or "")
+    headers = {name: request.headers[name] for name in _SIGNED_HEADERS if name in request.headers}
+    return SdkRequest(
+        method=request.method,
+        schema=parts.scheme,
+        host=parts.netloc,
+        resource_path=parts.path,
+        query_params=parse_qsl(parts.query, keep_blank_values=True),
+        header_params={**headers, "Host": parts.netloc},
+        body=request.body or "",
+    )

@@ -1,0 +1,111 @@
+"""IAM tokens, which are Keystone v3 tokens, through Keystone's client."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Final
+
+import requests
+from keystoneauth1 import exceptions
+from keystoneauth1.access import AccessInfoV3
+from keystoneauth1.identity.v3 import Password
+from keystoneauth1.session import Session
+
+from airflow_provider_modelarts.api.answers import Answer, error_in, malformed
+from airflow_provider_modelarts.api.auth.base import ModelArtsAuth, OnSecret
+from airflow_provider_modelarts.api.errors import ModelArtsError
+from airflow_provider_modelarts.api.transport import answer_of, connection_error
+
+if TYPE_CHECKING:
+    from airflow_provider_modelarts.api.config import ModelArtsConfig
+
+log = logging.getLogger(__name__)
+
+_RENEWAL_MARGIN: Final = 3600.0
+
+
+class IamTokenAuth(ModelArtsAuth):
+    """
+    Sends a project-scoped IAM token, which is a Keystone v3 token, in ``X-Auth-Token``.
+
+    The token is kept, and renewed before it expires (an hour, or a tenth of its life when that is less).
+
+    :param config: IAM endpoint, user, password, account, and the project by id or by the region's name
+    :param session: what HTTP goes through
+    :param on_secret: told of each token
+    """
+
+    def __init__(self, config: ModelArtsConfig, session: requests.Session, on_secret: OnSecret) -> None:
+        self._config = config
+        self._session = session
+        self._on_secret = on_secret
+        self._lock = threading.Lock()
+        self._plugin: Password | None = None
+        self._access: AccessInfoV3 | None = None
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["X-Auth-Token"] = self._token().auth_token
+        return request
+
+    def project_id(self) -> str | None:
+        project_id: str | None = self._token().project_id
+        return project_id
+
+    def renew(self) -> bool:
+        with self._lock:
+            known, self._access = self._access, None
+        return known is not None
+
+    def _token(self) -> AccessInfoV3:
+        with self._lock:
+            if self._access is None or self._access.will_expire_soon(_margin(self._access)):
+                self._access = self._fetch()
+                self._on_secret(self._access.auth_token)
+            return self._access
+
+    def _fetch(self) -> AccessInfoV3:
+        config = self._config
+        if self._plugin is None:
+            if not config.project_id and not config.region:
+                raise ValueError("project_id: needed to get a token, unless region names the project")
+            self._plugin = Password(
+                auth_url=f"{config.iam_url}/v3",
+                username=config.login,
+                password=config.password,
+                user_domain_name=config.domain_name,
+                project_id=config.project_id,
+                project_name=None if config.project_id else config.region,
+                include_catalog=False,
+            )
+        session = Session(
+            session=self._session,
+            verify=config.verify,
+            timeout=config.read_timeout,
+            redirect=False,
+        )
+        log.debug("Getting an IAM token from %s", config.iam_url)
+        try:
+            return self._plugin.get_auth_ref(session)
+        except exceptions.HttpError as error:
+            raise self._refused(error.response) from None
+        except exceptions.InvalidResponse as error:
+            raise malformed(self._answer(error.response), "it is no token") from None
+        except exceptions.ConnectionError as error:
+            cause = error.__context__
+            if not isinstance(cause, requests.RequestException):
+                raise
+            raise connection_error(cause, method="POST", url=self._plugin.token_url) from None
+
+    def _refused(self, response: requests.Response) -> ModelArtsError:
+        answer = self._answer(response)
+        return error_in(answer) or malformed(answer, "it is no token")
+
+    def _answer(self, response: requests.Response) -> Answer:
+        return answer_of(response, extra_secrets=(self._config.password or "",))
+
+
+def _margin(access: AccessInfoV3) -> int:
+    if access.expires is None or access.issued is None:
+        return 0
+    return int(min(_RENEWAL_MARGIN, (access.expires - access.issued).total_seconds() / 10))

@@ -1,0 +1,159 @@
+"""One tree of exceptions for all that can go wrong with the API. Each knows whether trying again may help."""
+
+from __future__ import annotations
+
+
+class ModelArtsError(Exception):
+    """
+    A call of the API failed. ``str()`` of it says what happened, where, and what to do next; it never holds a secret.
+
+    :param message: the whole text
+    :param method: HTTP method of the request
+    :param url: URL of the request, the job id in its path
+    :param status_code: HTTP status of the answer; None when there was none
+    :param error_code: code of the answer, such as ``ModelArts.0102``, ``APIGW.0301`` or ``IAM.0002``
+    :param error_message: text of the answer
+    :param request_id: what the vendor's support asks for
+    :param retry_after: how long the server wants to be left alone, in seconds
+    :param retryable: whether trying again, with nothing changed, may help; by default what the class says
+    :param may_have_happened: whether the server may have carried the request out all the same; by default what the
+        class says
+    :param part: which part failed, in one word for people; by default what the class says
+    """
+
+    part: str = "request"
+    retryable: bool = False
+    may_have_happened: bool = False
+    hint: str = ""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        method: str | None = None,
+        url: str | None = None,
+        status_code: int | None = None,
+        error_code: str | None = None,
+        error_message: str | None = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+        retryable: bool | None = None,
+        may_have_happened: bool | None = None,
+        part: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.method = method
+        self.url = url
+        self.status_code = status_code
+        self.error_code = error_code
+        self.error_message = error_message
+        self.request_id = request_id
+        self.retry_after = retry_after
+        if retryable is not None:
+            self.retryable = retryable
+        if may_have_happened is not None:
+            self.may_have_happened = may_have_happened
+        if part is not None:
+            self.part = part
+
+
+class ModelArtsConnectionError(ModelArtsError):
+    """
+    There was no answer: the name does not resolve, TLS or the proxy failed, the connection was refused or broke.
+
+    ``part`` is ``"DNS"``, ``"TLS"``, ``"proxy"`` or ``"connection"``.
+    """
+
+    part = "connection"
+    retryable = True
+
+
+class ModelArtsTimeoutError(ModelArtsConnectionError):
+    """The server did not answer in time (``connect_timeout``, ``read_timeout``)."""
+
+
+class ModelArtsThrottledError(ModelArtsError):
+    """Too many requests (HTTP 429, APIGW.0308, ModelArts.0114, ModelArts.6101). Nothing was carried out."""
+
+    part = "throttling"
+    retryable = True
+
+
+class ModelArtsAuthenticationError(ModelArtsError):
+    """The credentials are missing, wrong or expired, or belong to another project."""
+
+    part = "credentials"
+    hint = (
+        "Check login and password of the connection (AK and SK, or IAM user and password together with domain_name) "
+        "and its project_id. More than 5 refused signatures lock an AK for 5 minutes."
+    )
+
+
+class ModelArtsPermissionError(ModelArtsError):
+    """The credentials are right, but may not do this."""
+
+    part = "permission"
+
+
+class ModelArtsNotFoundError(ModelArtsError):
+    """There is no such job (ModelArts.0102, ModelArts.0015): a wrong id, a deleted job, or another project."""
+
+    part = "job"
+    hint = "Check the job id, and the project_id and region of the connection. A deleted job looks like this too."
+
+
+class ModelArtsConflictError(ModelArtsError):
+    """The state of things forbids it: the name is taken (ModelArts.0103), or the job's status (ModelArts.0105)."""
+
+    hint = "The job's status does not allow this now."
+
+
+class ModelArtsNameTakenError(ModelArtsConflictError):
+    """A job of this name exists (ModelArts.0103)."""
+
+    hint = "Choose another job_name, or delete the job that has it."
+
+
+class ModelArtsQuotaError(ModelArtsError):
+    """A quota is used up (ModelArts.0106, 0113, 0116, 0118)."""
+
+    hint = "Stop or delete jobs that are no longer needed, or have the quota raised."
+
+
+class ModelArtsBadRequestError(ModelArtsError):
+    """The server refuses the request as it is."""
+
+    hint = "Correct what the message names."
+
+
+class ModelArtsServerError(ModelArtsError):
+    """The server failed (HTTP 5xx, ModelArts.0010, APIGW.0601 and the like)."""
+
+    part = "server"
+    retryable = True
+    may_have_happened = True
+
+
+class ModelArtsMalformedResponseError(ModelArtsError):
+    """The answer is not what the API answers: HTML, an empty or cut body, wrong types."""
+
+    part = "endpoint"
+    retryable = True
+    may_have_happened = True
+    hint = "Check that host names the ModelArts endpoint, and whether a proxy answers in its place."
+
+
+class ModelArtsRetiredError(ModelArtsError):
+    """The API itself is not there (APIGW.0101)."""
+
+    part = "endpoint"
+    hint = (
+        "No visualization-jobs API answers at this endpoint: either host or region of the connection is wrong, or the "
+        "API was retired there. Huawei Cloud's public regions closed the old training management, to which it "
+        "belongs, on 2023-06-30."
+    )
+
+
+def unknown_outcome(method: str, may_have_happened: bool) -> str:
+    """Return the sentence that a failed request deserves when it may have changed something all the same."""
+    return " Whether it was carried out is not known." if may_have_happened and method != "GET" else ""

@@ -1,0 +1,273 @@
+"""What the API talks about: statuses, visualization jobs, pages of jobs. Frozen, typed, tolerant of what is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, Final
+
+import pendulum
+
+
+class JobStatus(IntEnum):
+    """
+    Status code of a visualization job (API page "Job statuses"; code 22 is known from the SDK reference only).
+
+    The API's own names carry a prefix, ``JOBSTAT_RUNNING``; both spellings are understood where a status is asked for.
+    """
+
+    UNKNOWN = 0
+    INIT = 1
+    IMAGE_CREATING = 2
+    IMAGE_FAILED = 3
+    SUBMIT_TRYING = 4
+    SUBMIT_FAILED = 5
+    DELETE_FAILED = 6
+    WAITING = 7
+    RUNNING = 8
+    KILLING = 9
+    COMPLETED = 10
+    FAILED = 11
+    KILLED = 12
+    CANCELED = 13
+    LOST = 14
+    SCALING = 15
+    SUBMIT_MODEL_FAILED = 16
+    DEPLOY_SERVICE_FAILED = 17
+    CHECK_INIT = 18
+    CHECK_RUNNING = 19
+    CHECK_RUNNING_COMPLETED = 20
+    CHECK_FAILED = 21
+    MOUNT_FAILED = 22
+
+
+READY: Final = frozenset({JobStatus.RUNNING})
+"""The job serves: a visualization job is a server, it does not finish by itself."""
+
+ENDED: Final = frozenset({JobStatus.COMPLETED, JobStatus.KILLED, JobStatus.CANCELED, JobStatus.CHECK_RUNNING_COMPLETED})
+"""The job is over, by a stop, by auto stop or by its own end. The API does not say which of them a stop ends in."""
+
+FAILED: Final = frozenset(
+    {
+        JobStatus.IMAGE_FAILED,
+        JobStatus.SUBMIT_FAILED,
+        JobStatus.DELETE_FAILED,
+        JobStatus.FAILED,
+        JobStatus.LOST,
+        JobStatus.SUBMIT_MODEL_FAILED,
+        JobStatus.DEPLOY_SERVICE_FAILED,
+        JobStatus.CHECK_FAILED,
+        JobStatus.MOUNT_FAILED,
+    }
+)
+"""The job is over because something went wrong."""
+
+ON_THE_WAY: Final = frozenset(JobStatus) - READY - ENDED - FAILED
+"""The job is between two of the others."""
+
+
+def to_status(code: int) -> JobStatus | int:
+    """Return the :class:`JobStatus` of a code, or the code itself when it is not documented."""
+    try:
+        return JobStatus(code)
+    except ValueError:
+        return code
+
+
+def status_label(code: int) -> str:
+    """Return how a status reads in a message: ``RUNNING (8)``, or ``undocumented status 42``."""
+    status = to_status(code)
+    return f"{status.name} ({code})" if isinstance(status, JobStatus) else f"undocumented status {code}"
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """
+    When the API stops a job by itself (request field ``schedule`` of the API page "Creating a visualization job").
+
+    :param duration: how long after its start the job is stopped, in ``time_unit``
+    :param type: always ``"stop"`` today
+    :param time_unit: always ``"HOURS"`` today
+    """
+
+    duration: int
+    type: str = "stop"
+    time_unit: str = "HOURS"
+
+    @classmethod
+    def from_api(cls, data: Mapping[str, Any]) -> Schedule:
+        """Read one entry; the API writes ``time_unit`` in requests and ``timeUnit`` in answers."""
+        return cls(
+            duration=_integer(data, "duration") or 0,
+            type=_text(data, "type") or "stop",
+            time_unit=_text(data, "time_unit") or _text(data, "timeUnit") or "HOURS",
+        )
+
+    def to_api(self) -> dict[str, Any]:
+        """Return the entry as the API wants it in a request."""
+        return {"type": self.type, "time_unit": self.time_unit, "duration": self.duration}
+
+
+@dataclass(frozen=True, slots=True)
+class VisualizationJob:
+    """
+    A visualization job as the API describes it. What an answer leaves out is ``None`` here.
+
+    :param job_id: decimal digits; a number in the API, kept as text because it only ever goes into a path
+    :param status: a :class:`JobStatus`, or the plain code when it is not documented; UNKNOWN when it is left out
+    :param create_time: when the job was created, in UTC
+    :param duration: how long the job has run; not zero before RUNNING either, so no sign of readiness
+    :param service_url: page of the job in the console; filled before the job runs, so no sign of readiness
+    :param train_url: OBS path of the files that are shown
+    :param resource_id: billing resource id
+    :param remaining_duration: undocumented; presumably the time left until auto stop, its unit is not known
+    :param schedule: auto stop entries
+    """
+
+    job_id: str
+    status: JobStatus | int
+    job_name: str | None = None
+    create_time: pendulum.DateTime | None = None
+    duration: pendulum.Duration | None = None
+    job_desc: str | None = None
+    service_url: str | None = None
+    train_url: str | None = None
+    resource_id: str | None = None
+    remaining_duration: float | None = None
+    schedule: tuple[Schedule, ...] | None = None
+
+    @classmethod
+    def from_api(cls, data: Mapping[str, Any]) -> VisualizationJob:
+        """
+        Read a job from a decoded answer.
+
+        :raises ValueError: a field has a type that it cannot have, or there is no job id
+        """
+        job_id = _integer(data, "job_id")
+        if job_id is None:
+            raise ValueError("job_id is missing")
+        status = _integer(data, "status")
+        milliseconds = _integer(data, "duration")
+        return cls(
+            job_id=str(job_id),
+            status=JobStatus.UNKNOWN if status is None else to_status(status),
+            job_name=_text(data, "job_name"),
+            create_time=_timestamp(data, "create_time"),
+            duration=None if milliseconds is None else pendulum.duration(milliseconds=milliseconds),
+            job_desc=_text(data, "job_desc"),
+            service_url=_text(data, "service_url"),
+            train_url=_text(data, "train_url"),
+            resource_id=_text(data, "resource_id"),
+            remaining_duration=_number(data, "remaining_duration"),
+            schedule=_schedule(data.get("schedule")),
+        )
+
+    @property
+    def status_name(self) -> str:
+        """Name of the status without the API's prefix, ``RUNNING``; an undocumented code in digits."""
+        return self.status.name if isinstance(self.status, JobStatus) else str(self.status)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the job as the small dict that travels in XComs and events: JSON types only, the same keys always."""
+        return {
+            "job_id": self.job_id,
+            "job_name": self.job_name,
+            "status": int(self.status),
+            "status_name": self.status_name,
+            "service_url": self.service_url,
+            "train_url": self.train_url,
+            "create_time": None if self.create_time is None else self.create_time.to_iso8601_string(),
+            "duration_ms": None if self.duration is None else round(self.duration.total_seconds() * 1000),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class VisualizationJobPage:
+    """
+    One page of the list of jobs (API page "Querying a visualization job list").
+
+    :param jobs: jobs of this page
+    :param job_total_count: how many jobs match, over all pages
+    :param job_count_limit: how many more jobs may be created
+    :param quotas: how many jobs may run at the same time
+    """
+
+    jobs: tuple[VisualizationJob, ...]
+    job_total_count: int
+    job_count_limit: int | None = None
+    quotas: int | None = None
+
+    @classmethod
+    def from_api(cls, data: Mapping[str, Any]) -> VisualizationJobPage:
+        """
+        Read a page from a decoded answer.
+
+        :raises ValueError: a field has a type that it cannot have, or there is no list of jobs
+        """
+        jobs = data.get("jobs")
+        if not isinstance(jobs, list) or not all(isinstance(job, Mapping) for job in jobs):
+            raise ValueError("jobs is not a list of objects")
+        total = _integer(data, "job_total_count")
+        return cls(
+            jobs=tuple(VisualizationJob.from_api(job) for job in jobs),
+            job_total_count=len(jobs) if total is None else total,
+            job_count_limit=_integer(data, "job_count_limit"),
+            quotas=_integer(data, "quotas"),
+        )
+
+
+def _text(data: Mapping[str, Any], field: str) -> str | None:
+    value = data.get(field)
+    if value is None or isinstance(value, str):
+        return value
+    raise ValueError(f"{field} is not text: {value!r}")
+
+
+def _number(data: Mapping[str, Any], field: str) -> float | None:
+    """Read a number that the API writes as a number or as a string."""
+    value = data.get(field)
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise ValueError(f"{field} is not a number: {value!r}")
+    try:
+        return float(value)
+    except ValueError:
+        raise ValueError(f"{field} is not a number: {value!r}") from None
+
+
+def _integer(data: Mapping[str, Any], field: str) -> int | None:
+    value = data.get(field)
+    if isinstance(value, str) and value.lstrip("-").isdecimal():
+        return int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    number = _number(data, field)
+    if number is None:
+        return None
+    if not number.is_integer():
+        raise ValueError(f"{field} is not a whole number: {value!r}")
+    return int(number)
+
+
+def _timestamp(data: Mapping[str, Any], field: str) -> pendulum.DateTime | None:
+    """Read a point in time; the API means milliseconds, but some deployments are seen to send seconds."""
+    value = _integer(data, field)
+    if value is None:
+        return None
+    if 10**9 <= value < 10**11:
+        return pendulum.from_timestamp(value)
+    if 10**12 <= value < 10**14:
+        return pendulum.from_timestamp(value / 1000)
+    return None
+
+
+def _schedule(value: Any) -> tuple[Schedule, ...] | None:
+    """Read auto stop entries; documented as one object, shown as a list of one."""
+    if value is None:
+        return None
+    entries: Sequence[Any] = value if isinstance(value, list) else [value]
+    if not all(isinstance(entry, Mapping) for entry in entries):
+        raise ValueError(f"schedule is not a list of objects: {value!r}")
+    return tuple(Schedule.from_api(entry) for entry in entries)

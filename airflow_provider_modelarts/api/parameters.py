@@ -1,0 +1,181 @@
+"""What may be sent: each parameter checked against the API's constraints before anything leaves the machine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, TypeAlias
+
+from airflow_provider_modelarts.api.models import JobStatus, Schedule, to_status
+
+JOB_TYPES: Final = ("tensorboard", "mindinsight")
+SORT_FIELDS: Final = ("job_id", "job_name", "job_desc", "create_time", "status")
+ORDERS: Final = ("asc", "desc")
+MAX_PER_PAGE: Final = 1000
+
+_JOB_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,20}")
+_STATUS_PREFIX: Final = "JOBSTAT_"
+
+StatusLike: TypeAlias = "int | str | JobStatus"
+"""A status as people write it: ``8``, ``"8"``, ``"RUNNING"``, ``"JOBSTAT_RUNNING"``, ``JobStatus.RUNNING``."""
+
+ScheduleLike: TypeAlias = "Schedule | Mapping[str, Any] | Iterable[Schedule | Mapping[str, Any]]"
+"""Auto stop as people write it: a :class:`Schedule`, the API's own object, or a list of one."""
+
+
+def checked_job_id(job_id: object) -> str:
+    """
+    Return a job id as it goes into a path.
+
+    :raises ValueError: it is not made of decimal digits only
+    """
+    text = str(job_id)
+    if isinstance(job_id, bool) or not (text.isascii() and text.isdigit()):
+        raise ValueError(f"job_id: {job_id!r} is no job id; a job id is made of digits only, such as 197")
+    return text
+
+
+def checked_status(status: object) -> JobStatus | int:
+    """
+    Return the status that is meant by a code, by its digits or by a name with or without ``JOBSTAT_``.
+
+    :raises ValueError: there is no such status
+    """
+    if isinstance(status, int) and not isinstance(status, bool) and status >= 0:
+        return to_status(status)
+    if isinstance(status, str):
+        text = status.strip()
+        if text.isascii() and text.isdigit():
+            return to_status(int(text))
+        name = text.upper().removeprefix(_STATUS_PREFIX)
+        if name in JobStatus.__members__:
+            return JobStatus[name]
+    names = ", ".join(f"{known.name} ({known.value})" for known in JobStatus)
+    raise ValueError(f"status: {status!r} is no status code or name. Known are {names}")
+
+
+def list_query(
+    *,
+    status: StatusLike | None,
+    per_page: int,
+    page: int,
+    sort_by: str,
+    order: str,
+    search_content: str | None,
+    workspace_id: str | None,
+) -> dict[str, str]:
+    """
+    Return the query of the list operation. All of paging and sorting is sent: defaults differ between deployments.
+
+    :raises ValueError: a parameter is outside what the API takes; the text names it
+    """
+    query = {
+        "per_page": str(_whole_number("per_page", per_page, 1, MAX_PER_PAGE)),
+        "page": str(_whole_number("page", page, 1, None)),
+        "sortBy": _one_of("sort_by", sort_by, SORT_FIELDS),
+        "order": _one_of("order", order, ORDERS),
+    }
+    if status is not None:
+        query["status"] = str(int(checked_status(status)))
+    if search_content:
+        query["search_content"] = _text("search_content", search_content, 64)
+    if workspace_id is not None:
+        query["workspace_id"] = _text("workspace_id", workspace_id, None)
+    return query
+
+
+def create_body(
+    *,
+    job_name: str,
+    train_url: str,
+    job_desc: str | None,
+    job_type: str,
+    flavor: str | None,
+    schedule: ScheduleLike | None,
+    workspace_id: str | None,
+) -> dict[str, Any]:
+    """
+    Return the body of the create operation.
+
+    :raises ValueError: a parameter is outside what the API takes; the text names it
+    """
+    if not isinstance(job_name, str) or not _JOB_NAME.fullmatch(job_name):
+        raise ValueError(f"job_name: {job_name!r} is not 1 to 20 letters, digits, '_' or '-'")
+    body: dict[str, Any] = {
+        "job_name": job_name,
+        "train_url": _obs_path(train_url),
+        "job_type": _one_of("job_type", job_type, JOB_TYPES),
+    }
+    if job_desc is not None:
+        body["job_desc"] = checked_job_desc(job_desc)
+    if flavor is not None:
+        body["flavor"] = {"code": _text("flavor", flavor, None)}
+    if schedule is not None:
+        body["schedule"] = _schedule(schedule)
+    if workspace_id is not None:
+        body["workspace_id"] = _text("workspace_id", workspace_id, None)
+    return body
+
+
+def checked_job_desc(job_desc: object) -> str:
+    """
+    Return a description of a job.
+
+    :raises ValueError: it is no text of at most 256 characters
+    """
+    if job_desc == "":
+        return ""
+    return _text("job_desc", job_desc, 256)
+
+
+def _obs_path(train_url: object) -> str:
+    """Return ``/bucket/dir/``; ``obs://bucket/dir/`` is what people copy from the console."""
+    text = _text("train_url", train_url, None)
+    path = "/" + text.removeprefix("obs://") if text.startswith("obs://") else text
+    if not re.fullmatch(r"/[^/]+/.+", path) or not re.fullmatch(r"[!-~]+", path) or re.search(r"['{}\[\]]", path):
+        raise ValueError(
+            f"train_url: {train_url!r} is no OBS directory such as /bucket/dir/ "
+            "(not a bare bucket; no blanks, quotes, braces or brackets)"
+        )
+    return path
+
+
+def _schedule(schedule: ScheduleLike) -> list[dict[str, Any]]:
+    """Return auto stop as a list of one, the only form that the API's pages show in a request."""
+    given = [schedule] if isinstance(schedule, (Schedule, Mapping)) else list(schedule)
+    if len(given) != 1:
+        raise ValueError(f"schedule: one entry is needed, {len(given)} are given")
+    entry = given[0]
+    if isinstance(entry, Mapping):
+        unknown = set(entry) - {"type", "time_unit", "duration"}
+        if unknown or "duration" not in entry:
+            raise ValueError(
+                f"schedule: {dict(entry)!r} is not {{'type': 'stop', 'time_unit': 'HOURS', 'duration': 1}}"
+            )
+        entry = Schedule(**entry)
+    if not isinstance(entry, Schedule):
+        raise ValueError(f"schedule: {entry!r} is no Schedule")
+    _one_of("schedule.type", entry.type, ("stop",))
+    _one_of("schedule.time_unit", entry.time_unit, ("HOURS",))
+    _whole_number("schedule.duration", entry.duration, 1, 24)
+    return [entry.to_api()]
+
+
+def _one_of(field: str, value: object, allowed: tuple[str, ...]) -> str:
+    if not isinstance(value, str) or value not in allowed:
+        raise ValueError(f"{field}: {value!r} is not one of {', '.join(allowed)}")
+    return value
+
+
+def _whole_number(field: str, value: object, low: int, high: int | None) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and low <= value and (high is None or value <= high):
+        return value
+    raise ValueError(f"{field}: {value!r} is not a whole number {f'from {low} to {high}' if high else f'>= {low}'}")
+
+
+def _text(field: str, value: object, limit: int | None) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{field}: {value!r} is not text")
+    if limit is not None and len(value) > limit:
+        raise ValueError(f"{field}: has {len(value)} characters, at most {limit} are allowed")
+    return value

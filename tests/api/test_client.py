@@ -1,0 +1,334 @@
+"""The client against a server that misbehaves: retries, lost answers, connections that fail, what is sent."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import threading
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+
+import pytest
+
+from airflow_provider_modelarts.api import errors
+from airflow_provider_modelarts.api.client import ModelArtsClient
+from airflow_provider_modelarts.api.config import ModelArtsConfig
+from airflow_provider_modelarts.api.models import JobStatus
+from tests.api.samples import CREATE_SUCCESS, DETAIL_SUCCESS
+from tests.conftest import Reply
+
+PROJECT = "0123456789abcdef0123456789abcdef"
+OK = Reply(200, {"is_success": True})
+JOB = Reply(200, DETAIL_SUCCESS)
+
+
+def client_for(url: str, sleep=lambda seconds: None, **config) -> ModelArtsClient:
+    fields = {"endpoint": url, "project_id": PROJECT, "login": "AK", "password": "SK", "read_timeout": 5, **config}
+    return ModelArtsClient(ModelArtsConfig(**fields), sleep=sleep)
+
+
+@pytest.fixture
+def slept():
+    return []
+
+
+@pytest.fixture
+def client(server, slept):
+    with client_for(server.url, slept.append) as made:
+        yield made
+
+
+def page(*jobs, total=None):
+    return Reply(
+        200, {"is_success": True, "jobs": list(jobs), "job_total_count": len(jobs) if total is None else total}
+    )
+
+
+def now_ms(**ago):
+    return int((datetime.now(timezone.utc) - timedelta(**ago)).timestamp() * 1000)
+
+
+def test_each_operation_sends_what_the_api_documents(server, client):
+    server.answer(JOB, page(), Reply(200, CREATE_SUCCESS), OK)
+    client.get_visualization_job(10)
+    client.list_visualization_jobs(status="WAITING", search_content="my job/测试~")
+    client.create_visualization_job(job_name="board", train_url="/bucket/dir/", schedule={"duration": 1})
+    client.update_visualization_job(10, job_desc="描述 é")
+    client.stop_visualization_job(10)
+    client.restart_visualization_job(10)
+    client.delete_visualization_job(10)
+    jobs = f"/v1/{PROJECT}/visualization-jobs"
+    assert [(request.method, request.target) for request in server.received] == [
+        ("GET", f"{jobs}/10"),
+        (
+            "GET",
+            f"{jobs}?order=asc&page=1&per_page=100"
+            "&search_content=my%20job%2F%E6%B5%8B%E8%AF%95~&sortBy=job_id&status=7",
+        ),
+        ("POST", jobs),
+        ("PUT", f"{jobs}/10"),
+        ("POST", f"{jobs}/10/stop"),
+        ("POST", f"{jobs}/10/restart"),
+        ("DELETE", f"{jobs}/10"),
+    ]
+    get, _, create, update, stop, *_ = server.received
+    assert "Content-Length" not in get.headers
+    assert get.headers["X-Project-Id"] == PROJECT
+    assert get.headers["Content-Type"] == "application/json"
+    assert json.loads(create.body)["schedule"] == [{"type": "stop", "time_unit": "HOURS", "duration": 1}]
+    assert update.body == '{"job_desc":"描述 é"}'.encode()
+    assert (stop.body, stop.headers["Content-Length"]) == (b"", "0")
+
+
+def test_create_returns_the_job(server, client):
+    server.answer(Reply(200, CREATE_SUCCESS))
+    job = client.create_visualization_job(job_name="visualization-job", train_url="/obs/name/", job_desc="mine")
+    assert (job.job_id, job.status, job.train_url, job.job_desc) == ("10", JobStatus.INIT, "/obs/name/", "mine")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda client: client.get_visualization_job("1/../2"),
+        lambda client: client.stop_visualization_job("x"),
+        lambda client: client.update_visualization_job(1, job_desc="x" * 257),
+        lambda client: client.list_visualization_jobs(per_page=0),
+        lambda client: client.create_visualization_job(job_name="", train_url="/a/b/"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_sent(server, client, call):
+    with pytest.raises(ValueError, match=r"job_id|job_desc|per_page|job_name"):
+        call(client)
+    assert server.received == []
+
+
+def test_pages_are_fetched_when_needed_and_each_job_comes_once(server, client):
+    server.answer(page({"job_id": 1}, {"job_id": 2}, total=3), page({"job_id": 2}, {"job_id": 3}, total=3))
+    jobs = client.iter_visualization_jobs(per_page=2)
+    assert server.received == []
+    assert next(jobs).job_id == "1"
+    assert len(server.received) == 1
+    assert [job.job_id for job in jobs] == ["2", "3"]
+    assert len(server.received) == 2
+
+
+@pytest.mark.parametrize("failure", [Reply(500), Reply(502), Reply(503), Reply(504), Reply(429), Reply(cut=True)])
+def test_reads_are_repeated_and_signed_anew(server, client, failure, monkeypatch):
+    server.answer(failure, failure, JOB)
+    assert client.get_visualization_job(10).job_id == "197"
+    assert len(server.received) == 3
+    assert all("Signature=" in request.headers["Authorization"] for request in server.received)
+
+
+def test_a_cut_body_is_repeated(server, client):
+    server.answer(Reply(200, DETAIL_SUCCESS, announced_length=len(DETAIL_SUCCESS) + 100), JOB)
+    assert client.get_visualization_job(10).job_id == "197"
+
+
+def test_each_attempt_is_dated_anew(server, slept):
+    def sleep_into_the_next_second(seconds):
+        threading.Event().wait(1.1)
+
+    server.answer(Reply(503), JOB)
+    client_for(server.url, sleep_into_the_next_second).get_visualization_job(10)
+    first, second = (request.headers["X-Sdk-Date"] for request in server.received)
+    assert first < second
+
+
+def test_attempts_end(server, client, slept):
+    server.answer(Reply(503))
+    with pytest.raises(errors.ModelArtsServerError):
+        client.get_visualization_job(10)
+    assert len(server.received) == 4
+    assert len(slept) == 3
+    assert all(0.5 <= seconds <= 8.5 for seconds in slept)
+
+
+def test_retry_after_in_seconds(server, client, slept):
+    server.answer(Reply(429, None, {"Retry-After": "7"}), JOB)
+    client.get_visualization_job(10)
+    assert slept == [7.0]
+
+
+def test_retry_after_as_a_date(server, client, slept):
+    later = datetime.now(timezone.utc) + timedelta(seconds=30)
+    server.answer(Reply(503, None, {"Retry-After": format_datetime(later, usegmt=True)}), JOB)
+    client.get_visualization_job(10)
+    assert 20 < slept[0] <= 31
+
+
+def test_a_long_retry_after_is_reported_not_slept(server, client, slept):
+    server.answer(Reply(429, None, {"Retry-After": "3600"}))
+    with pytest.raises(errors.ModelArtsThrottledError) as caught:
+        client.get_visualization_job(10)
+    assert (caught.value.retry_after, slept, len(server.received)) == (3600.0, [], 1)
+
+
+def test_an_unusable_retry_after_is_ignored(server, client, slept):
+    server.answer(Reply(429, None, {"Retry-After": "soon"}), JOB)
+    client.get_visualization_job(10)
+    assert 0.5 <= slept[0] <= 1.5
+
+
+@pytest.mark.parametrize("failure", [Reply(500), Reply(502), Reply(503), Reply(504), Reply(cut=True), Reply(200, b"")])
+@pytest.mark.parametrize(
+    "operation", ["stop_visualization_job", "restart_visualization_job", "delete_visualization_job"]
+)
+def test_writes_are_not_repeated_where_something_can_have_happened(server, client, failure, operation):
+    server.answer(failure, OK)
+    with pytest.raises(errors.ModelArtsError, match="Whether it was carried out is not known") as caught:
+        getattr(client, operation)(10)
+    assert caught.value.may_have_happened
+    assert len(server.received) == 1
+
+
+def test_throttled_writes_are_repeated(server, client):
+    server.answer(Reply(429), OK)
+    client.stop_visualization_job(10)
+    assert len(server.received) == 2
+
+
+def test_refused_connections_are_repeated_for_writes_too(slept):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+        with pytest.raises(errors.ModelArtsConnectionError, match="Connection refused") as caught:
+            client_for(url, slept.append).stop_visualization_job(10)
+    assert (caught.value.may_have_happened, caught.value.part, len(slept)) == (False, "connection", 3)
+
+
+BOARD = {"job_name": "board", "train_url": "/bucket/dir/"}
+
+
+class TestCreateWhoseAnswerWasLost:
+    def test_the_job_is_found_by_its_exact_name(self, server, client):
+        mine = {"job_id": 5, "status": 4, "create_time": now_ms(), **BOARD}
+        other = {**mine, "job_id": 4, "job_name": "board-2"}
+        server.answer(Reply(cut=True), page(other, mine))
+        assert client.create_visualization_job(**BOARD).job_id == "5"
+        assert [request.method for request in server.received] == ["POST", "GET"]
+        assert "search_content=board&" in server.received[1].target
+
+    def test_it_is_sent_again_when_there_is_none(self, server, client):
+        server.answer(Reply(504), page(), Reply(200, CREATE_SUCCESS))
+        assert client.create_visualization_job(**BOARD).job_id == "10"
+        assert [request.method for request in server.received] == ["POST", "GET", "POST"]
+
+    def test_an_older_job_of_that_name_is_not_taken_for_it(self, server, client):
+        older = {"job_id": 5, "status": 8, "create_time": now_ms(days=1), **BOARD}
+        taken = Reply(400, {"is_success": False, "error_code": "ModelArts.0103", "error_message": "duplicate"})
+        server.answer(Reply(cut=True), page(older), taken, page(older))
+        with pytest.raises(errors.ModelArtsNameTakenError):
+            client.create_visualization_job(**BOARD)
+
+    def test_a_job_that_shows_late_is_found_when_the_name_is_taken(self, server, client):
+        mine = {"job_id": 5, "status": 4, "create_time": now_ms(), **BOARD}
+        taken = Reply(400, {"is_success": False, "error_code": "ModelArts.0103", "error_message": "duplicate"})
+        server.answer(Reply(502), page(), taken, page(mine))
+        assert client.create_visualization_job(**BOARD).job_id == "5"
+
+    def test_a_taken_name_is_an_error_at_once(self, server, client):
+        server.answer(Reply(400, {"is_success": False, "error_code": "ModelArts.0103", "error_message": "duplicate"}))
+        with pytest.raises(errors.ModelArtsNameTakenError, match="another job_name"):
+            client.create_visualization_job(**BOARD)
+        assert len(server.received) == 1
+
+    def test_a_throttled_create_is_just_sent_again(self, server, client):
+        server.answer(Reply(429), Reply(200, CREATE_SUCCESS))
+        client.create_visualization_job(**BOARD)
+        assert [request.method for request in server.received] == ["POST", "POST"]
+
+
+class TestConnectionsThatFail:
+    def failure(self, url, **config):
+        with pytest.raises(errors.ModelArtsConnectionError) as caught:
+            client_for(url, **config).get_visualization_job(10)
+        return caught.value
+
+    def test_dns(self):
+        error = self.failure("http://modelarts.nowhere.invalid")
+        assert (error.part, error.may_have_happened) == ("DNS", False)
+        assert "does not resolve" in str(error)
+
+    def test_tls(self, server):
+        error = self.failure(server.url.replace("http://", "https://"))
+        assert error.part == "TLS"
+
+    def test_proxy(self):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            proxy = f"http://user:TOPSECRET@127.0.0.1:{free.getsockname()[1]}"
+            error = self.failure("http://modelarts.nowhere.invalid", proxies={"http": proxy})
+        assert error.part == "proxy"
+        assert "TOPSECRET" not in str(error)
+
+    def test_silence(self):
+        with socket.socket() as silent:
+            silent.bind(("127.0.0.1", 0))
+            silent.listen()
+            error = self.failure(f"http://127.0.0.1:{silent.getsockname()[1]}", read_timeout=0.1)
+        assert type(error) is errors.ModelArtsTimeoutError
+        assert error.may_have_happened
+
+    def test_connection_settings_win_over_the_environments(self, server, monkeypatch):
+        monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        server.answer(JOB)
+        with client_for("http://modelarts.nowhere.invalid", proxies={"http": server.url}) as proxied:
+            assert proxied.get_visualization_job(10).job_id == "197"
+        assert server.received[0].target.startswith("http://modelarts.nowhere.invalid/v1/")
+
+
+def test_one_connection_is_kept(server, client):
+    server.answer(JOB)
+    for _ in range(5):
+        client.get_visualization_job(10)
+    assert len(server.ports) == 1
+
+
+def test_unverified_tls_is_warned_of(caplog):
+    with caplog.at_level(logging.WARNING):
+        client_for("https://127.0.0.1:1", verify=False).close()
+    assert "not verified" in caplog.text
+
+
+def test_secrets_are_in_no_log_line(server, client, caplog):
+    caplog.set_level(logging.DEBUG)
+    server.answer(Reply(503), JOB)
+    client.get_visualization_job(10)
+    signature = server.received[0].headers["Authorization"].rpartition("=")[2]
+    assert "attempt 2 of 4" in caplog.text
+    assert signature not in caplog.text
+
+
+class TestProjectByRegion:
+    @pytest.fixture
+    def nameless(self, server):
+        with client_for(server.url, region="cn-north-4", project_id=None, iam_endpoint=server.url) as made:
+            yield made
+
+    def projects(self, *ids):
+        return Reply(200, {"projects": [{"id": found, "name": "cn-north-4"} for found in ids], "links": {}})
+
+    def test_it_is_looked_up_once(self, server, nameless):
+        server.answer(self.projects(PROJECT), JOB)
+        nameless.get_visualization_job(10)
+        nameless.get_visualization_job(10)
+        assert [request.target for request in server.received] == [
+            "/v3/projects?name=cn-north-4",
+            f"/v1/{PROJECT}/visualization-jobs/10",
+            f"/v1/{PROJECT}/visualization-jobs/10",
+        ]
+        assert "X-Project-Id" not in server.received[0].headers
+
+    @pytest.mark.parametrize("ids", [(), ("a", "b")])
+    def test_it_must_be_exactly_one(self, server, nameless, ids):
+        server.answer(self.projects(*ids))
+        with pytest.raises(ValueError, match=r"project_id: needed, IAM knows (no project|2 projects \(a, b\))"):
+            nameless.get_visualization_job(10)
+
+    def test_a_missing_right_is_named(self, server, nameless):
+        server.answer(Reply(403, {"error_code": "IAM.0002", "error_msg": "no"}))
+        with pytest.raises(errors.ModelArtsPermissionError, match="iam:projects:listProjects"):
+            nameless.get_visualization_job(10)

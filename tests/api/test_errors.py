@@ -1,0 +1,169 @@
+"""Every way to fail that the API is known for becomes one exception of the tree, with all that a person needs."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from airflow_provider_modelarts.api import errors
+from airflow_provider_modelarts.api.client import ModelArtsClient
+from airflow_provider_modelarts.api.config import ModelArtsConfig
+from tests.api.samples import DETAIL_FAILURE, DETAIL_FAILURE_2025
+from tests.conftest import Reply, ScriptedServer
+
+SECRET_KEY = "SK0123456789abcdefghij0123456789abcdefgh"
+SECURITY_TOKEN = "SECURITYTOKEN/0123456789+abcdef=="
+
+
+@pytest.fixture
+def client(server: ScriptedServer):
+    config = ModelArtsConfig(
+        endpoint=server.url,
+        region="cn-north-4",
+        project_id="0123456789abcdef0123456789abcdef",
+        login="AK",
+        password=SECRET_KEY,
+        security_token=SECURITY_TOKEN,
+        read_timeout=5,
+    )
+    with ModelArtsClient(config, sleep=lambda seconds: None) as made:
+        yield made
+
+
+def failing_get(client: ModelArtsClient) -> errors.ModelArtsError:
+    with pytest.raises(errors.ModelArtsError) as caught:
+        client.get_visualization_job(10)
+    return caught.value
+
+
+def v1(code: str, message: str = "text") -> dict[str, object]:
+    return {"is_success": False, "error_code": code, "error_message": message}
+
+
+def gateway(code: str, message: str = "text") -> dict[str, str]:
+    return {"error_msg": message, "error_code": code, "request_id": "a" * 32}
+
+
+@pytest.mark.parametrize("body", [DETAIL_FAILURE, DETAIL_FAILURE_2025], ids=["2021", "2025"])
+@pytest.mark.parametrize("status", [400, 200])
+def test_the_failure_sample(server, client, body, status):
+    server.answer(Reply(status, body, {"X-Request-Id": "abc-123"}))
+    error = failing_get(client)
+    assert type(error) is errors.ModelArtsBadRequestError
+    assert (error.status_code, error.error_code) == (status, "ModelArts.0104")
+    assert error.error_message == "The length of search content should be in [0,100]"
+    assert (error.method, error.request_id, error.retryable) == ("GET", "abc-123", False)
+    assert error.url.endswith("/v1/0123456789abcdef0123456789abcdef/visualization-jobs/10")
+    for part in (str(status), "ModelArts.0104", error.error_message, "abc-123", error.url):
+        assert part in str(error)
+    assert len(server.received) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected", "retryable"),
+    [
+        (404, v1("ModelArts.0102"), errors.ModelArtsNotFoundError, False),
+        (400, v1("ModelArts.0102"), errors.ModelArtsNotFoundError, False),
+        (400, v1("ModelArts.0102", "The workspace does not exist"), errors.ModelArtsBadRequestError, False),
+        (404, v1("ModelArts.0015"), errors.ModelArtsNotFoundError, False),
+        (404, v1("ModelArts.9999"), errors.ModelArtsNotFoundError, False),
+        (410, v1("ModelArts.9999"), errors.ModelArtsNotFoundError, False),
+        (404, None, errors.ModelArtsNotFoundError, False),
+        (404, b"<html><body>nothing here</body></html>", errors.ModelArtsRetiredError, False),
+        (404, gateway("APIGW.0101"), errors.ModelArtsRetiredError, False),
+        (404, gateway("APIG.0101"), errors.ModelArtsRetiredError, False),
+        (400, v1("ModelArts.0103"), errors.ModelArtsNameTakenError, False),
+        (400, v1("ModelArts.0105"), errors.ModelArtsConflictError, False),
+        (409, {}, errors.ModelArtsConflictError, False),
+        (400, v1("ModelArts.0106"), errors.ModelArtsQuotaError, False),
+        (403, v1("ModelArts.0112"), errors.ModelArtsPermissionError, False),
+        (403, gateway("APIGW.0302"), errors.ModelArtsPermissionError, False),
+        (403, b"Forbidden", errors.ModelArtsPermissionError, False),
+        (401, gateway("APIGW.0301"), errors.ModelArtsAuthenticationError, False),
+        (401, v1("ModelArts.0202"), errors.ModelArtsAuthenticationError, False),
+        (403, v1("ModelArts.0210"), errors.ModelArtsAuthenticationError, False),
+        (401, b"", errors.ModelArtsAuthenticationError, False),
+        (400, {"error_code": "IAM.1108", "error_msg": "expired"}, errors.ModelArtsAuthenticationError, False),
+        (429, gateway("APIGW.0308"), errors.ModelArtsThrottledError, True),
+        (429, b"", errors.ModelArtsThrottledError, True),
+        (200, v1("ModelArts.0114"), errors.ModelArtsThrottledError, True),
+        (400, {"error_code": "ModelArts.0101", "error_msg": "old key"}, errors.ModelArtsBadRequestError, False),
+        (500, v1("ModelArts.0010"), errors.ModelArtsServerError, True),
+        (502, b"<html><h1>Bad Gateway</h1></html>", errors.ModelArtsServerError, True),
+        (503, None, errors.ModelArtsServerError, True),
+        (504, gateway("APIGW.0201"), errors.ModelArtsServerError, True),
+        (200, {"is_success": False}, errors.ModelArtsServerError, True),
+        (200, {"is_success": "false"}, errors.ModelArtsServerError, True),
+        (200, b"", errors.ModelArtsMalformedResponseError, True),
+        (200, b"<html>login</html>", errors.ModelArtsMalformedResponseError, True),
+        (200, b'{"job_id": 10, "sta', errors.ModelArtsMalformedResponseError, True),
+        (200, b"[]", errors.ModelArtsMalformedResponseError, True),
+        (200, {"job_id": 10, "status": "abc"}, errors.ModelArtsMalformedResponseError, True),
+        (200, {}, errors.ModelArtsMalformedResponseError, True),
+    ],
+)
+def test_classes(server, client, status, body, expected, retryable):
+    server.answer(Reply(status, body))
+    error = failing_get(client)
+    assert (type(error), error.retryable, error.status_code) == (expected, retryable, status)
+    assert len(server.received) == (4 if retryable else 1)
+
+
+def test_keystone_and_old_texts_are_read(server, client):
+    server.answer(Reply(403, {"error": {"code": 403, "message": "keystone says", "title": "Forbidden"}}))
+    assert failing_get(client).error_message == "keystone says"
+    server.answer(Reply(403, {"error_code": "ModelArts.0108", "error_msg": "old key"}))
+    assert failing_get(client).error_message == "old key"
+
+
+def test_a_missing_permission_names_the_action(server, client):
+    server.answer(Reply(403, v1("ModelArts.0112")))
+    assert "modelarts:tensorboard:get" in str(failing_get(client))
+
+
+def test_the_gateways_request_id_counts_too(server, client):
+    server.answer(Reply(403, gateway("APIGW.0302")))
+    assert failing_get(client).request_id == "a" * 32
+
+
+def test_a_retired_api_says_so(server, client):
+    server.answer(Reply(404, gateway("APIGW.0101", "The API does not exist")))
+    assert "2023-06-30" in str(failing_get(client))
+
+
+def test_redirects_are_not_followed(server, client):
+    server.answer(Reply(302, None, {"Location": "https://elsewhere.example.com/"}))
+    error = failing_get(client)
+    assert "elsewhere.example.com" in str(error)
+    assert (error.retryable, len(server.received)) == (False, 1)
+
+
+def test_html_is_shown_as_text_and_cut(server, client):
+    server.answer(Reply(403, b"<html><script>x</script><h1>Access denied</h1>" + b"y" * 10_000))
+    text = str(failing_get(client))
+    assert "Access denied" in text
+    assert "<h1>" not in text
+    assert len(text) < 1000
+
+
+def test_a_secret_that_is_echoed_is_not_repeated(server, client):
+    echo = (
+        "Incorrect IAM authentication information: verify aksk signature fail, canonicalRequest:GET|/v1/|"
+        f"x-security-token:{SECURITY_TOKEN}|host;x-security-token"
+    )
+    server.answer(Reply(401, gateway("APIGW.0301", echo)))
+    error = failing_get(client)
+    signature = server.received[0].headers["Authorization"]
+    for text in (str(error), repr(error), error.error_message):
+        assert SECURITY_TOKEN not in text
+        assert SECRET_KEY not in text
+        assert signature not in text
+    assert "canonicalRequest" in str(error)
+
+
+def test_errors_survive_pickling(server, client):
+    server.answer(Reply(429, gateway("APIGW.0308"), {"Retry-After": "90"}))
+    error = failing_get(client)
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301
+    assert (type(copy), str(copy), copy.retry_after, copy.retryable) == (type(error), str(error), 90.0, True)

@@ -1,0 +1,151 @@
+"""Reading what the API sends: its own samples, and all that deployments are known to vary."""
+
+from __future__ import annotations
+
+import json
+
+import pendulum
+import pytest
+
+from airflow_provider_modelarts.api.models import (
+    ENDED,
+    FAILED,
+    ON_THE_WAY,
+    READY,
+    JobStatus,
+    Schedule,
+    VisualizationJob,
+    VisualizationJobPage,
+    status_label,
+    to_status,
+)
+from tests.api.samples import DETAIL_SUCCESS
+
+
+def job(**fields):
+    return VisualizationJob.from_api({"job_id": 1, **fields})
+
+
+def test_the_detail_sample():
+    assert VisualizationJob.from_api(json.loads(DETAIL_SUCCESS)) == VisualizationJob(
+        job_id="197",
+        status=JobStatus.WAITING,
+        job_name="apiTest-11",
+        create_time=pendulum.datetime(2019, 8, 7, 3, 48, 56),
+        duration=pendulum.duration(seconds=33),
+        job_desc="ModelArts API Dialtest",
+        service_url=("https://console.huaweicloud.com/modelarts2/tensorboard/04f679b17380d32a2f32c00335c4b5ba/197/"),
+        train_url="/wph-test/zl-test/Flowers-Set/ApiTest/",
+        resource_id="e17dd874-b5e0-4e9b-aaf0-22b045ad8571",
+        remaining_duration=None,
+        schedule=None,
+    )
+
+
+def test_every_documented_status_is_in_exactly_one_group():
+    groups = [READY, ON_THE_WAY, ENDED, FAILED]
+    assert sorted(status for group in groups for status in group) == list(range(23))
+    assert {int(status) for status in ON_THE_WAY} == {0, 1, 2, 4, 7, 9, 15, 18, 19}
+    assert {int(status) for status in ENDED} == {10, 12, 13, 20}
+    assert {int(status) for status in FAILED} == {3, 5, 6, 11, 14, 16, 17, 21, 22}
+
+
+@pytest.mark.parametrize("value", [8, "8", 8.0, "8.0"])
+def test_numbers_are_read_as_numbers_or_strings(value):
+    assert job(status=value).status is JobStatus.RUNNING
+
+
+def test_an_undocumented_status_survives():
+    unknown = job(status=42)
+    assert unknown.status == 42
+    assert unknown.status_name == "42"
+    assert to_status(42) == 42
+    assert status_label(42) == "undocumented status 42"
+    assert status_label(8) == "RUNNING (8)"
+
+
+@pytest.mark.parametrize("fields", [{}, {"status": None}, {"status": ""}])
+def test_a_missing_status_is_unknown(fields):
+    assert job(**fields).status is JobStatus.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (1524189990635, pendulum.datetime(2018, 4, 20, 2, 6, 30, 635000)),
+        ("1524189990635", pendulum.datetime(2018, 4, 20, 2, 6, 30, 635000)),
+        (1524189990, pendulum.datetime(2018, 4, 20, 2, 6, 30)),
+        (0, None),
+        (None, None),
+        (99999999999999999, None),
+    ],
+)
+def test_create_time(value, expected):
+    assert job(create_time=value).create_time == expected
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [{"type": "stop", "timeUnit": "HOURS", "duration": 1}],
+        {"type": "stop", "time_unit": "HOURS", "duration": "1"},
+        [{"duration": 1}],
+    ],
+)
+def test_schedule_in_every_form(value):
+    assert job(schedule=value).schedule == (Schedule(duration=1),)
+
+
+def test_extra_fields_are_fine():
+    assert job(brand_new={"a": 1}) == job()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("job_id", None),
+        ("job_id", "ten"),
+        ("status", "abc"),
+        ("status", [8]),
+        ("status", True),
+        ("status", 8.5),
+        ("duration", {}),
+        ("job_name", 5),
+        ("schedule", "stop"),
+        ("schedule", [1]),
+    ],
+)
+def test_a_wrong_type_is_an_error_that_names_the_field(field, value):
+    with pytest.raises(ValueError, match=field):
+        job(**{field: value})
+
+
+def test_summary_is_json_with_the_same_keys_always():
+    full = VisualizationJob.from_api(json.loads(DETAIL_SUCCESS)).summary()
+    assert full == {
+        "job_id": "197",
+        "job_name": "apiTest-11",
+        "status": 7,
+        "status_name": "WAITING",
+        "service_url": "https://console.huaweicloud.com/modelarts2/tensorboard/04f679b17380d32a2f32c00335c4b5ba/197/",
+        "train_url": "/wph-test/zl-test/Flowers-Set/ApiTest/",
+        "create_time": "2019-08-07T03:48:56Z",
+        "duration_ms": 33000,
+    }
+    assert json.loads(json.dumps(full)) == full
+    assert type(full["status"]) is int
+    assert job().summary().keys() == full.keys()
+
+
+def test_a_page():
+    page = VisualizationJobPage.from_api(
+        {"job_total_count": "2", "job_count_limit": 999, "quotas": 100, "jobs": [{"job_id": 1}, {"job_id": 2}]}
+    )
+    assert [found.job_id for found in page.jobs] == ["1", "2"]
+    assert (page.job_total_count, page.job_count_limit, page.quotas) == (2, 999, 100)
+
+
+@pytest.mark.parametrize("jobs", [None, {}, "x", [1], [{"status": 1}]])
+def test_a_page_without_a_list_of_jobs_is_an_error(jobs):
+    with pytest.raises(ValueError, match="job"):
+        VisualizationJobPage.from_api({"jobs": jobs})

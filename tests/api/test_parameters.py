@@ -1,0 +1,158 @@
+"""Bad input is refused by name, before anything is sent."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_modelarts.api.models import JobStatus, Schedule
+from airflow_provider_modelarts.api.parameters import (
+    checked_job_desc,
+    checked_job_id,
+    checked_status,
+    create_body,
+    list_query,
+)
+
+LIST = {
+    "status": None,
+    "per_page": 100,
+    "page": 1,
+    "sort_by": "job_id",
+    "order": "asc",
+    "search_content": None,
+    "workspace_id": None,
+}
+CREATE = {
+    "job_name": "board-1",
+    "train_url": "/bucket/dir/",
+    "job_desc": None,
+    "job_type": "tensorboard",
+    "flavor": None,
+    "schedule": None,
+    "workspace_id": None,
+}
+
+
+@pytest.mark.parametrize("job_id", [197, "197", "000197"])
+def test_job_ids(job_id):
+    assert checked_job_id(job_id) == str(job_id)
+
+
+@pytest.mark.parametrize("job_id", ["", "ten", "-1", "1.0", " 1", "1/stop", "../1", "\N{FULLWIDTH DIGIT ONE}", None, True, 1.0, "{{ x }}"])
+def test_what_is_no_job_id(job_id):
+    with pytest.raises(ValueError, match="job_id"):
+        checked_job_id(job_id)
+
+
+@pytest.mark.parametrize("status", [8, "8", "RUNNING", "running", " JOBSTAT_RUNNING ", JobStatus.RUNNING])
+def test_statuses(status):
+    assert checked_status(status) is JobStatus.RUNNING
+
+
+def test_an_undocumented_code_may_be_asked_for():
+    assert checked_status("42") == 42
+
+
+@pytest.mark.parametrize("status", ["RUNING", "", -1, 8.0, True, None, [8]])
+def test_what_is_no_status(status):
+    with pytest.raises(ValueError, match="RUNNING"):
+        checked_status(status)
+
+
+def test_a_full_list_query():
+    assert list_query(
+        **{**LIST, "status": "WAITING", "per_page": 1000, "page": 3, "search_content": "a", "workspace_id": "w"}
+    ) == {
+        "status": "7",
+        "per_page": "1000",
+        "page": "3",
+        "sortBy": "job_id",
+        "order": "asc",
+        "search_content": "a",
+        "workspace_id": "w",
+    }
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("per_page", 0),
+        ("per_page", 1001),
+        ("per_page", "10"),
+        ("per_page", True),
+        ("page", 0),
+        ("sort_by", "duration"),
+        ("order", "down"),
+        ("search_content", "x" * 65),
+        ("status", "NOPE"),
+        ("workspace_id", 5),
+    ],
+)
+def test_list_refuses(field, value):
+    with pytest.raises(ValueError, match=field):
+        list_query(**{**LIST, field: value})
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        Schedule(duration=24),
+        {"duration": 24},
+        {"type": "stop", "time_unit": "HOURS", "duration": 24},
+        [Schedule(duration=24)],
+    ],
+)
+def test_schedule_goes_out_as_a_list_of_one(schedule):
+    body = create_body(**{**CREATE, "schedule": schedule})
+    assert body["schedule"] == [{"type": "stop", "time_unit": "HOURS", "duration": 24}]
+
+
+def test_what_is_not_given_is_not_sent():
+    assert create_body(**CREATE) == {
+        "job_name": "board-1",
+        "train_url": "/bucket/dir/",
+        "job_type": "tensorboard",
+    }
+
+
+def test_obs_urls_become_paths():
+    assert create_body(**{**CREATE, "train_url": "obs://bucket/dir/"})["train_url"] == "/bucket/dir/"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("job_name", ""),
+        ("job_name", "x" * 21),
+        ("job_name", "visualization job"),
+        ("job_name", "a\n"),
+        ("job_name", None),
+        ("train_url", ""),
+        ("train_url", "bucket/dir/"),
+        ("train_url", "/bucket/"),
+        ("train_url", "s3://bucket/dir/"),
+        ("train_url", "/bucket/a dir/"),
+        ("train_url", "/bucket/{a}/"),
+        ("train_url", None),
+        ("job_desc", "x" * 257),
+        ("job_desc", 1),
+        ("job_type", "board"),
+        ("flavor", ""),
+        ("schedule", []),
+        ("schedule", [Schedule(1), Schedule(2)]),
+        ("schedule", Schedule(0)),
+        ("schedule", Schedule(25)),
+        ("schedule", Schedule(True)),
+        ("schedule", Schedule(1, type="start")),
+        ("schedule", Schedule(1, time_unit="DAYS")),
+        ("schedule", {"hours": 1}),
+        ("schedule", [1]),
+    ],
+)
+def test_create_refuses(field, value):
+    with pytest.raises(ValueError, match=field):
+        create_body(**{**CREATE, field: value})
+
+
+def test_an_empty_description_is_fine():
+    assert checked_job_desc("") == ""
