@@ -1,0 +1,1 @@
+"""Hooks: a ModelArts client made from an Airflow connection."""

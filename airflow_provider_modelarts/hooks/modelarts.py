@@ -1,0 +1,252 @@
+"""The hook: ModelArts' visualization jobs through an Airflow connection."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_modelarts._compat import BaseHook, mask_secret
+from airflow_provider_modelarts.hooks.connection import config_from_connection, field_behaviour, form_widgets
+
+if TYPE_CHECKING:
+    from airflow_provider_modelarts.api.client import ModelArtsClient
+    from airflow_provider_modelarts.api.models import VisualizationJob
+    from airflow_provider_modelarts.api.parameters import ScheduleLike, StatusLike
+
+
+class ModelArtsHook(BaseHook):
+    """
+    Calls ModelArts' visualization-jobs API, REST v1.
+
+    Nothing is looked up and nothing is sent until the first call. The hook keeps one HTTP session; close it, or use
+    the hook as a context manager. All operations raise `ValueError` for what the API would refuse, before anything is
+    sent, and :class:`~airflow_provider_modelarts.api.errors.ModelArtsError` for what goes wrong after that.
+
+    :param modelarts_conn_id: Airflow connection of type ``modelarts``, or ``huaweicloud``
+    :param region: wins over the connection's
+    :param project_id: wins over the connection's
+    :param workspace_id: wins over the connection's
+    """
+
+    conn_name_attr = "modelarts_conn_id"
+    default_conn_name = "modelarts_default"
+    conn_type = "modelarts"
+    hook_name = "Huawei Cloud ModelArts"
+
+    def __init__(
+        self,
+        modelarts_conn_id: str = default_conn_name,
+        region: str | None = None,
+        project_id: str | None = None,
+        workspace_id: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.modelarts_conn_id = modelarts_conn_id
+        self.region = region
+        self.project_id = project_id
+        self.workspace_id = workspace_id
+        self._client: ModelArtsClient | None = None
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Return the form's own fields (Airflow below 3.2)."""
+        return form_widgets()
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return how the form shows the other fields (Airflow below 3.2)."""
+        return field_behaviour()
+
+    def get_conn(self) -> ModelArtsClient:
+        """
+        Return the client, made at the first call.
+
+        :raises ValueError: a field of the connection cannot be
+        """
+        if self._client is None:
+            from airflow_provider_modelarts.api.client import ModelArtsClient
+
+            connection = self.get_connection(self.modelarts_conn_id)
+            try:
+                config = config_from_connection(
+                    connection,
+                    extra=connection.extra_dejson,
+                    region=self.region,
+                    project_id=self.project_id,
+                    workspace_id=self.workspace_id,
+                )
+            except ValueError as error:
+                raise ValueError(f"Connection {self.modelarts_conn_id}: {error}") from None
+            for secret in filter(None, (config.password, config.security_token)):
+                mask_secret(secret)
+            self._client = ModelArtsClient(config, on_secret=mask_secret)
+        return self._client
+
+    def close(self) -> None:
+        """Close the HTTP session. A later call opens a new one."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def __enter__(self) -> ModelArtsHook:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def test_connection(self) -> tuple[bool, str]:
+        """
+        Try the connection (button "Test" of the UI): list one job.
+
+        :return: whether it works, and which part fails: configuration, DNS, TLS, proxy, connection, endpoint, clock,
+            credentials, project, permission, ...
+        """
+        from airflow_provider_modelarts.api.errors import ModelArtsError
+
+        try:
+            client = self.get_conn()
+            page = client.list_visualization_jobs(per_page=1)
+        except ValueError as error:
+            return False, f"configuration: {error}"
+        except ModelArtsError as error:
+            return False, f"{error.part}: {error}"
+        return True, f"ModelArts answers; project {client.project_id} has {page.job_total_count} visualization jobs"
+
+    def get_visualization_job(self, job_id: str | int) -> VisualizationJob:
+        """
+        Return a job (``GET /v1/{project_id}/visualization-jobs/{job_id}``).
+
+        :raises ModelArtsNotFoundError: there is no such job
+        """
+        return self.get_conn().get_visualization_job(job_id)
+
+    def list_visualization_jobs(
+        self,
+        *,
+        status: StatusLike | None = None,
+        search_content: str | None = None,
+        sort_by: str = "job_id",
+        order: str = "asc",
+        per_page: int = 100,
+    ) -> Iterator[VisualizationJob]:
+        """
+        Yield the jobs, over all pages, each page when it is needed.
+
+        :param status: only jobs in this status, a code or a name
+        :param search_content: text to look for, at most 64 characters; what it is looked for in is not documented
+        :param sort_by: ``job_id``, ``job_name``, ``job_desc``, ``create_time`` or ``status``
+        :param order: ``asc`` or ``desc``
+        :param per_page: jobs a request, 1 to 1000; old deployments refuse more than 100
+        """
+        return self.get_conn().iter_visualization_jobs(
+            status=status, search_content=search_content, sort_by=sort_by, order=order, per_page=per_page
+        )
+
+    def create_visualization_job(
+        self,
+        *,
+        job_name: str,
+        train_url: str,
+        job_desc: str | None = None,
+        job_type: str = "tensorboard",
+        flavor: str | None = None,
+        schedule: ScheduleLike | None = None,
+    ) -> VisualizationJob:
+        """
+        Create a job and return it as it is at first; it serves when its status is RUNNING (8).
+
+        A running job is billed until it is stopped.
+
+        :param job_name: 1 to 20 letters, digits, ``_`` or ``-``; not that of another job
+        :param train_url: OBS directory ``/bucket/dir/`` or ``obs://bucket/dir/`` with the files to show
+        :param job_desc: at most 256 characters
+        :param job_type: ``tensorboard`` or ``mindinsight``
+        :param flavor: code of the resource flavor; not needed
+        :param schedule: auto stop: ``{"type": "stop", "time_unit": "HOURS", "duration": 1}``, 1 to 24 hours
+        :raises ModelArtsNameTakenError: another job has the name
+        """
+        return self.get_conn().create_visualization_job(
+            job_name=job_name,
+            train_url=train_url,
+            job_desc=job_desc,
+            job_type=job_type,
+            flavor=flavor,
+            schedule=schedule,
+        )
+
+    def update_visualization_job(self, job_id: str | int, *, job_desc: str) -> None:
+        """
+        Change the description of a job; nothing else of it can be changed.
+
+        :param job_desc: at most 256 characters
+        """
+        self.get_conn().update_visualization_job(job_id, job_desc=job_desc)
+
+    def stop_visualization_job(self, job_id: str | int) -> None:
+        """
+        Ask for a job to be stopped; it is when its status is KILLED (12), CANCELED (13) or COMPLETED (10).
+
+        :raises ModelArtsConflictError: its status does not allow it
+        """
+        self.get_conn().stop_visualization_job(job_id)
+
+    def restart_visualization_job(self, job_id: str | int) -> None:
+        """
+        Ask for a stopped job to be started again. It keeps its id, and shows its old status for a moment.
+
+        :raises ModelArtsConflictError: its status does not allow it
+        """
+        self.get_conn().restart_visualization_job(job_id)
+
+    def delete_visualization_job(self, job_id: str | int) -> None:
+        """
+        Ask for a job to be deleted; it is when it is not found any more. This cannot be undone.
+
+        :raises ModelArtsConflictError: its status does not allow it
+        :raises ModelArtsNotFoundError: there is no such job
+        """
+        self.get_conn().delete_visualization_job(job_id)
+
+    def wait_for_visualization_job(
+        self,
+        job_id: str | int,
+        target_status: Any = "RUNNING",
+        *,
+        failure_statuses: Any = None,
+        poke_interval: float = 60,
+        timeout: float = 7 * 24 * 3600,
+        poll_failure_tolerance: float = 600,
+    ) -> VisualizationJob | None:
+        """
+        Wait for a job in this process, by the same rules as the sensor, and return it as it arrived.
+
+        :param target_status: a code, a name or a `JobStatus`, or several; ``"GONE"`` waits for the deletion
+        :param failure_statuses: what ends the wait; by default every ended and failed status that is not waited for
+        :param poke_interval: seconds between two looks
+        :param timeout: seconds until the wait is given up
+        :param poll_failure_tolerance: seconds for which looks may fail once the job has been seen
+        :return: the job; None when it is gone, as was waited for
+        :raises JobCannotArriveError: the job failed, ended, or is not there
+        :raises JobStateUnknownError: the API refuses, or could not be reached for too long
+        :raises WaitTimeoutError: the time is up
+        """
+        from airflow_provider_modelarts.api.parameters import checked_job_id
+        from airflow_provider_modelarts.waiting.verdict import Target, Verdict
+        from airflow_provider_modelarts.waiting.wait import Wait, WaitTimeoutError, duration, poll
+
+        target = Target.of(target_status, failure_statuses)
+        wait = Wait(checked_job_id(job_id), target, poll_failure_tolerance, self.log)
+        deadline = time.monotonic() + timeout
+        while poll(wait, self.get_visualization_job, time.monotonic) is not Verdict.ARRIVED:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise WaitTimeoutError(
+                    f"Visualization job {wait.name} did not become {target} within {duration(timeout)}"
+                )
+            time.sleep(min(poke_interval, left))
+        return None if wait.gone else wait.last

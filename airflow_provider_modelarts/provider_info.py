@@ -1,0 +1,106 @@
+"""What Airflow discovers of this provider. Every Airflow process loads it: it imports nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
+    "region": {
+        "label": "Region",
+        "description": "Region id, such as cn-north-4 or eu-de. Gives the endpoints, unless Endpoint is filled in.",
+        "schema": {"type": ["string", "null"]},
+    },
+    "project_id": {
+        "label": "Project ID",
+        "description": "By default taken from the token, or looked up by the region's name.",
+        "schema": {"type": ["string", "null"]},
+    },
+    "domain_name": {
+        "label": "Account (IAM domain) name",
+        "description": "Fill in to log in with an IAM user and its password in place of AK and SK.",
+        "schema": {"type": ["string", "null"]},
+    },
+    "security_token": {
+        "label": "Security token",
+        "description": "Of a temporary AK and SK.",
+        "schema": {"type": ["string", "null"], "format": "password"},
+    },
+    "iam_endpoint": {
+        "label": "IAM endpoint",
+        "description": "By default derived from the region or the endpoint; needed on Huawei Cloud Stack.",
+        "schema": {"type": ["string", "null"]},
+    },
+    "workspace_id": {
+        "label": "Workspace ID",
+        "description": "By default the API's own default workspace.",
+        "schema": {"type": ["string", "null"]},
+    },
+    "verify": {
+        "label": "Verify TLS",
+        "description": "true, false, or the path of a CA bundle. By default true.",
+        "schema": {"type": ["string", "null"]},
+    },
+    "proxies": {
+        "label": "Proxies",
+        "description": 'JSON object by scheme, {"https": "http://proxy:3128"}. By default from the environment.',
+        "schema": {"type": ["string", "null"]},
+    },
+    "connect_timeout": {
+        "label": "Connect timeout (s)",
+        "description": "Seconds until a connection must stand. By default 10.",
+        "schema": {"type": ["number", "null"], "minimum": 0},
+    },
+    "read_timeout": {
+        "label": "Read timeout (s)",
+        "description": "Seconds that the server may be silent. By default 30.",
+        "schema": {"type": ["number", "null"], "minimum": 0},
+    },
+}
+"""Fields of the connection form that are kept in its extra; the order is that of the form."""
+
+UI_FIELD_BEHAVIOUR: dict[str, Any] = {
+    "hidden-fields": ["schema", "port"],
+    "relabeling": {
+        "host": "Endpoint",
+        "login": "Access key (AK), or IAM user",
+        "password": "Secret key (SK), or password",
+    },
+    "placeholders": {
+        "host": "https://modelarts.my-site.example.com",
+        "login": "empty: environment, profile file, ECS agency",
+    },
+}
+"""How the form shows Airflow's own connection fields."""
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Return the provider's metadata (entry point ``apache_airflow_provider``)."""
+    integration = "Huawei Cloud ModelArts"
+    return {
+        "package-name": "airflow-provider-modelarts",
+        "name": "Huawei Cloud ModelArts",
+        "description": "Visualization jobs (TensorBoard, MindInsight) of Huawei Cloud ModelArts.",
+        "integrations": [
+            {
+                "integration-name": integration,
+                "external-doc-url": "https://support.huaweicloud.com/intl/en-us/api-modelarts/modelarts_03_0066.html",
+                "tags": ["service"],
+            }
+        ],
+        "hooks": [{"integration-name": integration, "python-modules": ["airflow_provider_modelarts.hooks.modelarts"]}],
+        "sensors": [
+            {
+                "integration-name": integration,
+                "python-modules": ["airflow_provider_modelarts.sensors.visualization_job"],
+            }
+        ],
+        "connection-types": [
+            {
+                "connection-type": "modelarts",
+                "hook-class-name": "airflow_provider_modelarts.hooks.modelarts.ModelArtsHook",
+                "hook-name": "Huawei Cloud ModelArts",
+                "conn-fields": CONNECTION_FIELDS,
+                "ui-field-behaviour": UI_FIELD_BEHAVIOUR,
+            }
+        ],
+    }

@@ -1,0 +1,1 @@
+"""Sensors: tasks that wait on the state of a job."""

@@ -1,0 +1,145 @@
+"""The sensor as a DAG author meets it: what it refuses when, what it renders, what it costs to import."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+
+import pytest
+
+try:
+    from airflow.sdk import DAG
+except ImportError:
+    from airflow import DAG
+
+from airflow_provider_modelarts.api.models import ENDED, JobStatus
+from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
+
+
+def sensor(**arguments):
+    return ModelArtsVisualizationJobSensor(**{"task_id": "wait", "job_id": 1, **arguments})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"job_id": "ten"}, "job_id"),
+        ({"job_id": "1/stop"}, "job_id"),
+        ({"job_id": None}, "job_id"),
+        ({"target_status": "RUNING"}, "target_status"),
+        ({"target_status": []}, "target_status"),
+        ({"target_status": ["RUNNING", "NOPE"]}, "target_status"),
+        ({"failure_statuses": "NOPE"}, "failure_statuses"),
+        ({"failure_statuses": ["RUNNING"]}, "failure_statuses"),
+    ],
+)
+def test_literals_are_refused_when_the_dag_is_parsed(arguments, named):
+    with pytest.raises(ValueError, match=named):
+        sensor(**arguments)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"job_id": "197"},
+        {"target_status": JobStatus.KILLED},
+        {"target_status": ENDED},
+        {"job_id": "{{ params.job_id }}"},
+        {"target_status": "{{ params.target }}"},
+        {"target_status": ["KILLED", "{% if params.x %}CANCELED{% endif %}"]},
+        {"failure_statuses": "{{ params.failures }}"},
+    ],
+)
+def test_literals_that_are_right_and_templates_pass(arguments):
+    sensor(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"job_id": "{{ params.wrong }}"}, "job_id"),
+        ({"target_status": "{{ params.wrong }}"}, "target_status"),
+        ({"target_status": ["KILLED", "{{ params.wrong }}"]}, "target_status"),
+    ],
+)
+@pytest.mark.parametrize("handling", [{}, {"soft_fail": True}, {"never_fail": True}, {"silent_fail": True}])
+def test_what_is_rendered_is_refused_before_the_first_request(arguments, named, handling, emulator, connection):
+    task = sensor(**arguments, **handling)
+    task.render_template_fields({"params": {"wrong": "nonsense"}})
+    with pytest.raises(ValueError, match=named):
+        task.execute({})
+    assert emulator.request_counts() == {}
+
+
+def test_rendered_values_are_used(emulator, connection):
+    job_id = emulator.create_job(status=12)
+    task = sensor(job_id="{{ params.id }}", target_status=["{{ params.target }}"], region="{{ params.region }}")
+    task.render_template_fields({"params": {"id": job_id, "target": "JOBSTAT_KILLED", "region": "cn-north-4"}})
+    assert task.execute({})["status_name"] == "KILLED"
+
+
+def test_outputs_of_tasks_are_not_judged_when_the_dag_is_parsed():
+    with DAG("outputs", schedule=None):
+        upstream = sensor(task_id="upstream")
+        task = sensor(job_id=upstream.output["job_id"], target_status=[upstream.output["status"]])
+    assert task.upstream_task_ids == {"upstream"}
+
+
+def test_the_session_is_closed_in_the_end(emulator, connection):
+    task = sensor(job_id=emulator.create_job(status=8))
+    task.execute({})
+    assert task.hook._client is None
+
+
+def test_transitions_are_logged(emulator, clock, run, caplog, capsys):
+    caplog.set_level(logging.INFO)
+    run("poke", job_id=emulator.create_job(job_name="board", script="1:0,7:60,8:120"), poke_interval=30)
+    # Airflow 3 logs to standard output here, Airflow 2 through the standard library.
+    logged = capsys.readouterr().out + caplog.text
+    for line in (
+        "(board) is INIT (1); waiting for RUNNING (8)",
+        "(board) went from INIT (1) to WAITING (7) after 1 min 0 s; waiting for RUNNING (8)",
+        "(board) went from WAITING (7) to RUNNING (8) after 2 min 0 s",
+    ):
+        assert line in logged
+
+
+PARSE = """
+import sys
+try:
+    import airflow.sdk
+    from airflow.sdk import BaseSensorOperator, BaseHook
+except ImportError:
+    import airflow.models
+    from airflow.sensors.base import BaseSensorOperator
+    from airflow.hooks.base import BaseHook
+BaseSensorOperator(task_id="plain")
+before = set(sys.modules)
+from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
+ModelArtsVisualizationJobSensor(task_id="wait", job_id=1)
+import json
+print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+
+
+def test_parsing_a_dag_file_imports_nothing_heavy():
+    output = subprocess.run([sys.executable, "-c", PARSE], capture_output=True, text=True, check=True).stdout
+    imported = json.loads(output.splitlines()[-1])
+    assert "airflow_provider_modelarts.sensors.visualization_job" in imported
+    packages = {name.partition(".")[0] for name in imported}
+    heavy = {
+        "requests",
+        "urllib3",
+        "huaweicloudsdkcore",
+        "keystoneauth1",
+        "starlette",
+        "uvicorn",
+        "tenacity",
+        "wtforms",
+    }
+    assert packages & heavy == set()
+    ours = {name for name in imported if name.startswith("airflow_provider_modelarts")}
+    assert not any(name.startswith("airflow_provider_modelarts.emulator") for name in ours)
+    assert "airflow_provider_modelarts.api.client" not in ours

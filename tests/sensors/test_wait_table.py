@@ -1,0 +1,157 @@
+"""What a wait ends in, in every mode: one table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from airflow_provider_modelarts.emulator import Fault
+
+MODES = ("poke", "reschedule")
+OUTAGE = Fault(kind="status", status=503)
+
+
+@dataclass
+class Row:
+    """One kind of wait, polled every 30 s unless it says otherwise, and what it ends in."""
+
+    name: str
+    state: str
+    script: str = "1:0,7:60,8:120"
+    arguments: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    connection: dict[str, Any] = field(default_factory=dict)
+    faults: list[tuple[float, Fault | None]] = field(default_factory=list)
+    """At which second what goes wrong; None ends all that went wrong."""
+    between: tuple[float, float] = (0, 0)
+    """Between which seconds the wait ends: requests that are repeated take some."""
+    says: tuple[str, ...] = ()
+    status_name: str | None = None
+
+
+TABLE = [
+    Row("arrives", "success", between=(180, 180), status_name="RUNNING"),
+    Row("has arrived", "success", script="8:0", between=(0, 0), status_name="RUNNING"),
+    Row("numbers are strings", "success", options={"string_numbers": True}, between=(180, 180), status_name="RUNNING"),
+    Row("2025 shape", "success", options={"shape": "2025"}, between=(180, 180), status_name="RUNNING"),
+    Row("one of several", "success", script="8:0,9:60,12:10", between=(90, 90), status_name="KILLED",
+        arguments={"target_status": ["KILLED", "CANCELED", 10]}),
+    Row("a transitional status", "success", between=(60, 60), status_name="WAITING",
+        arguments={"target_status": "WAITING"}),
+    Row("a failure that is waited for", "success", script="7:0,11:60", between=(60, 60), status_name="FAILED",
+        arguments={"target_status": 11}),
+    Row("deletion", "success", script="9:0,gone:60", between=(60, 60), status_name="GONE",
+        arguments={"target_status": "GONE"}),
+    Row("unknown status, then arrives", "success", script="7:0,42:30,8:90", between=(120, 120), status_name="RUNNING"),
+
+    Row("fails", "failed", script="7:0,11:70", between=(90, 90),
+        says=("is FAILED (11)", "cannot become RUNNING (8)")),
+    Row("has failed", "failed", script="11:0", between=(0, 0), says=("is FAILED (11)",)),
+    Row("is stopped by somebody", "failed", script="7:0,12:70", between=(90, 90), says=("is KILLED (12)",)),
+    Row("vanishes", "failed", script="7:0,gone:70", between=(90, 90),
+        says=("is not there", "cannot become RUNNING (8)", "last seen: ", "ModelArts.0102")),
+    Row("was never there", "failed", arguments={"job_id": 999}, between=(0, 0),
+        says=("is not there", "last seen: never", "ModelArts.0102")),
+    Row("failure_statuses", "failed", between=(60, 60), arguments={"failure_statuses": ["WAITING"]},
+        says=("is WAITING (7)",)),
+    Row("hangs", "failed", script="7:0", arguments={"timeout": 600}, between=(601, 661), says=("timed out",)),
+    Row("unknown status for good", "failed", script="42:0", arguments={"timeout": 600}, between=(601, 661),
+        says=("timed out",)),
+    Row("hangs in an outage", "failed", script="7:0", faults=[(100, OUTAGE)], between=(601, 675),
+        arguments={"timeout": 600, "poll_failure_tolerance": 3600}, says=("timed out",)),
+
+    Row("fails softly", "skipped", script="7:0,11:70", arguments={"soft_fail": True}, between=(90, 90)),
+    Row("hangs softly", "skipped", script="7:0", arguments={"soft_fail": True, "timeout": 600}, between=(601, 661)),
+    Row("never fails", "skipped", script="7:0,11:70", arguments={"never_fail": True}, between=(90, 90)),
+    Row("never fails, forbidden", "skipped", options={"deny": ["get"]}, arguments={"never_fail": True},
+        between=(0, 0)),
+
+    Row("two minutes of outage", "success", faults=[(80, OUTAGE), (200, None)], between=(200, 240),
+        status_name="RUNNING"),
+    Row("throttled", "success", faults=[(80, Fault(kind="status", status=429, retry_after=300)), (150, None)],
+        between=(360, 420), status_name="RUNNING"),
+    Row("cut connections", "success", faults=[(80, Fault(kind="cut")), (200, None)], between=(200, 240),
+        status_name="RUNNING"),
+    Row("half of an answer", "success", faults=[(80, Fault(kind="truncated")), (200, None)], between=(200, 240),
+        status_name="RUNNING"),
+    Row("HTML", "success", faults=[(80, Fault(kind="html")), (200, None)], between=(200, 240), status_name="RUNNING"),
+    Row("wrong types", "success", faults=[(80, Fault(kind="wrong_types")), (200, None)], between=(200, 240),
+        status_name="RUNNING"),
+    Row("is_success false", "success", faults=[(80, Fault(kind="is_success_false")), (200, None)],
+        between=(200, 240), status_name="RUNNING"),
+    Row("outage at the first poll, silently", "success", faults=[(0, OUTAGE), (200, None)],
+        arguments={"silent_fail": True}, between=(200, 240), status_name="RUNNING"),
+
+    Row("outage at the first poll", "up_for_retry", faults=[(0, OUTAGE)], between=(1, 20),
+        says=("is unknown", "last seen: never", "503")),
+    Row("an outage too long", "up_for_retry", faults=[(80, OUTAGE)], between=(680, 760),
+        says=("is unknown", "Polls have failed for", "503")),
+    Row("an outage too long, softly", "up_for_retry", faults=[(80, OUTAGE)], arguments={"soft_fail": True},
+        between=(680, 760), says=("is unknown",)),
+    Row("less tolerance", "up_for_retry", faults=[(80, OUTAGE)], arguments={"poll_failure_tolerance": 60},
+        between=(140, 200), says=("is unknown",)),
+    Row("forbidden", "up_for_retry", options={"deny": ["get"]}, between=(0, 0),
+        says=("is unknown", "modelarts:tensorboard:get")),
+    Row("retired", "up_for_retry", options={"retired": True}, between=(0, 0), says=("is unknown", "2023-06-30")),
+    Row("wrong secret key", "up_for_retry", connection={"password": "wrong"}, between=(0, 0),
+        says=("is unknown", "APIGW.0301", "Check login and password")),
+    Row("forbidden in mid-wait", "up_for_retry", faults=[(80, Fault(kind="status", status=403))], between=(90, 90),
+        says=("is unknown", "APIGW.0302")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
+@pytest.mark.parametrize("mode", MODES)
+def test_the_table(row, mode, emulator, clock, connection, run):
+    for option, value in row.options.items():
+        setattr(emulator, option, value)
+    connection(**row.connection)
+    job_id = emulator.create_job(job_name="board", script=row.script)
+    for moment, fault in row.faults:
+        clock.at(moment, emulator.clear_faults if fault is None else lambda fault=fault: emulator.inject(fault))
+    clock.sleep(0)
+
+    outcome = run(mode, **{"job_id": job_id, "poke_interval": 30, **row.arguments})
+
+    assert outcome.state == row.state, outcome.error
+    assert row.between[0] <= outcome.seconds <= row.between[1], outcome
+    for part in row.says:
+        assert part in str(outcome.error)
+    if row.state == "success":
+        assert outcome.xcom["status_name"] == row.status_name
+        assert outcome.xcom["job_id"] == job_id
+
+
+def test_every_row_runs_in_every_mode_of_the_sensor():
+    from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
+
+    assert set(MODES) == set(ModelArtsVisualizationJobSensor.valid_modes)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_xcom(mode, emulator, run):
+    job_id = emulator.create_job(job_name="board", train_url="/bucket/dir/", status=8)
+    xcom = run(mode, job_id=job_id).xcom
+    assert list(xcom) == [
+        "job_id", "job_name", "status", "status_name", "service_url", "train_url", "create_time", "duration_ms",
+    ]  # fmt: skip
+    assert (xcom["job_id"], xcom["status"], xcom["train_url"]) == (job_id, 8, "/bucket/dir/")
+    assert xcom["service_url"].startswith("http")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_one_request_a_poll(mode, emulator, run):
+    run(mode, job_id=emulator.create_job(script="7:0,8:120"), poke_interval=30)
+    assert emulator.request_counts() == {"get": 5}
+
+
+def test_a_rescheduling_sensor_stays_on_its_worker_during_an_outage(emulator, clock, run):
+    job_id = emulator.create_job(script="7:0,8:300")
+    clock.at(80, lambda: emulator.inject(OUTAGE))
+    clock.at(200, emulator.clear_faults)
+    outcome = run("reschedule", job_id=job_id, poke_interval=30)
+    assert outcome.state == "success"
+    # Polls every 30 s until 300 s would be 10 reschedules; about 4 fall into the outage.
+    assert 5 <= outcome.reschedules <= 7

@@ -1,0 +1,192 @@
+"""The course of a wait: transitions, heartbeats, outages, and what each end says."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from airflow_provider_modelarts.api.errors import (
+    ModelArtsAuthenticationError,
+    ModelArtsNotFoundError,
+    ModelArtsPermissionError,
+    ModelArtsRetiredError,
+    ModelArtsServerError,
+    ModelArtsThrottledError,
+)
+from airflow_provider_modelarts.api.models import VisualizationJob, to_status
+from airflow_provider_modelarts.waiting.verdict import Target, Verdict
+from airflow_provider_modelarts.waiting.wait import (
+    JobCannotArriveError,
+    JobStateUnknownError,
+    Wait,
+    duration,
+    poll,
+)
+
+OUTAGE = ModelArtsServerError("GET … answered HTTP 503")
+NOT_FOUND = ModelArtsNotFoundError("GET … answered HTTP 404")
+
+
+def job(status: int) -> VisualizationJob:
+    return VisualizationJob("10", to_status(status), job_name="board")
+
+
+class Course:
+    """A wait, polled at the times and with the outcomes that a test gives."""
+
+    def __init__(self, target="RUNNING", **fields):
+        self.wait = Wait("10", Target.of(target), fields.pop("tolerance", 600), logging.getLogger("course"), **fields)
+        self.asked = 0
+
+    def at(self, seconds, outcome):
+        def fetch(job_id):
+            assert job_id == "10"
+            self.asked += 1
+            if isinstance(outcome, Exception):
+                raise outcome
+            return job(outcome)
+
+        return poll(self.wait, fetch, lambda: float(seconds))
+
+
+@pytest.fixture
+def lines(caplog):
+    caplog.set_level(logging.INFO)
+    return lambda: [record.getMessage() for record in caplog.records]
+
+
+def test_one_line_a_transition_with_the_time_in_the_state_before(lines):
+    course = Course()
+    for seconds, status in [(0, 1), (5, 1), (60, 7), (120, 7), (185, 8)]:
+        verdict = course.at(seconds, status)
+    assert verdict is Verdict.ARRIVED
+    assert lines() == [
+        "Visualization job 10 (board) is INIT (1); waiting for RUNNING (8)",
+        "Visualization job 10 (board) went from INIT (1) to WAITING (7) after 1 min 0 s; waiting for RUNNING (8)",
+        "Visualization job 10 (board) went from WAITING (7) to RUNNING (8) after 2 min 5 s",
+    ]
+
+
+def test_a_heartbeat_now_and_then(lines):
+    course = Course()
+    for seconds in range(0, 1801, 60):
+        course.at(seconds, 7)
+    assert lines()[1:] == [
+        f"Visualization job 10 (board) is still WAITING (7), for {minutes} min 0 s; waiting for RUNNING (8)"
+        for minutes in (10, 20, 30)
+    ]
+
+
+def test_an_undocumented_status_is_warned_of_once_and_waited_on(caplog):
+    course = Course()
+    assert [course.at(seconds, 42) for seconds in (0, 1, 2)] == [Verdict.WAITING] * 3
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("WARNING", "Visualization job 10 (board) is undocumented status 42; waiting for RUNNING (8)")
+    ]
+    assert course.at(3, 8) is Verdict.ARRIVED
+
+
+def test_a_failed_job_ends_the_wait_at_once():
+    course = Course()
+    course.at(0, 7)
+    with pytest.raises(
+        JobCannotArriveError, match=r"10 \(board\) is FAILED \(11\) and cannot become RUNNING \(8\) any more"
+    ):
+        course.at(60, 11)
+
+
+def test_a_deleted_job_ends_the_wait_at_once():
+    course = Course()
+    course.at(0, 7)
+    with pytest.raises(JobCannotArriveError, match=r"not there .* last seen: WAITING \(7\)\. GET … answered HTTP 404"):
+        course.at(60, NOT_FOUND)
+
+
+def test_a_wait_for_the_deletion(lines):
+    course = Course("GONE")
+    assert course.at(0, 9) is Verdict.WAITING
+    assert course.at(30, NOT_FOUND) is Verdict.ARRIVED
+    assert lines()[-1] == "Visualization job 10 (board) went from KILLING (9) to GONE after 30 s"
+    summary = course.wait.summary()
+    assert (summary["job_id"], summary["job_name"], summary["status"], summary["status_name"]) == (
+        "10", "board", None, "GONE",
+    )  # fmt: skip
+
+
+def test_the_summary_of_a_job_that_was_never_there():
+    course = Course("GONE")
+    assert course.at(0, NOT_FOUND) is Verdict.ARRIVED
+    assert course.wait.summary().keys() == job(8).summary().keys()
+    assert course.wait.summary()["job_id"] == "10"
+
+
+def test_an_outage_is_outlived(lines):
+    course = Course()
+    course.at(0, 7)
+    assert [course.at(seconds, OUTAGE) for seconds in (60, 120, 180)] == [Verdict.WAITING] * 3
+    assert course.wait.failing
+    assert course.at(181, 8) is Verdict.ARRIVED
+    assert not course.wait.failing
+    assert lines()[1] == (
+        "Poll of visualization job 10 (board) failed, for 0 s now (tolerated: 10 min 0 s); last seen: WAITING (7). "
+        "GET … answered HTTP 503"
+    )
+    assert "The API answers again, after 2 min 1 s" in lines()
+
+
+def test_an_outage_that_lasts_too_long_says_state_unknown():
+    course = Course(tolerance=100)
+    course.at(0, 7)
+    course.at(60, OUTAGE)
+    with pytest.raises(JobStateUnknownError) as caught:
+        course.at(161, OUTAGE)
+    text = str(caught.value)
+    assert "unknown; last seen: WAITING (7). Polls have failed for 1 min 41 s. GET … answered HTTP 503" in text
+    assert "failed (11)" not in text.lower()
+    assert caught.value.__cause__ is OUTAGE
+
+
+def test_each_outage_has_the_whole_tolerance():
+    course = Course(tolerance=100)
+    for start in (0, 1000, 2000):
+        course.at(start, 7)
+        course.at(start + 1, OUTAGE)
+        course.at(start + 100, OUTAGE)
+    assert course.at(3000, 8) is Verdict.ARRIVED
+
+
+def test_the_first_poll_is_strict():
+    with pytest.raises(JobStateUnknownError, match="last seen: never"):
+        Course().at(0, OUTAGE)
+
+
+def test_a_job_seen_by_an_earlier_process_has_been_seen():
+    course = Course(seen=True, tolerance=100)
+    assert course.at(0, OUTAGE) is Verdict.WAITING
+    with pytest.raises(JobStateUnknownError, match="last seen: by an earlier poll"):
+        course.at(101, OUTAGE)
+
+
+@pytest.mark.parametrize("kind", [ModelArtsAuthenticationError, ModelArtsPermissionError, ModelArtsRetiredError])
+def test_what_cannot_heal_ends_the_wait_at_once(kind):
+    course = Course()
+    course.at(0, 7)
+    with pytest.raises(JobStateUnknownError, match=r"last seen: WAITING \(7\)\. refused"):
+        course.at(60, kind("refused"))
+
+
+def test_a_server_that_asks_to_be_left_alone_is():
+    course = Course()
+    course.at(0, 7)
+    course.at(60, ModelArtsThrottledError("429", retry_after=300))
+    assert [course.at(seconds, 8) for seconds in (120, 359)] == [Verdict.WAITING] * 2
+    assert course.asked == 2
+    assert course.at(360, 8) is Verdict.ARRIVED
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (3599, "59 min 59 s"), (7320, "2 h 2 min")]
+)
+def test_durations(seconds, text):
+    assert duration(seconds) == text
