@@ -38,7 +38,9 @@ def test_job_ids(job_id):
     assert checked_job_id(job_id) == str(job_id)
 
 
-@pytest.mark.parametrize("job_id", ["", "ten", "-1", "1.0", " 1", "1/stop", "../1", "\N{FULLWIDTH DIGIT ONE}", None, True, 1.0, "{{ x }}"])
+@pytest.mark.parametrize(
+    "job_id", ["", "ten", "-1", "1.0", " 1", "1/stop", "../1", "\N{FULLWIDTH DIGIT ONE}", None, True, 1.0, "{{ x }}"]
+)
 def test_what_is_no_job_id(job_id):
     with pytest.raises(ValueError, match="job_id"):
         checked_job_id(job_id)

@@ -1,0 +1,449 @@
+"""The hook: connections in every form, one session, what "Test connection" says, secrets."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import threading
+
+import pytest
+
+try:
+    from airflow.sdk.definitions.connection import Connection
+except ImportError:
+    from airflow.models.connection import Connection
+
+from airflow_provider_modelarts.api.client import ModelArtsClient
+from airflow_provider_modelarts.api.errors import ModelArtsNotFoundError
+from airflow_provider_modelarts.api.models import JobStatus
+from airflow_provider_modelarts.emulator import Emulator, Fault
+from airflow_provider_modelarts.hooks import modelarts
+from airflow_provider_modelarts.hooks.connection import config_from_connection
+from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
+from airflow_provider_modelarts.waiting.wait import JobCannotArriveError, WaitTimeoutError
+
+
+@pytest.fixture
+def emulator():
+    with Emulator(time_scale=0) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch):
+    """Let the client try again at once."""
+    monkeypatch.setitem(ModelArtsClient.__init__.__kwdefaults__, "sleep", lambda seconds: None)
+
+
+@pytest.fixture
+def connect(monkeypatch, emulator):
+    """Set the connection: the emulator's, with what a test changes."""
+
+    def set_connection(auth="aksk", extra=None, **fields):
+        connection = {**emulator.connection(auth), **fields}
+        connection["extra"] = {**connection["extra"], **(extra or {})}
+        monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(connection))
+
+    set_connection()
+    return set_connection
+
+
+@pytest.fixture
+def config_of(monkeypatch):
+    """Return the configuration of a connection that is given as a URI or by its fields."""
+
+    def through_airflow(given):
+        monkeypatch.setenv("AIRFLOW_CONN_FORM", given if isinstance(given, str) else json.dumps(given))
+        connection = ModelArtsHook.get_connection("form")
+        return config_from_connection(connection, extra=connection.extra_dejson)
+
+    return through_airflow
+
+
+EVERYTHING = {
+    "region": "eu-de",
+    "project_id": "0123456789abcdef0123456789abcdef",
+    "domain_name": "account",
+    "iam_endpoint": "https://iam.example.com",
+    "workspace_id": "w1",
+    "verify": "/etc/ssl/site.pem",
+    "proxies": {"https": "http://proxy:3128"},
+    "connect_timeout": 3,
+    "read_timeout": 12.5,
+}
+
+
+class TestConnectionForms:
+    def check(self, config):
+        assert config.endpoint == "https://modelarts.example.com:8443"
+        assert (config.login, config.password) == ("user", "pass/word@1")
+        for name, value in EVERYTHING.items():
+            assert getattr(config, name) == value
+
+    def test_json(self, config_of):
+        self.check(
+            config_of(
+                {
+                    "conn_type": "modelarts",
+                    "login": "user",
+                    "password": "pass/word@1",
+                    "host": "https://modelarts.example.com:8443",
+                    "extra": json.dumps(EVERYTHING),
+                }
+            )
+        )
+
+    def test_uri(self, config_of):
+        self.check(
+            config_of(
+                "modelarts://user:pass%2Fword%401@modelarts.example.com:8443/?region=eu-de"
+                "&project_id=0123456789abcdef0123456789abcdef&domain_name=account"
+                "&iam_endpoint=https%3A%2F%2Fiam.example.com&workspace_id=w1&verify=%2Fetc%2Fssl%2Fsite.pem"
+                "&proxies=%7B%22https%22%3A%22http%3A%2F%2Fproxy%3A3128%22%7D&connect_timeout=3&read_timeout=12.5"
+            )
+        )
+
+    def test_ui_form(self, config_of):
+        """The form sends text, numbers for numbers, and empty strings or null for what is left empty."""
+        extra = {**EVERYTHING, "proxies": json.dumps(EVERYTHING["proxies"]), "security_token": ""}
+        self.check(
+            config_of(
+                {
+                    "conn_type": "modelarts",
+                    "login": "user",
+                    "password": "pass/word@1",
+                    "host": "modelarts.example.com",
+                    "port": 8443,
+                    "schema": "",
+                    "extra": json.dumps(extra),
+                }
+            )
+        )
+
+    def test_http_in_a_uri(self, config_of):
+        config = config_of("modelarts://http://AK:SK@127.0.0.1:8765/?project_id=p")
+        assert config.endpoint == "http://127.0.0.1:8765"
+
+    def test_the_uri_that_airflow_makes_of_a_connection(self, config_of):
+        connection = Connection(
+            conn_id="c",
+            conn_type="modelarts",
+            login="AK",
+            password="S/K",
+            host="http://127.0.0.1:8765",
+            extra=json.dumps({"region": "cn-north-4", "verify": False}),
+        )
+        config = config_of(connection.get_uri())
+        assert (config.endpoint, config.region, config.verify) == ("http://127.0.0.1:8765", "cn-north-4", False)
+
+    def test_the_huawei_providers_connection(self, config_of, caplog):
+        extra = {"region": "cn-north-4", "project_id": "p", "obs_bucket": "b", "enterprise_project_id": "0"}
+        config = config_of({"conn_type": "huaweicloud", "login": "AK", "password": "SK", "extra": json.dumps(extra)})
+        assert config.endpoint == "https://modelarts.cn-north-4.myhuaweicloud.com"
+        assert (config.login, config.password, config.project_id) == ("AK", "SK", "p")
+        assert "unknown in its extra" not in caplog.text
+
+    def test_a_slip_in_the_extra_is_warned_of_by_name(self, config_of, caplog):
+        config_of({"conn_type": "modelarts", "extra": json.dumps({"region": "eu-de", "projectid": "VALUE"})})
+        assert "projectid" in caplog.text
+        assert "VALUE" not in caplog.text
+
+    @pytest.mark.parametrize(
+        ("written", "meant"),
+        [(True, True), (False, False), ("true", True), ("False", False), ("0", False), ("/ca.pem", "/ca.pem")],
+    )
+    def test_verify(self, config_of, written, meant):
+        extra = {"region": "eu-de", "verify": written}
+        assert config_of({"conn_type": "modelarts", "extra": json.dumps(extra)}).verify == meant
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            ("connect_timeout", "soon"),
+            ("read_timeout", {}),
+            ("proxies", "http://proxy"),
+            ("proxies", {"https": 1}),
+            ("project_id", 5),
+            ("region", ["eu-de"]),
+        ],
+    )
+    def test_refusals_name_the_field(self, config_of, field, value):
+        extra = {"region": "eu-de", field: value}
+        with pytest.raises(ValueError, match=field):
+            config_of({"conn_type": "modelarts", "extra": json.dumps(extra)})
+
+
+class TestTheHook:
+    def test_it_does_nothing_until_it_is_used(self):
+        ModelArtsHook("no_such_connection").close()
+
+    def test_arguments_win_over_the_connection(self, connect, emulator):
+        emulator.project_id = "f" * 32
+        job_id = emulator.create_job(status=8)
+        with ModelArtsHook(project_id="f" * 32) as hook:
+            assert hook.get_visualization_job(job_id).status is JobStatus.RUNNING
+
+    def test_an_error_in_the_connection_names_the_connection(self, connect):
+        connect(host="ftp://example.com")
+        with pytest.raises(ValueError, match="Connection modelarts_default: host"):
+            ModelArtsHook().get_conn()
+
+    @pytest.mark.parametrize("auth", ["aksk", "password"])
+    def test_the_whole_life_of_a_job(self, connect, emulator, auth):
+        connect(auth)
+        with ModelArtsHook() as hook:
+            job = hook.create_visualization_job(
+                job_name="board", train_url="obs://bucket/dir/", job_desc="mine", schedule={"duration": 2}
+            )
+            assert (job.job_name, job.status) == ("board", JobStatus.INIT)
+            emulator.advance(60)
+            assert hook.get_visualization_job(job.job_id).status is JobStatus.RUNNING
+            hook.update_visualization_job(job.job_id, job_desc="描述 é")
+            assert [found.job_desc for found in hook.list_visualization_jobs(search_content="board")] == ["描述 é"]
+            hook.stop_visualization_job(job.job_id)
+            emulator.advance(60)
+            assert hook.get_visualization_job(job.job_id).status is JobStatus.KILLED
+            hook.restart_visualization_job(job.job_id)
+            emulator.advance(60)
+            assert hook.get_visualization_job(job.job_id).status is JobStatus.RUNNING
+            hook.delete_visualization_job(job.job_id)
+            emulator.advance(60)
+            with pytest.raises(ModelArtsNotFoundError):
+                hook.get_visualization_job(job.job_id)
+        assert emulator.request_counts().get("token", 0) == (1 if auth == "password" else 0)
+
+    def test_all_pages_are_listed(self, connect, emulator):
+        for number in range(25):
+            emulator.create_job(job_name=f"board-{number}", status=8)
+        with ModelArtsHook() as hook:
+            jobs = list(hook.list_visualization_jobs(per_page=10, status="RUNNING", sort_by="job_id", order="desc"))
+        assert [job.job_name for job in jobs] == [f"board-{number}" for number in range(24, -1, -1)]
+        assert emulator.request_counts() == {"list": 3}
+
+    def test_a_closed_hook_can_be_used_again(self, connect, emulator):
+        job_id = emulator.create_job(status=8)
+        hook = ModelArtsHook()
+        for _ in range(2):
+            with hook:
+                hook.get_visualization_job(job_id)
+            assert hook._client is None
+
+
+class TestTokens:
+    @pytest.fixture
+    def hook(self, connect):
+        connect("password")
+        with ModelArtsHook() as made:
+            yield made
+
+    def test_a_token_is_kept(self, hook, emulator):
+        job_id = emulator.create_job(status=8)
+        for _ in range(5):
+            hook.get_visualization_job(job_id)
+        assert emulator.request_counts() == {"token": 1, "get": 5}
+
+    def test_a_token_that_is_refused_is_renewed_once(self, hook, emulator):
+        job_id = emulator.create_job(status=8)
+        hook.get_visualization_job(job_id)
+        emulator.expire_tokens()
+        assert hook.get_visualization_job(job_id).status is JobStatus.RUNNING
+        assert emulator.request_counts() == {"token": 2, "get": 3}
+
+    def test_renewal_does_not_loop(self, hook, emulator):
+        emulator.inject(Fault(kind="status", status=401, operation="get"))
+        with pytest.raises(Exception, match="401"):
+            hook.get_visualization_job(1)
+        assert emulator.request_counts() == {"token": 2, "get": 2}
+
+    def test_a_token_is_renewed_before_it_expires(self, hook, emulator):
+        emulator.token_lifetime = 1.0
+        job_id = emulator.create_job(status=8)
+        hook.get_visualization_job(job_id)
+        threading.Event().wait(0.95)
+        hook.get_visualization_job(job_id)
+        assert emulator.request_counts() == {"token": 2, "get": 2}
+
+    def test_the_project_comes_from_the_token(self, connect, emulator):
+        connect("password", extra={"project_id": ""})
+        with ModelArtsHook() as hook:
+            assert hook.get_conn().project_id == emulator.project_id
+        assert emulator.request_counts() == {"token": 1}
+
+
+class TestWait:
+    def test_it_returns_the_job(self, connect, emulator):
+        job_id = emulator.create_job(script="7:0,8:0", job_name="board")
+        with ModelArtsHook() as hook:
+            assert hook.wait_for_visualization_job(job_id, poke_interval=0.01).job_name == "board"
+
+    def test_a_job_that_cannot_arrive(self, connect, emulator):
+        with ModelArtsHook() as hook, pytest.raises(JobCannotArriveError):
+            hook.wait_for_visualization_job(emulator.create_job(status=11), "RUNNING", poke_interval=0.01)
+
+    def test_time_is_up(self, connect, emulator):
+        with ModelArtsHook() as hook, pytest.raises(WaitTimeoutError, match=r"did not become RUNNING \(8\) within 0 s"):
+            hook.wait_for_visualization_job(emulator.create_job(status=7), poke_interval=0.01, timeout=0.05)
+
+    def test_a_deletion(self, connect, emulator):
+        with ModelArtsHook() as hook:
+            assert hook.wait_for_visualization_job(99, "GONE", poke_interval=0.01) is None
+
+
+class TestTestConnection:
+    @pytest.fixture
+    def says(self, connect):
+        def test(**fields):
+            connect(**fields)
+            with ModelArtsHook() as hook:
+                return hook.test_connection()
+
+        return test
+
+    def part(self, result):
+        works, message = result
+        assert works is False
+        return message.partition(":")[0]
+
+    def test_it_works(self, says, emulator):
+        emulator.create_job()
+        assert says() == (True, f"ModelArts answers; project {emulator.project_id} has 1 visualization jobs")
+
+    def test_configuration(self, says):
+        assert self.part(says(extra={"read_timeout": "soon"})) == "configuration"
+
+    def test_dns(self, says):
+        assert self.part(says(host="http://modelarts.nowhere.invalid")) == "DNS"
+
+    def test_tls(self, says, emulator):
+        assert self.part(says(host=emulator.url.replace("http", "https"))) == "TLS"
+
+    def test_proxy(self, says):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            proxies = {"http": f"http://127.0.0.1:{free.getsockname()[1]}"}
+            assert self.part(says(extra={"proxies": proxies})) == "proxy"
+
+    def test_connection(self, says):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            assert self.part(says(host=f"http://127.0.0.1:{free.getsockname()[1]}")) == "connection"
+
+    @pytest.mark.parametrize("ahead", [-3600, 3600])
+    def test_clock(self, says, emulator, ahead):
+        emulator.clock_offset = ahead
+        _, message = says()
+        assert message.startswith("clock: ")
+        assert f"60 min {'behind' if ahead > 0 else 'ahead of'} the server's" in message
+
+    @pytest.mark.parametrize("auth", ["aksk", "password"])
+    def test_credentials(self, says, auth):
+        assert self.part(says(auth=auth, password="wrong")) == "credentials"
+
+    def test_project(self, says):
+        assert self.part(says(extra={"project_id": "f" * 32})) == "project"
+
+    def test_project_by_region(self, says, emulator):
+        works, message = says(extra={"project_id": "", "region": "eu-de"})
+        assert (works, message.partition(": ")[0]) == (False, "configuration")
+        assert "no project of the name 'eu-de'" in message
+
+    def test_permission(self, says, emulator):
+        emulator.deny = ["list"]
+        result = says()
+        assert self.part(result) == "permission"
+        assert "modelarts:tensorboard:list" in result[1]
+
+    def test_retired(self, says, emulator):
+        emulator.retired = True
+        assert self.part(says()) == "endpoint"
+
+
+class TestSecrets:
+    def test_they_are_masked_and_in_no_log_line(self, connect, emulator, monkeypatch, caplog, capsys):
+        masked = []
+        monkeypatch.setattr(modelarts, "mask_secret", masked.append)
+        caplog.set_level(logging.DEBUG)
+        connect("password")
+        job_id = emulator.create_job(status=8)
+        with ModelArtsHook() as hook:
+            hook.get_visualization_job(job_id)
+            emulator.expire_tokens()
+            hook.get_visualization_job(job_id)
+        tokens = masked[1:]
+        assert masked[0] == emulator.password
+        assert len(set(tokens)) == 2
+        output = capsys.readouterr()
+        logged = caplog.text + output.out + output.err
+        assert "keystoneauth" in logged or "IAM token" in logged
+        for secret in masked:
+            assert secret not in logged
+
+    def test_they_are_in_no_repr(self, connect, emulator):
+        connect(extra={"security_token": "SECURITYTOKEN"})
+        with ModelArtsHook() as hook:
+            client = hook.get_conn()
+            for thing in (hook, client, client._config, client._auth, vars(hook)):
+                assert emulator.sk not in repr(thing)
+                assert "SECURITYTOKEN" not in repr(thing)
+
+
+class TestCredentialChain:
+    @pytest.fixture(autouse=True)
+    def nothing_else(self, monkeypatch, tmp_path):
+        """No environment, no profile file, and an address on loopback in place of the metadata service's."""
+        from huaweicloudsdkcore.auth import internal
+
+        for name in ("HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("HUAWEICLOUD_SDK_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+        if not hasattr(getattr(internal, "MetadataAccessor", None), "_METADATA_ENDPOINT"):
+            pytest.skip("this SDK's metadata address cannot be turned to loopback")
+        monkeypatch.setattr(internal.MetadataAccessor, "_METADATA_ENDPOINT", "http://127.0.0.1:9")
+        self.internal = internal
+
+    def get(self, connect, emulator, **extra):
+        connect(login="", password="", extra=extra)
+        with ModelArtsHook() as hook:
+            return hook.get_visualization_job(emulator.create_job(status=8)).status
+
+    def test_environment(self, connect, emulator, monkeypatch):
+        monkeypatch.setenv("HUAWEICLOUD_SDK_AK", emulator.ak)
+        monkeypatch.setenv("HUAWEICLOUD_SDK_SK", emulator.sk)
+        monkeypatch.setenv("HUAWEICLOUD_SDK_PROJECT_ID", emulator.project_id)
+        assert self.get(connect, emulator, project_id="") is JobStatus.RUNNING
+
+    def test_the_connections_project_wins(self, connect, emulator, monkeypatch):
+        monkeypatch.setenv("HUAWEICLOUD_SDK_AK", emulator.ak)
+        monkeypatch.setenv("HUAWEICLOUD_SDK_SK", emulator.sk)
+        monkeypatch.setenv("HUAWEICLOUD_SDK_PROJECT_ID", "f" * 32)
+        assert self.get(connect, emulator) is JobStatus.RUNNING
+
+    def test_profile_file(self, connect, emulator, tmp_path):
+        (tmp_path / "credentials").write_text(f"[basic]\nak = {emulator.ak}\nsk = {emulator.sk}\n")
+        assert self.get(connect, emulator) is JobStatus.RUNNING
+
+    def test_agency_of_the_instance(self, connect, emulator, server, monkeypatch):
+        from tests.conftest import Reply
+
+        emulator.security_token = "TEMPORARYTOKEN"
+        credential = {
+            "access": emulator.ak,
+            "secret": emulator.sk,
+            "securitytoken": "TEMPORARYTOKEN",
+            "expires_at": "2099-01-08T03:50:07.574000Z",
+        }
+        server.answer(Reply(404), Reply(200, {"credential": credential}))
+        monkeypatch.setattr(self.internal.MetadataAccessor, "_METADATA_ENDPOINT", server.url)
+        masked = []
+        monkeypatch.setattr(modelarts, "mask_secret", masked.append)
+        assert self.get(connect, emulator, security_token="") is JobStatus.RUNNING
+        assert masked == [emulator.sk, "TEMPORARYTOKEN"]
+
+    def test_none_at_all(self, connect, emulator):
+        connect(login="", password="")
+        with ModelArtsHook() as hook:
+            works, message = hook.test_connection()
+        assert works is False
+        assert message.startswith("credentials: The connection has no login")
+        assert "HUAWEICLOUD_SDK_AK" in message

@@ -1,0 +1,61 @@
+"""What Airflow discovers: the metadata against Airflow's own schema, and what it names against what there is."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import airflow
+import jsonschema
+import pytest
+
+from airflow_provider_modelarts.api.config import ModelArtsConfig
+from airflow_provider_modelarts.hooks.connection import field_behaviour
+from airflow_provider_modelarts.provider_info import CONNECTION_FIELDS, get_provider_info
+
+
+def test_airflows_schema_accepts_it():
+    schema = json.loads((Path(airflow.__path__[0]) / "provider_info.schema.json").read_text())
+    jsonschema.validate(get_provider_info(), schema)
+
+
+def test_the_connection_form_is_as_airflow_wants_it():
+    schema_file = Path(airflow.__path__[0]) / "provider.yaml.schema.json"
+    if not schema_file.exists():
+        pytest.skip("this Airflow has no schema for forms")
+    connection_type = json.loads(schema_file.read_text())["properties"]["connection-types"]["items"]
+    for connection in get_provider_info()["connection-types"]:
+        jsonschema.validate(connection, connection_type)
+    legacy = json.loads((Path(airflow.__path__[0]) / "customized_form_field_behaviours.schema.json").read_text())
+    jsonschema.validate(field_behaviour(), legacy)
+
+
+def test_what_it_names_is_there():
+    info = get_provider_info()
+    for kind in ("hooks", "sensors"):
+        for entry in info[kind]:
+            for module in entry["python-modules"]:
+                importlib.import_module(module)
+    for connection in info["connection-types"]:
+        module, _, name = connection["hook-class-name"].rpartition(".")
+        hook = getattr(importlib.import_module(module), name)
+        assert hook.conn_type == connection["connection-type"]
+        assert hook.hook_name == connection["hook-name"]
+
+
+def test_the_form_has_every_field_of_the_configuration():
+    fields = set(ModelArtsConfig.__dataclass_fields__) - {"endpoint", "login", "password"}
+    assert set(CONNECTION_FIELDS) == fields
+
+
+def test_loading_it_imports_nothing():
+    code = (
+        "import sys; before = set(sys.modules); import airflow_provider_modelarts.provider_info as info;"
+        "info.get_provider_info(); print(sorted(set(sys.modules) - before))"
+    )
+    output = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True, cwd=".")
+    new = {name.partition(".")[0] for name in eval(output.stdout)}  # noqa: S307
+    assert new - sys.stdlib_module_names == {"airflow_provider_modelarts"}
