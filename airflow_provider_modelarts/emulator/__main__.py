@@ -1,0 +1,94 @@
+"""The command line: ``python -m airflow_provider_modelarts.emulator``, also installed as ``modelarts-emulator``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_provider_modelarts.emulator.options import Options
+from airflow_provider_modelarts.emulator.scripts import SCRIPTS
+
+if TYPE_CHECKING:
+    from airflow_provider_modelarts.emulator.server import Emulator
+
+DEFAULT_PORT: Final = 8765
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run until SIGINT or SIGTERM; return the exit status."""
+    parser = _parser()
+    options = vars(parser.parse_args(arguments))
+    try:
+        from airflow_provider_modelarts.emulator import Emulator
+
+        options["scripts"] = dict(_script_rule(text) for text in options["scripts"] or ())
+        with Emulator(**options) as emulator:
+            stopped = _stop_signal()
+            _announce(emulator)
+            stopped.wait()
+    except ValueError as error:
+        parser.error(str(error))
+    except (ImportError, OSError, OverflowError) as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="modelarts-emulator",
+        description="An emulator of the ModelArts API for visualization jobs, and of the IAM that goes with it.",
+        epilog=f"A SCRIPT is a name ({', '.join(SCRIPTS)}) or a path as status:seconds,... such as 1:0,7:5,11:10 "
+        "(gone:SECONDS lets the job vanish). Everything else can be changed while it runs, see /_emulator/ in the "
+        "documentation of airflow_provider_modelarts.emulator.admin.",
+        formatter_class=_HelpFormatter,
+    )
+    for option in fields(Options):
+        argument: dict[str, Any] = dict(option.metadata)
+        default = list(option.default) if option.default == () else option.default
+        parser.add_argument(_flag(option.name), dest=option.name, default=default, **argument)
+    parser.set_defaults(port=DEFAULT_PORT)
+    return parser
+
+
+class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Shows defaults, where there is one to show."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        shown = action.default is not None and action.default is not False and action.default != []
+        return super()._get_help_string(action) if shown else action.help
+
+
+def _flag(name: str) -> str:
+    return {"scripts": "--script"}.get(name, "--" + name.replace("_", "-"))
+
+
+def _script_rule(text: str) -> tuple[str, str]:
+    name, separator, script = text.partition("=")
+    if not (name and separator):
+        raise ValueError(f"--script should be NAME=SCRIPT: {text!r}")
+    return name, script
+
+
+def _announce(emulator: Emulator) -> None:
+    connection = shlex.quote(json.dumps(emulator.connection()))
+    print(f"ModelArts emulator on {emulator.url}, until Ctrl-C. To let Airflow talk to it:\n")
+    print(f"export AIRFLOW_CONN_MODELARTS_DEFAULT={connection}\n", flush=True)
+
+
+def _stop_signal() -> threading.Event:
+    received = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: received.set())
+    return received
+
+
+if __name__ == "__main__":
+    sys.exit(main())

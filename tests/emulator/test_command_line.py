@@ -1,0 +1,140 @@
+"""The command line as a process."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+ROOT = Path(__file__).parents[2]
+COMMAND = [sys.executable, "-m", "airflow_provider_modelarts.emulator"]
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Start the emulator on a free port; whatever still runs after the test is killed."""
+    processes = []
+
+    def run(*arguments: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [*COMMAND, "--port", "0", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+        processes.append(process)
+        return process
+
+    yield run
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def announced(process: subprocess.Popen[str]) -> tuple[str, dict[str, object]]:
+    """Return the URL and the connection that the process prints."""
+    assert process.stdout
+    url = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
+    assert url
+    assert process.stdout.readline() == "\n"
+    (_, setting) = shlex.split(process.stdout.readline())
+    name, _, connection = setting.partition("=")
+    assert name == "AIRFLOW_CONN_MODELARTS_DEFAULT"
+    return url[0], json.loads(connection)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_start_and_stop(start: Start, number: signal.Signals) -> None:
+    process = start("--ak", "AK", "--sk", "it's a secret", "--project-id", "a" * 32, "--region", "eu-de")
+    url, connection = announced(process)
+    assert connection["host"] == url
+    assert (connection["login"], connection["password"]) == ("AK", "it's a secret")
+    assert connection["extra"] == {"region": "eu-de", "project_id": "a" * 32, "iam_endpoint": url}
+    assert requests.get(f"{url}/_emulator/", timeout=10).json()["jobs"] == 0
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (0, "")
+
+
+def test_options(start: Start) -> None:
+    arguments = "--script fail-*=11:0 --script slow=hangs --deny list --deny stop --time-scale 0 --retired"
+    url, _ = announced(start(*arguments.split()))
+    assert requests.get(f"{url}/_emulator/scripts", timeout=10).json() == {
+        "scripts": {"fail-*": "11:0", "slow": "hangs"}
+    }
+    job = {"job_name": "fail-1"}
+    assert requests.post(f"{url}/_emulator/jobs", json=job, timeout=10).json()["status"] == 11
+    assert requests.get(f"{url}/v1/x/visualization-jobs", timeout=10).json()["error_code"] == "APIGW.0101"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--script", "fails"], "NAME=SCRIPT"),
+        (["--script", "x=nonsense"], "nonsense"),
+        (["--deny", "everything"], "everything"),
+        (["--shape", "2019"], "2019"),
+        (["--time-scale", "fast"], "fast"),
+        (["--time-scale", "-1"], "time_scale"),
+    ],
+)
+def test_bad_option(arguments: list[str], reason: str) -> None:
+    done = subprocess.run([*COMMAND, "--port", "0", *arguments], capture_output=True, text=True, timeout=60, cwd=ROOT)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    last_line = done.stderr.splitlines()[-1]
+    assert last_line.startswith("modelarts-emulator: error: ")
+    assert reason in last_line
+
+
+def test_port_is_taken(start: Start) -> None:
+    url, _ = announced(start())
+    done = subprocess.run(
+        [*COMMAND, "--port", url.rpartition(":")[2]], capture_output=True, text=True, timeout=60, cwd=ROOT
+    )
+    assert done.returncode == 2
+    assert "Address already in use" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_port_that_is_none() -> None:
+    done = subprocess.run([*COMMAND, "--port", "70000"], capture_output=True, text=True, timeout=60, cwd=ROOT)
+    assert done.returncode == 2
+    assert re.fullmatch(r"modelarts-emulator: .*port.*\n", done.stderr)
+
+
+def test_help_shows_defaults() -> None:
+    done = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, timeout=60, cwd=ROOT)
+    assert done.returncode == 0
+    text = " ".join(done.stdout.split())
+    for expected in (
+        "(default: 8765)",
+        "(default: cn-north-4)",
+        "(default: 0.0)",
+        "(default: 86400.0)",
+        "(default: 1000)",
+    ):
+        assert expected in text
+
+
+@pytest.mark.parametrize("missing", ["starlette", "uvicorn"])
+def test_missing_extra(tmp_path: Path, missing: str) -> None:
+    (tmp_path / f"{missing}.py").write_text(f"raise ModuleNotFoundError('No module named {missing}', name='{missing}')")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(COMMAND, capture_output=True, text=True, timeout=60, cwd=ROOT, env=environment)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == (
+        f"modelarts-emulator: the emulator needs {missing}: pip install 'airflow-provider-modelarts[emulator]'\n"
+    )
