@@ -94,6 +94,13 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": ["airflow_provider_modelarts.sensors.visualization_job"],
             }
         ],
+        "triggers": [
+            {
+                "integration-name": integration,
+                "python-modules": ["airflow_provider_modelarts.triggers.visualization_job"],
+            }
+        ],
+        "extra-links": ["airflow_provider_modelarts.links.visualization_job.ModelArtsVisualizationJobLink"],
         "connection-types": [
             {
                 "connection-type": "modelarts",

@@ -35,10 +35,13 @@ def test_the_connection_form_is_as_airflow_wants_it():
 
 def test_what_it_names_is_there():
     info = get_provider_info()
-    for kind in ("hooks", "sensors"):
+    for kind in ("hooks", "sensors", "triggers"):
         for entry in info[kind]:
             for module in entry["python-modules"]:
                 importlib.import_module(module)
+    for link in info["extra-links"]:
+        module, _, name = link.rpartition(".")
+        assert getattr(importlib.import_module(module), name).name
     for connection in info["connection-types"]:
         module, _, name = connection["hook-class-name"].rpartition(".")
         hook = getattr(importlib.import_module(module), name)

@@ -22,7 +22,7 @@ from airflow_provider_modelarts.api.errors import (
     ModelArtsError,
     ModelArtsNameTakenError,
 )
-from airflow_provider_modelarts.api.models import VisualizationJob, VisualizationJobPage
+from airflow_provider_modelarts.api.models import StatusPage, VisualizationJob, VisualizationJobPage
 from airflow_provider_modelarts.api.parameters import (
     ScheduleLike,
     StatusLike,
@@ -164,6 +164,24 @@ class ModelArtsClient:
             if not found.jobs or page * per_page >= found.job_total_count:
                 return
             page += 1
+
+    def list_job_statuses(self, *, per_page: int, page: int) -> StatusPage:
+        """
+        Return the statuses of one page of the jobs, newest first; cheap to read, for looks at many jobs.
+
+        :param per_page: 1 to 1000; old deployments refuse more than 100
+        :param page: counted from 1
+        """
+        query = list_query(
+            status=None,
+            per_page=per_page,
+            page=page,
+            sort_by="job_id",
+            order="desc",
+            search_content=None,
+            workspace_id=self._config.workspace_id,
+        )
+        return self._read("list", self._jobs_url(), StatusPage.from_api, query)
 
     def create_visualization_job(
         self,

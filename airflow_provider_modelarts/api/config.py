@@ -65,6 +65,11 @@ class ModelArtsConfig:
                 raise ValueError(f"{name}: {getattr(self, name)!r} is not a number of seconds above 0")
 
     @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must never be shown."""
+        return tuple(secret for secret in (self.password, self.security_token) if secret)
+
+    @property
     def iam_url(self) -> str:
         """
         IAM endpoint in use.

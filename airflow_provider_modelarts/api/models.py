@@ -205,9 +205,7 @@ class VisualizationJobPage:
 
         :raises ValueError: a field has a type that it cannot have, or there is no list of jobs
         """
-        jobs = data.get("jobs")
-        if not isinstance(jobs, list) or not all(isinstance(job, Mapping) for job in jobs):
-            raise ValueError("jobs is not a list of objects")
+        jobs = _rows(data)
         total = _integer(data, "job_total_count")
         return cls(
             jobs=tuple(VisualizationJob.from_api(job) for job in jobs),
@@ -215,6 +213,49 @@ class VisualizationJobPage:
             job_count_limit=_integer(data, "job_count_limit"),
             quotas=_integer(data, "quotas"),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class StatusPage:
+    """
+    One page of the list of jobs, read no further than a look at many jobs needs: 1,000 of them cost a fraction of a ms.
+
+    :param statuses: status codes by job id, in the order of the page
+    :param job_total_count: how many jobs match, over all pages
+    """
+
+    statuses: Mapping[str, int]
+    job_total_count: int
+    _rows: Mapping[str, Mapping[str, Any]]
+
+    @classmethod
+    def from_api(cls, data: Mapping[str, Any]) -> StatusPage:
+        """
+        Read a page from a decoded answer.
+
+        :raises ValueError: an id or a status has a type that it cannot have, or there is no list of jobs
+        """
+        rows = {str(_integer(row, "job_id")): row for row in _rows(data)}
+        if "None" in rows:
+            raise ValueError("job_id is missing")
+        statuses = {job_id: _integer(row, "status") or 0 for job_id, row in rows.items()}
+        total = _integer(data, "job_total_count")
+        return cls(statuses, len(rows) if total is None else total, rows)
+
+    def job(self, job_id: str) -> VisualizationJob:
+        """
+        Return a job of the page.
+
+        :raises ValueError: a field has a type that it cannot have
+        """
+        return VisualizationJob.from_api(self._rows[job_id])
+
+
+def _rows(data: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    rows = data.get("jobs")
+    if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
+        raise ValueError("jobs is not a list of objects")
+    return rows
 
 
 def _text(data: Mapping[str, Any], field: str) -> str | None:

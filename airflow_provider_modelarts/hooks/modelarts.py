@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_modelarts._compat import BaseHook, mask_secret
+from airflow_provider_modelarts._compat import BaseHook, aget_connection, aget_extra, amask_secret, mask_secret
 from airflow_provider_modelarts.hooks.connection import config_from_connection, field_behaviour, form_widgets
 
 if TYPE_CHECKING:
     from airflow_provider_modelarts.api.client import ModelArtsClient
+    from airflow_provider_modelarts.api.config import ModelArtsConfig
     from airflow_provider_modelarts.api.models import VisualizationJob
     from airflow_provider_modelarts.api.parameters import ScheduleLike, StatusLike
 
@@ -70,20 +72,48 @@ class ModelArtsHook(BaseHook):
             from airflow_provider_modelarts.api.client import ModelArtsClient
 
             connection = self.get_connection(self.modelarts_conn_id)
-            try:
-                config = config_from_connection(
-                    connection,
-                    extra=connection.extra_dejson,
-                    region=self.region,
-                    project_id=self.project_id,
-                    workspace_id=self.workspace_id,
-                )
-            except ValueError as error:
-                raise ValueError(f"Connection {self.modelarts_conn_id}: {error}") from None
-            for secret in filter(None, (config.password, config.security_token)):
+            config = self._config(connection, connection.extra_dejson)
+            for secret in config.secrets:
                 mask_secret(secret)
             self._client = ModelArtsClient(config, on_secret=mask_secret)
         return self._client
+
+    async def aget_conn(self) -> Callable[[], ModelArtsClient]:
+        """
+        Look the connection up on the event loop of a triggerer, and return what makes the client.
+
+        What is returned is to be called on a thread, for it imports what is heavy; who calls it closes the client.
+
+        :raises ValueError: a field of the connection cannot be
+        """
+        connection = await aget_connection(self.modelarts_conn_id)
+        config = self._config(connection, await aget_extra(connection))
+        for secret in config.secrets:
+            await amask_secret(secret)
+        loop = asyncio.get_running_loop()
+
+        def mask_from_thread(secret: str) -> None:
+            # The masker is reached from the event loop only, and the secret must not be used before it is.
+            asyncio.run_coroutine_threadsafe(amask_secret(secret), loop).result()
+
+        def make_client() -> ModelArtsClient:
+            from airflow_provider_modelarts.api.client import ModelArtsClient
+
+            return ModelArtsClient(config, on_secret=mask_from_thread)
+
+        return make_client
+
+    def _config(self, connection: Any, extra: Mapping[str, Any]) -> ModelArtsConfig:
+        try:
+            return config_from_connection(
+                connection,
+                extra=extra,
+                region=self.region,
+                project_id=self.project_id,
+                workspace_id=self.workspace_id,
+            )
+        except ValueError as error:
+            raise ValueError(f"Connection {self.modelarts_conn_id}: {error}") from None
 
     def close(self) -> None:
         """Close the HTTP session. A later call opens a new one."""
@@ -236,17 +266,19 @@ class ModelArtsHook(BaseHook):
         :raises WaitTimeoutError: the time is up
         """
         from airflow_provider_modelarts.api.parameters import checked_job_id
-        from airflow_provider_modelarts.waiting.verdict import Target, Verdict
-        from airflow_provider_modelarts.waiting.wait import Wait, WaitTimeoutError, duration, poll
+        from airflow_provider_modelarts.waiting.fetch import JobFetcher
+        from airflow_provider_modelarts.waiting.jobs import JobsWait
+        from airflow_provider_modelarts.waiting.verdict import GONE, Target
+        from airflow_provider_modelarts.waiting.wait import Wait, WaitTimeoutError, duration
 
         target = Target.of(target_status, failure_statuses)
         wait = Wait(checked_job_id(job_id), target, poll_failure_tolerance, self.log)
+        jobs = JobsWait([wait])
+        fetcher = JobFetcher(self.get_conn())
         deadline = time.monotonic() + timeout
-        while poll(wait, self.get_visualization_job, time.monotonic) is not Verdict.ARRIVED:
+        while not jobs.observe(fetcher.fetch(dict.fromkeys(jobs.pending())), time.time()):
             left = deadline - time.monotonic()
             if left <= 0:
-                raise WaitTimeoutError(
-                    f"Visualization job {wait.name} did not become {target} within {duration(timeout)}"
-                )
+                raise WaitTimeoutError(f"Timed out after {duration(timeout)} waiting for {jobs.describe()}")
             time.sleep(min(poke_interval, left))
-        return None if wait.gone else wait.last
+        return None if wait.status == GONE else wait.last

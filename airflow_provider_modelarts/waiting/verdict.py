@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any, Final
 
 from airflow_provider_modelarts.api.models import ENDED, FAILED, JobStatus, status_label
-from airflow_provider_modelarts.api.parameters import checked_status
+from airflow_provider_modelarts.api.parameters import checked_status, text_items
 
 GONE: Final = -1
 """Stands for "there is no such job" where a status is expected; never a code of the API. Written ``"GONE"``."""
@@ -74,9 +74,8 @@ def label(status: int) -> str:
 
 
 def _codes(value: Any, field: str, *, may_be_empty: bool = False) -> frozenset[int]:
-    given: Collection[Any] = (
-        [value] if isinstance(value, (str, int)) or not isinstance(value, Iterable) else list(value)
-    )
+    several = text_items(value) if isinstance(value, str) else value
+    given: Collection[Any] = list(several) if isinstance(several, Iterable) else [several]
     if not given and not may_be_empty:
         raise ValueError(f"{field}: at least one status is needed")
     return frozenset(_code(item, field) for item in given)

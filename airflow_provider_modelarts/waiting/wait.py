@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from airflow_provider_modelarts.api.errors import ModelArtsError, ModelArtsNotFoundError
@@ -46,13 +45,14 @@ class WaitTimeoutError(WaitError):
 @dataclass
 class Wait:
     """
-    One wait for one job. Does no I/O and has no clock: times are seconds on any clock that only goes forward.
+    One wait for one job. Does no I/O and has no clock: times are seconds since the epoch, given by the caller.
 
     :param job_id: the job
     :param target: what is waited for
     :param poll_failure_tolerance: seconds for which polls may fail, once the job has been seen
     :param log: where transitions go
     :param seen: whether the job has been seen before, by an earlier process of the same wait
+    :param history: when the job came into which status, as far as it is known; grows
     """
 
     job_id: str
@@ -60,12 +60,15 @@ class Wait:
     poll_failure_tolerance: float
     log: Log
     seen: bool = False
+    history: list[tuple[float, int]] = field(default_factory=list)
     last: VisualizationJob | None = None
-    _status: int | None = None
-    _since: float = 0.0
+    verdict: Verdict = Verdict.WAITING
     _last_log: float = 0.0
     _failing_since: float | None = None
-    _not_before: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.history:
+            self.seen, self._last_log = True, self.history[-1][0]
 
     @property
     def name(self) -> str:
@@ -73,65 +76,82 @@ class Wait:
         return f"{self.job_id} ({self.last.job_name})" if self.last and self.last.job_name else self.job_id
 
     @property
-    def gone(self) -> bool:
-        """Whether the job was not there when last asked for."""
-        return self._status == GONE
+    def status(self) -> int | None:
+        """Status that the job was last seen in, :data:`GONE` when it was not there, None when it was not seen yet."""
+        return self.history[-1][1] if self.history else None
+
+    @property
+    def last_seen(self) -> str:
+        """Status that the job was last seen in, for a message."""
+        if self.status is not None:
+            return label(self.status)
+        return "by an earlier poll" if self.seen else "never"
 
     @property
     def failing(self) -> bool:
-        """Whether the last poll failed."""
+        """Whether the last look failed."""
         return self._failing_since is not None
 
     def summary(self) -> dict[str, Any]:
         """Return the job as it was last seen, as the dict that travels in XComs; a job that is gone has no status."""
         last = self.last or VisualizationJob(self.job_id, JobStatus.UNKNOWN)
-        return {**last.summary(), "status": None, "status_name": "GONE"} if self.gone else last.summary()
+        return {**last.summary(), "status": None, "status_name": "GONE"} if self.status == GONE else last.summary()
 
-    def may_poll(self, now: float) -> bool:
-        """Return whether the time is over for which the server asked to be left alone."""
-        return self._not_before is None or now >= self._not_before
-
-    def saw(self, job: VisualizationJob, now: float) -> Verdict:
+    def observe(self, seen: VisualizationJob | ModelArtsError, now: float) -> Verdict:
         """
-        Take note of the job as it is.
+        Take note of what a look at the job gave, and return what it means.
 
-        :raises JobCannotArriveError: it is where it cannot reach the target from
+        :raises JobCannotArriveError: the job is where it cannot reach the target from
+        :raises JobStateUnknownError: the look failed, and that cannot be borne: waiting cannot heal it, the job has
+            not been seen yet, or looks have failed for too long
         """
-        self.seen, self.last = True, job
-        verdict = self._note(int(job.status), now)
-        if verdict is Verdict.CANNOT_ARRIVE:
-            raise JobCannotArriveError(
-                f"Visualization job {self.name} is {label(int(job.status))} and cannot become {self.target} any more"
-            )
-        return verdict
+        if isinstance(seen, ModelArtsNotFoundError):
+            last_seen = self.last_seen
+            self._note(GONE, now)
+            if self.verdict is Verdict.CANNOT_ARRIVE:
+                raise JobCannotArriveError(
+                    f"Visualization job {self.name} is not there and cannot become {self.target}; "
+                    f"last seen: {last_seen}. {seen}"
+                ) from seen
+        elif isinstance(seen, ModelArtsError):
+            self._fail(seen, now)
+        else:
+            status = int(seen.status)
+            self.seen, self.last = True, seen
+            self._note(status, now)
+            if self.verdict is Verdict.CANNOT_ARRIVE:
+                raise JobCannotArriveError(
+                    f"Visualization job {self.name} is {label(status)} and cannot become {self.target} any more"
+                )
+        return self.verdict
 
-    def missed(self, error: ModelArtsNotFoundError, now: float) -> Verdict:
-        """
-        Take note that there is no such job.
+    def heartbeat(self, now: float) -> None:
+        """Say now and then that nothing has changed."""
+        if self.history and not self.failing and now - self._last_log >= HEARTBEAT_SECONDS:
+            since, status = self.history[-1]
+            self._log_news(f"is still {label(status)}, for {duration(now - since)}", status)
+            self._last_log = now
 
-        :raises JobCannotArriveError: it is not its deletion that is waited for
-        """
-        verdict = self._note(GONE, now)
-        if verdict is Verdict.CANNOT_ARRIVE:
-            raise JobCannotArriveError(
-                f"Visualization job {self.name} is not there and cannot become {self.target}; "
-                f"last seen: {self._last_seen()}. {error}"
-            ) from error
-        return verdict
+    def _note(self, status: int, now: float) -> None:
+        if self._failing_since is not None:
+            self.log.log(logging.INFO, "The API answers again, after %s", duration(now - self._failing_since))
+            self._failing_since = None
+        self.verdict = self.target.observe(status)
+        if status == self.status:
+            self.heartbeat(now)
+            return
+        came_from = self.history[-1] if self.history else None
+        self.history.append((now, status))
+        self._last_log = now
+        self._log_news(transition(came_from, (now, status)), status)
 
-    def failed(self, error: ModelArtsError, now: float) -> None:
-        """
-        Take note that a poll failed, and return when that can be borne.
-
-        :raises JobStateUnknownError: waiting cannot heal it, the job has not been seen yet, or it has lasted too long
-        """
+    def _fail(self, error: ModelArtsError, now: float) -> None:
         if self._failing_since is None:
             self._failing_since = now
-        self._not_before = None if error.retry_after is None else now + error.retry_after
         outage = now - self._failing_since
         if not error.retryable or not self.seen or outage > self.poll_failure_tolerance:
             lasted = f" Polls have failed for {duration(outage)}." if outage else ""
-            last_seen = f"last seen: {self._last_seen()}.{lasted}"
+            last_seen = f"last seen: {self.last_seen}.{lasted}"
             raise JobStateUnknownError(
                 f"The state of visualization job {self.name} is unknown; {last_seen} {error}"
             ) from error
@@ -141,57 +161,21 @@ class Wait:
             self.name,
             duration(outage),
             duration(self.poll_failure_tolerance),
-            self._last_seen(),
+            self.last_seen,
             error,
         )
 
-    def _note(self, status: int, now: float) -> Verdict:
-        """Log what is new, or now and then that nothing is, and return what the status means."""
-        if self._failing_since is not None:
-            self.log.log(logging.INFO, "The API answers again, after %s", duration(now - self._failing_since))
-            self._failing_since = self._not_before = None
-        verdict = self.target.observe(status)
-        in_state = duration(now - self._since)
-        if self._status is None:
-            news = f"is {label(status)}"
-        elif status != self._status:
-            news = f"went from {label(self._status)} to {label(status)} after {in_state}"
-        elif now - self._last_log >= HEARTBEAT_SECONDS:
-            news = f"is still {label(status)}, for {in_state}"
-        else:
-            return verdict
-        if status != self._status:
-            self._status, self._since = status, now
-        self._last_log = now
-        goal = f"; waiting for {self.target}" if verdict is Verdict.WAITING else ""
+    def _log_news(self, news: str, status: int) -> None:
+        goal = f"; waiting for {self.target}" if self.verdict is Verdict.WAITING else ""
         level = logging.INFO if status in _KNOWN else logging.WARNING
         self.log.log(level, "Visualization job %s %s%s", self.name, news, goal)
-        return verdict
-
-    def _last_seen(self) -> str:
-        if self.last is not None:
-            return label(int(self.last.status))
-        return "by an earlier poll" if self.seen else "never"
 
 
-def poll(wait: Wait, fetch: Callable[[str], VisualizationJob], clock: Callable[[], float]) -> Verdict:
-    """
-    Look at the job once, unless the server asked to be left alone, and return what that means for the wait.
-
-    :param fetch: gets the job by its id
-    :param clock: tells the time, in seconds
-    :raises WaitError: the wait is over without its target
-    """
-    if not wait.may_poll(clock()):
-        return Verdict.WAITING
-    try:
-        job = fetch(wait.job_id)
-    except ModelArtsNotFoundError as error:
-        return wait.missed(error, clock())
-    except ModelArtsError as error:
-        wait.failed(error, clock())
-        return Verdict.WAITING
-    return wait.saw(job, clock())
+def transition(before: tuple[float, int] | None, after: tuple[float, int]) -> str:
+    """Return how an entry of a history reads: ``is INIT (1)``, ``went from INIT (1) to WAITING (7) after 12 s``."""
+    if before is None:
+        return f"is {label(after[1])}"
+    return f"went from {label(before[1])} to {label(after[1])} after {duration(after[0] - before[0])}"
 
 
 def duration(seconds: float) -> str:

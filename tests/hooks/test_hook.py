@@ -282,7 +282,12 @@ class TestWait:
             hook.wait_for_visualization_job(emulator.create_job(status=11), "RUNNING", poke_interval=0.01)
 
     def test_time_is_up(self, connect, emulator):
-        with ModelArtsHook() as hook, pytest.raises(WaitTimeoutError, match=r"did not become RUNNING \(8\) within 0 s"):
+        with (
+            ModelArtsHook() as hook,
+            pytest.raises(
+                WaitTimeoutError, match=r"Timed out after 0 s .* to become RUNNING \(8\); last seen: WAITING \(7\)"
+            ),
+        ):
             hook.wait_for_visualization_job(emulator.create_job(status=7), poke_interval=0.01, timeout=0.05)
 
     def test_a_deletion(self, connect, emulator):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -15,9 +17,18 @@ from airflow_provider_modelarts._compat import BaseSensorOperator
 from airflow_provider_modelarts.api.client import ModelArtsClient
 from airflow_provider_modelarts.emulator import Emulator
 from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
+from airflow_provider_modelarts.triggers.visualization_job import ModelArtsVisualizationJobTrigger
+from airflow_provider_modelarts.waiting.fetch import JobFetcher
+from tests.simulated_loop import SimulatedLoop
+
+try:
+    from airflow.sdk.exceptions import TaskDeferred
+except ImportError:
+    from airflow.exceptions import TaskDeferred
 
 BASE = importlib.import_module(BaseSensorOperator.__module__)
 SENSOR = importlib.import_module(ModelArtsVisualizationJobSensor.__module__)
+TRIGGER = importlib.import_module(ModelArtsVisualizationJobTrigger.__module__)
 
 
 class SimulatedTime:
@@ -49,8 +60,19 @@ class SimulatedTime:
     def monotonic(self) -> float:
         return self.now
 
+    def time(self) -> float:
+        return self.utcnow().timestamp()
+
     def utcnow(self) -> datetime:
         return self._start + timedelta(seconds=self.now)
+
+    @staticmethod
+    def gmtime(seconds: float) -> time.struct_time:
+        return time.gmtime(seconds)
+
+    @staticmethod
+    def strftime(form: str, moment: time.struct_time) -> str:
+        return time.strftime(form, moment)
 
 
 @dataclass
@@ -61,7 +83,7 @@ class Outcome:
     seconds: float
     xcom: Any = None
     error: BaseException | None = None
-    reschedules: int = 0
+    starts: int = 1
 
 
 @dataclass
@@ -78,6 +100,30 @@ class TaskInstance:
     def get_first_reschedule_date(self, context: Any) -> datetime | None:
         return self.first_reschedule
 
+    def xcom_push(self, key: str, value: Any) -> None:
+        json.dumps(value)
+
+
+def first_event(deferral: TaskDeferred, clock: SimulatedTime) -> Any:
+    """Run the trigger of a deferral as the triggerer does, made anew from what travels; return its first payload."""
+    path, arguments = deferral.trigger.serialize()
+    module, _, name = path.rpartition(".")
+    trigger = getattr(importlib.import_module(module), name)(**json.loads(json.dumps(arguments)))
+
+    async def first() -> Any:
+        stream = trigger.run()
+        try:
+            return (await stream.__anext__()).payload
+        finally:
+            await stream.aclose()
+
+    loop = SimulatedLoop(clock.monotonic, clock.sleep)
+    try:
+        return json.loads(json.dumps(loop.run_until_complete(first())))
+    finally:
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+
 
 @pytest.fixture
 def emulator():
@@ -88,17 +134,12 @@ def emulator():
 @pytest.fixture
 def clock(emulator, monkeypatch):
     simulated = SimulatedTime(emulator)
-
-    class SimulatedDatetime(datetime):
-        @classmethod
-        def now(cls, tz=None):
-            return simulated.utcnow()
-
     monkeypatch.setattr(BASE, "time", simulated)
     monkeypatch.setattr(BASE, "timezone", simulated)
     monkeypatch.setattr(SENSOR, "time", simulated)
-    monkeypatch.setattr(SENSOR, "datetime", SimulatedDatetime)
+    monkeypatch.setattr(TRIGGER, "time", simulated)
     monkeypatch.setitem(ModelArtsClient.__init__.__kwdefaults__, "sleep", simulated.sleep)
+    monkeypatch.setitem(JobFetcher.__init__.__kwdefaults__, "clock", simulated.monotonic)
     return simulated
 
 
@@ -116,29 +157,38 @@ def connection(emulator, monkeypatch):
 
 @pytest.fixture
 def run(clock, connection, monkeypatch):
-    """Run a sensor to its end, each reschedule in a new process's place: a new object."""
+    """Run a sensor to its end, with a new object wherever Airflow would start a new process."""
 
     def run_sensor(mode: str, **arguments: Any) -> Outcome:
         ti = TaskInstance()
         if hasattr(BASE, "_orig_start_date"):  # Airflow 2.11 asks its database.
             monkeypatch.setattr(BASE, "_orig_start_date", lambda *args, **kwargs: ti.first_reschedule)
-        reschedules = 0
+        how = {"deferrable": True} if mode == "deferrable" else {"mode": mode}
+        starts = 0
+        event = None
         while True:
-            sensor = ModelArtsVisualizationJobSensor(task_id="wait", mode=mode, **arguments)
+            sensor = ModelArtsVisualizationJobSensor(task_id="wait", **how, **arguments)
+            context = {"ti": ti, "task_reschedule_count": starts}
+            starts += 1
             started = clock.utcnow()
             try:
-                xcom = sensor.execute({"ti": ti, "task_reschedule_count": reschedules})
+                if event is None:
+                    xcom = sensor.execute(context)
+                else:
+                    xcom = sensor.resume_execution("execute_complete", {"event": event}, context)
+            except TaskDeferred as deferral:
+                event = first_event(deferral, clock)
+                continue
             except BASE.AirflowRescheduleException as request:
-                reschedules += 1
                 ti.first_reschedule = ti.first_reschedule or started
                 clock.sleep((request.reschedule_date - clock.utcnow()).total_seconds())
                 continue
             except BASE.AirflowSkipException as error:
-                return Outcome("skipped", clock.now, error=error, reschedules=reschedules)
+                return Outcome("skipped", clock.now, error=error, starts=starts)
             except (BASE.AirflowFailException, BASE.AirflowSensorTimeout) as error:
-                return Outcome("failed", clock.now, error=error, reschedules=reschedules)
+                return Outcome("failed", clock.now, error=error, starts=starts)
             except Exception as error:  # noqa: BLE001
-                return Outcome("up_for_retry", clock.now, error=error, reschedules=reschedules)
-            return Outcome("success", clock.now, xcom=xcom, reschedules=reschedules)
+                return Outcome("up_for_retry", clock.now, error=error, starts=starts)
+            return Outcome("success", clock.now, xcom=xcom, starts=starts)
 
     return run_sensor

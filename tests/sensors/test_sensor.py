@@ -16,6 +16,7 @@ except ImportError:
 
 from airflow_provider_modelarts.api.models import ENDED, JobStatus
 from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
+from tests.sensors.conftest import TaskInstance
 
 
 def sensor(**arguments):
@@ -77,7 +78,7 @@ def test_rendered_values_are_used(emulator, connection):
     job_id = emulator.create_job(status=12)
     task = sensor(job_id="{{ params.id }}", target_status=["{{ params.target }}"], region="{{ params.region }}")
     task.render_template_fields({"params": {"id": job_id, "target": "JOBSTAT_KILLED", "region": "cn-north-4"}})
-    assert task.execute({})["status_name"] == "KILLED"
+    assert task.execute({"ti": TaskInstance()})["status_name"] == "KILLED"
 
 
 def test_outputs_of_tasks_are_not_judged_when_the_dag_is_parsed():
@@ -89,7 +90,7 @@ def test_outputs_of_tasks_are_not_judged_when_the_dag_is_parsed():
 
 def test_the_session_is_closed_in_the_end(emulator, connection):
     task = sensor(job_id=emulator.create_job(status=8))
-    task.execute({})
+    task.execute({"ti": TaskInstance()})
     assert task.hook._client is None
 
 

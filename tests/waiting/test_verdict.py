@@ -64,13 +64,26 @@ def test_no_failure_status_at_all():
 
 
 @pytest.mark.parametrize(
-    "written", [8, "8", "RUNNING", "running", "JOBSTAT_RUNNING", JobStatus.RUNNING, [8], {"RUNNING"}, (8, "8")]
+    "written",
+    [
+        8,
+        "8",
+        "RUNNING",
+        "running",
+        "JOBSTAT_RUNNING",
+        JobStatus.RUNNING,
+        [8],
+        {"RUNNING"},
+        (8, "8"),
+        "[8]",
+        "RUNNING, 8",
+    ],
 )
 def test_ways_to_write_a_target(written):
     assert Target.of(written) == Target.of(8)
 
 
-@pytest.mark.parametrize("written", [None, [], "", "RUNING", -1, 8.0, True, [None], {"status": 8}, "8,9"])
+@pytest.mark.parametrize("written", [None, [], "", "RUNING", -1, 8.0, True, [None], {"status": 8}, "8,NOPE"])
 def test_what_is_no_target(written):
     with pytest.raises(ValueError, match="target_status"):
         Target.of(written)

@@ -12,7 +12,6 @@ from airflow_provider_modelarts.api.errors import (
     ModelArtsPermissionError,
     ModelArtsRetiredError,
     ModelArtsServerError,
-    ModelArtsThrottledError,
 )
 from airflow_provider_modelarts.api.models import VisualizationJob, to_status
 from airflow_provider_modelarts.waiting.verdict import Target, Verdict
@@ -21,7 +20,6 @@ from airflow_provider_modelarts.waiting.wait import (
     JobStateUnknownError,
     Wait,
     duration,
-    poll,
 )
 
 OUTAGE = ModelArtsServerError("GET … answered HTTP 503")
@@ -37,17 +35,9 @@ class Course:
 
     def __init__(self, target="RUNNING", **fields):
         self.wait = Wait("10", Target.of(target), fields.pop("tolerance", 600), logging.getLogger("course"), **fields)
-        self.asked = 0
 
     def at(self, seconds, outcome):
-        def fetch(job_id):
-            assert job_id == "10"
-            self.asked += 1
-            if isinstance(outcome, Exception):
-                raise outcome
-            return job(outcome)
-
-        return poll(self.wait, fetch, lambda: float(seconds))
+        return self.wait.observe(outcome if isinstance(outcome, Exception) else job(outcome), float(seconds))
 
 
 @pytest.fixture
@@ -176,13 +166,15 @@ def test_what_cannot_heal_ends_the_wait_at_once(kind):
         course.at(60, kind("refused"))
 
 
-def test_a_server_that_asks_to_be_left_alone_is():
-    course = Course()
-    course.at(0, 7)
-    course.at(60, ModelArtsThrottledError("429", retry_after=300))
-    assert [course.at(seconds, 8) for seconds in (120, 359)] == [Verdict.WAITING] * 2
-    assert course.asked == 2
-    assert course.at(360, 8) is Verdict.ARRIVED
+def test_a_wait_goes_on_where_another_process_left_it(lines):
+    first = Course()
+    first.at(1000, 1)
+    first.at(1060, 7)
+    second = Course(history=first.wait.history)
+    assert second.at(1090, OUTAGE) is Verdict.WAITING
+    assert second.at(1120, 8) is Verdict.ARRIVED
+    assert second.wait.history == [(1000, 1), (1060, 7), (1120, 8)]
+    assert lines()[-1] == "Visualization job 10 (board) went from WAITING (7) to RUNNING (8) after 1 min 0 s"
 
 
 @pytest.mark.parametrize(

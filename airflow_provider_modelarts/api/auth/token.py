@@ -105,7 +105,7 @@ class IamTokenAuth(ModelArtsAuth):
         return answer_of(response, extra_secrets=(self._config.password or "",))
 
 
-def _margin(access: AccessInfoV3) -> int:
+def _margin(access: AccessInfoV3) -> float:
     if access.expires is None or access.issued is None:
-        return 0
-    return int(min(_RENEWAL_MARGIN, (access.expires - access.issued).total_seconds() / 10))
+        return 0.0
+    return float(min(_RENEWAL_MARGIN, (access.expires - access.issued).total_seconds() / 10))

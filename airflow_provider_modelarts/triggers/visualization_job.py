@@ -1,0 +1,245 @@
+"""The trigger: waits for visualization jobs in the triggerer, where all waits on a connection share their requests."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
+
+from airflow_provider_modelarts.api.parameters import checked_job_id, checked_job_ids
+from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
+from airflow_provider_modelarts.links.visualization_job import XCOM_KEY, link_to
+from airflow_provider_modelarts.waiting import event as events
+from airflow_provider_modelarts.waiting.event import WaitEvent
+from airflow_provider_modelarts.waiting.jobs import JobsWait
+from airflow_provider_modelarts.waiting.poller import Subscription, subscribe
+from airflow_provider_modelarts.waiting.verdict import Target
+from airflow_provider_modelarts.waiting.wait import (
+    HEARTBEAT_SECONDS,
+    JobCannotArriveError,
+    JobStateUnknownError,
+    Wait,
+)
+
+if TYPE_CHECKING:
+    from airflow_provider_modelarts.api.client import ModelArtsClient
+
+
+class ModelArtsVisualizationJobTrigger(BaseTrigger):
+    """
+    Waits until visualization jobs have reached a status, and sends one :class:`.WaitEvent`.
+
+    What the sensor of the same name takes means the same here. Templates are rendered only where the triggerer does
+    so, for tasks that start in it (Airflow 3.3). Nothing secret is in it: the connection's id travels, the connection
+    is read in the triggerer.
+
+    :param timeout: seconds until the wait is given up, from when the trigger first runs
+    :param deadline: seconds since the epoch at which it is given up; wins over ``timeout``
+    :param first_poll_at: seconds since the epoch before which the jobs are left alone
+    :param histories: what is known of the jobs already, as in :class:`.WaitEvent`
+    :param may_end_task: whether an arrived job may end the task from here, without a worker
+    """
+
+    def __init__(
+        self,
+        *,
+        job_id: str | int | None = None,
+        job_ids: Any = None,
+        wait_for: str = "all",
+        target_status: Any = "RUNNING",
+        failure_statuses: Any = None,
+        modelarts_conn_id: str = ModelArtsHook.default_conn_name,
+        region: str | None = None,
+        project_id: str | None = None,
+        poke_interval: float = 60.0,
+        poll_failure_tolerance: float = 600.0,
+        silent_fail: bool = False,
+        timeout: float = 7 * 24 * 3600.0,
+        deadline: float | None = None,
+        first_poll_at: float = 0.0,
+        histories: Mapping[str, list[tuple[float, int]]] | None = None,
+        may_end_task: bool = False,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.job_id = job_id
+        self.job_ids = job_ids
+        self.wait_for = wait_for
+        self.target_status = target_status
+        self.failure_statuses = failure_statuses
+        self.modelarts_conn_id = modelarts_conn_id
+        self.region = region
+        self.project_id = project_id
+        self.poke_interval = poke_interval
+        self.poll_failure_tolerance = poll_failure_tolerance
+        self.silent_fail = silent_fail
+        self.timeout = timeout
+        self.deadline = deadline
+        self.first_poll_at = first_poll_at
+        self.histories = histories or {}
+        self.may_end_task = may_end_task
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class and the arguments to make the trigger anew from."""
+        names = (
+            "job_id",
+            "job_ids",
+            "wait_for",
+            "target_status",
+            "failure_statuses",
+            "modelarts_conn_id",
+            "region",
+            "project_id",
+            "poke_interval",
+            "poll_failure_tolerance",
+            "silent_fail",
+            "timeout",
+            "deadline",
+            "first_poll_at",
+            "histories",
+            "may_end_task",
+        )
+        kind = type(self)
+        return f"{kind.__module__}.{kind.__qualname__}", {name: getattr(self, name) for name in names}
+
+    def render_template_fields(self, context: Any, jinja_env: Any = None) -> None:
+        """Render what a task that starts in the triggerer left to it; ``ti.xcom_pull`` works as on a worker."""
+        ti: Any = _XComPuller(context["ti"])
+        with_puller: Any = {**context, "ti": ti, "task_instance": ti}
+        super().render_template_fields(with_puller, jinja_env)
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait, and send how it ended; a task that arrived and loses nothing by it is ended right here."""
+        try:
+            jobs = self._jobs()
+        except ValueError as error:
+            yield _trigger_event(WaitEvent(events.INVALID, str(error)))
+            return
+        outcome, message = await self._wait(jobs)
+        if outcome == events.ARRIVED and self.may_end_task and _loses_nothing(self.task):
+            await self._push_xcoms(jobs)
+            yield TaskSuccessEvent()
+            return
+        yield _trigger_event(WaitEvent(outcome, message, jobs.summaries(), jobs.histories()))
+
+    def _jobs(self) -> JobsWait:
+        job_ids = checked_job_ids(self.job_ids) if self.job_ids is not None else [checked_job_id(self.job_id)]
+        target = Target.of(self.target_status, self.failure_statuses)
+        waits = [
+            Wait(
+                job_id,
+                target,
+                self.poll_failure_tolerance,
+                self.log,
+                history=[(float(moment), int(status)) for moment, status in self.histories.get(job_id, ())],
+            )
+            for job_id in job_ids
+        ]
+        return JobsWait(waits, self.wait_for)
+
+    async def _wait(self, jobs: JobsWait) -> tuple[str, str]:
+        """Return how the wait ended, and what there is to say about it."""
+        now = time.time()
+        deadline = max(self.deadline or now + self.timeout, self.first_poll_at)
+        try:
+            async with subscribe(
+                (self.modelarts_conn_id, self.region, self.project_id),
+                self._connect,
+                jobs.pending(),
+                poke_interval=max(self.poke_interval, 1.0),
+                first_poll_after=max(0.0, self.first_poll_at - now),
+            ) as subscription:
+                return await self._follow(jobs, subscription, deadline)
+        except JobCannotArriveError as error:
+            return events.CANNOT_ARRIVE, str(error)
+        except JobStateUnknownError as error:
+            return events.STATE_UNKNOWN, str(error)
+        except Exception as error:  # no wait may end without its event
+            self.log.exception("The jobs cannot be looked at")
+            return events.STATE_UNKNOWN, f"The jobs cannot be looked at: {error}"
+
+    async def _follow(self, jobs: JobsWait, subscription: Subscription, deadline: float) -> tuple[str, str]:
+        while True:
+            news = await subscription.news(max(0.0, min(deadline - time.time(), HEARTBEAT_SECONDS)))
+            now = time.time()
+            try:
+                if jobs.observe(news, now):
+                    return events.ARRIVED, ""
+            except JobStateUnknownError as error:
+                if not self.silent_fail:
+                    raise
+                self.log.error("Poll failed, silently: %s", error)
+            if now >= deadline:
+                return events.TIMEOUT, f"Timed out waiting for {jobs.describe()}"
+            jobs.heartbeat(now)
+            subscription.keep_only(jobs.pending())
+
+    async def _connect(self) -> Callable[[], ModelArtsClient]:
+        return await ModelArtsHook(self.modelarts_conn_id, region=self.region, project_id=self.project_id).aget_conn()
+
+    async def _push_xcoms(self, jobs: JobsWait) -> None:
+        """Push what a worker would, XCom and link. (``TaskSuccessEvent`` would encode them twice.)"""
+        from airflow.sdk.execution_time.comms import SetXCom
+        from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
+
+        summaries = jobs.summaries()
+        first = jobs.first()
+        xcoms: dict[str, Any] = {XCOM_KEY: link_to(first.service_url if first else None)}
+        if getattr(self.task, "do_xcom_push", True):
+            xcoms["return_value"] = summaries if self.job_ids is not None else next(iter(summaries.values()))
+        ti: Any = self.task_instance
+        for key, value in xcoms.items():
+            await SUPERVISOR_COMMS.asend(
+                SetXCom(
+                    key=key,
+                    value=value,
+                    dag_id=ti.dag_id,
+                    run_id=ti.run_id,
+                    task_id=ti.task_id,
+                    map_index=ti.map_index,
+                )
+            )
+
+
+def _trigger_event(event: WaitEvent) -> TriggerEvent:
+    return TriggerEvent(event.to_dict())  # type: ignore[no-untyped-call]
+
+
+def _loses_nothing(task: Any) -> bool:
+    """
+    Return whether a task that succeeds in the triggerer does all that it would do on a worker.
+
+    Airflow sends no asset events for such a task, calls none of its callbacks, and tells no listener.
+    """
+    from airflow.sdk.listener import get_listener_manager
+
+    return task is not None and not (
+        task.outlets
+        or task.has_on_success_callback
+        or task.has_on_execute_callback
+        or get_listener_manager().has_listeners
+    )
+
+
+class _XComPuller:
+    """
+    A task instance whose `xcom_pull` works in the triggerer.
+
+    Without a map index it asks for a slice, which the triggerer's supervisor does not understand: the trigger would
+    hang until its timeout (Airflow 3.3.2).
+    """
+
+    def __init__(self, ti: Any) -> None:
+        self._ti = ti
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ti, name)
+
+    def xcom_pull(
+        self, task_ids: Any = None, dag_id: str | None = None, key: str = "return_value", **options: Any
+    ) -> Any:
+        """Pull an XCom; of an unmapped task, where no map index is given."""
+        map_index = options.pop("map_indexes", None)
+        one = map_index if isinstance(map_index, int) else -1
+        return self._ti.xcom_pull(task_ids=task_ids, dag_id=dag_id, key=key, map_indexes=one, **options)

@@ -1,0 +1,100 @@
+"""A wait for one job or for several: all of them, or any."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from airflow_provider_modelarts.api.models import VisualizationJob
+from airflow_provider_modelarts.waiting.fetch import Observation
+from airflow_provider_modelarts.waiting.verdict import Verdict
+from airflow_provider_modelarts.waiting.wait import JobCannotArriveError, JobStateUnknownError, Wait
+
+WAIT_FOR: Final = ("all", "any")
+
+
+class JobsWait:
+    """
+    The waits for several jobs, seen as one. Does no I/O and has no clock.
+
+    :param waits: one for each job
+    :param wait_for: ``"all"``: over when each job has arrived, at some time; fails with the first that cannot.
+        ``"any"``: over when one has arrived; fails when none can any more
+    :raises ValueError: ``wait_for`` is neither
+    """
+
+    def __init__(self, waits: Sequence[Wait], wait_for: str = "all") -> None:
+        if wait_for not in WAIT_FOR:
+            raise ValueError(f"wait_for: {wait_for!r} is not one of {', '.join(WAIT_FOR)}")
+        self._waits = {wait.job_id: wait for wait in waits}
+        self._wait_for = wait_for
+
+    @property
+    def arrived(self) -> bool:
+        """Whether the wait is over."""
+        verdicts = [wait.verdict is Verdict.ARRIVED for wait in self._waits.values()]
+        return all(verdicts) if self._wait_for == "all" else any(verdicts)
+
+    @property
+    def failing(self) -> bool:
+        """Whether the last look at a job failed."""
+        return any(wait.failing for wait in self._waits.values())
+
+    def pending(self) -> list[str]:
+        """Return the ids of the jobs that are still waited for."""
+        return [job_id for job_id, wait in self._waits.items() if wait.verdict is Verdict.WAITING]
+
+    def observe(self, seen: Mapping[str, Observation], now: float) -> bool:
+        """
+        Take note of what looks at jobs gave, and return whether the wait is over.
+
+        :raises JobCannotArriveError: the wait cannot end well any more
+        :raises JobStateUnknownError: a look failed, and that cannot be borne
+        """
+        cannot_arrive: list[JobCannotArriveError] = []
+        unknown: list[JobStateUnknownError] = []
+        for job_id, observation in seen.items():
+            try:
+                self._waits[job_id].observe(observation, now)
+            except JobCannotArriveError as error:
+                cannot_arrive.append(error)
+            except JobStateUnknownError as error:
+                unknown.append(error)
+        if self.arrived:
+            return True
+        if cannot_arrive and (self._wait_for == "all" or not self.pending()):
+            raise cannot_arrive[0]
+        if unknown:
+            raise unknown[0]
+        return False
+
+    def heartbeat(self, now: float) -> None:
+        """Say now and then that nothing has changed."""
+        for wait in self._waits.values():
+            wait.heartbeat(now)
+
+    def summaries(self) -> dict[str, dict[str, Any]]:
+        """Return the jobs as they were last seen, by id."""
+        return {job_id: wait.summary() for job_id, wait in self._waits.items()}
+
+    def first(self) -> VisualizationJob | None:
+        """Return the job that the wait is shown by: the first that arrived, else the first."""
+        waits = sorted(self._waits.values(), key=lambda wait: wait.verdict is not Verdict.ARRIVED)
+        return waits[0].last
+
+    def histories(self) -> dict[str, list[tuple[float, int]]]:
+        """Return when each job came into which status, by id."""
+        return {job_id: list(wait.history) for job_id, wait in self._waits.items()}
+
+    def describe(self) -> str:
+        """Return what is waited for and how far that is, for a message."""
+        waits = list(self._waits.values())
+        if len(waits) == 1:
+            return f"visualization job {waits[0].name} to become {waits[0].target}; last seen: {waits[0].last_seen}"
+        pending = self.pending()
+        shown = ", ".join(self._waits[job_id].name for job_id in pending[:10])
+        more = f" and {len(pending) - 10} more" if len(pending) > 10 else ""
+        return (
+            f"{self._wait_for} of {len(waits)} visualization jobs to become {waits[0].target}; "
+            f"waited for in the end: {shown}{more}"
+        )

@@ -1,0 +1,286 @@
+"""
+Many waits, few requests: all waits on one connection in one event loop share one poller.
+
+Only asyncio, and no Airflow. HTTP runs on threads of the poller's own, never on the loop and never on its default
+executor, so that a server that hangs delays the waits of its own group and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Final, TypeAlias
+from weakref import WeakKeyDictionary
+
+from airflow_provider_modelarts.waiting.fetch import JobFetcher, Observation
+
+if TYPE_CHECKING:
+    from airflow_provider_modelarts.api.client import ModelArtsClient
+
+Connect: TypeAlias = "Callable[[], Awaitable[Callable[[], ModelArtsClient]]]"
+"""Finds out on the event loop how to make the client of a group; what it returns makes it, on the poller's thread."""
+
+WAKEUPS_BETWEEN_YIELDS: Final = 100
+_TOGETHER: Final = 0.05
+"""Seconds within which looks of different intervals are one."""
+
+_GATHERING: Final = 0.5
+"""Seconds until the first look of a poller, so that a burst of waits is served by it."""
+
+_pollers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Hashable, Poller]] = WeakKeyDictionary()
+
+
+@asynccontextmanager
+async def subscribe(
+    key: Hashable,
+    connect: Connect,
+    job_ids: Iterable[str],
+    *,
+    poke_interval: float,
+    first_poll_after: float = 0.0,
+) -> AsyncIterator[Subscription]:
+    """
+    Have jobs looked at, together with everybody who waits under the same key in this event loop.
+
+    :param key: what may be looked at together: connection, project, workspace
+    :param connect: makes the client, if nobody under this key has yet
+    :param job_ids: the jobs
+    :param poke_interval: seconds between two looks, greater than 0
+    :param first_poll_after: seconds to leave the jobs alone at first
+    """
+    pollers = _pollers.setdefault(asyncio.get_running_loop(), {})
+    if key not in pollers or pollers[key].ended:
+        pollers[key] = Poller(connect)
+    poller = pollers[key]
+    first_poll_at = asyncio.get_running_loop().time() + first_poll_after
+    subscription = Subscription(poller, poke_interval, list(job_ids), first_poll_at)
+    poller.join(subscription)
+    try:
+        yield subscription
+    finally:
+        poller.leave(subscription)
+        if poller.idle and pollers.get(key) is poller:
+            del pollers[key]
+            poller.close()
+
+
+class Subscription:
+    """What one wait gets to know. It wakes its reader for news only, not for every look."""
+
+    __slots__ = ("_news", "_poller", "_problem", "_reader", "first_poll_at", "job_ids", "poke_interval")
+
+    def __init__(self, poller: Poller, poke_interval: float, job_ids: list[str], first_poll_at: float) -> None:
+        self._poller = poller
+        self.poke_interval = poke_interval
+        self.job_ids = job_ids
+        self.first_poll_at = first_poll_at
+        self._news: dict[str, Observation] | None = None
+        self._problem: Exception | None = None
+        self._reader: asyncio.Future[None] | None = None
+
+    async def news(self, timeout: float) -> dict[str, Observation]:
+        """
+        Wait for news of the jobs and return them by job id; nothing when there are none in time.
+
+        :param timeout: seconds
+        :raises Exception: the group cannot be served at all: there is no such connection, or a programming error
+        """
+        if self._news is None and self._problem is None:
+            self._reader = asyncio.get_running_loop().create_future()
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._reader, timeout)
+            self._reader = None
+        if self._problem is not None:
+            raise self._problem
+        news, self._news = self._news or {}, None
+        return news
+
+    def keep_only(self, job_ids: list[str]) -> None:
+        """Have only these of the jobs looked at from now on."""
+        dropped = set(self.job_ids).difference(job_ids)
+        if dropped:
+            self.job_ids = job_ids
+            self._poller.leave(self, dropped)
+
+    def tell(self, job_id: str, seen: Observation) -> bool:
+        """Take note of news, and return whether that woke the reader."""
+        if self._news is None:
+            self._news = {}
+        self._news[job_id] = seen
+        return self._wake()
+
+    def break_off(self, problem: Exception) -> None:
+        """Tell the reader that there will be no more news."""
+        self._problem = problem
+        self._wake()
+
+    def _wake(self) -> bool:
+        if self._reader is None or self._reader.done():
+            return False
+        self._reader.set_result(None)
+        return True
+
+
+class Group:
+    """The subscriptions of one interval: who wants to know of which job, and what they know already."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, int | None] = {}
+        self._readers: dict[str, list[Subscription]] = {}
+        self._newcomers: list[Subscription] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._readers or self._newcomers)
+
+    def everybody(self) -> set[Subscription]:
+        """Return all subscriptions."""
+        return {*self._newcomers, *(reader for readers in self._readers.values() for reader in readers)}
+
+    def add(self, subscription: Subscription) -> None:
+        """Let a subscription in, once its first look may come."""
+        self._newcomers.append(subscription)
+
+    def admit(self, now: float) -> None:
+        """Take in the newcomers whose time has come."""
+        early = []
+        for subscription in self._newcomers:
+            if subscription.first_poll_at > now:
+                early.append(subscription)
+                continue
+            for job_id in subscription.job_ids:
+                self._readers.setdefault(job_id, []).append(subscription)
+                self.known[job_id] = None
+        self._newcomers = early
+
+    def remove(self, subscription: Subscription, job_ids: Iterable[str]) -> None:
+        """Let a subscription know of these jobs no more."""
+        if subscription in self._newcomers:
+            if set(job_ids) >= set(subscription.job_ids):
+                self._newcomers.remove(subscription)
+            return
+        for job_id in job_ids:
+            readers = self._readers.get(job_id, [])
+            if subscription in readers:
+                readers.remove(subscription)
+            if not readers:
+                self._readers.pop(job_id, None)
+                self.known.pop(job_id, None)
+
+    def tell(self, job_id: str, seen: Observation) -> int:
+        """Tell all who want to know, and return how many readers that woke."""
+        if job_id in self.known:
+            # After a failure the next look is news whatever it shows: the readers must learn that it is over.
+            self.known[job_id] = None if isinstance(seen, Exception) else int(seen.status)
+        return sum(reader.tell(job_id, seen) for reader in self._readers.get(job_id, ()))
+
+
+class Poller:
+    """
+    Looks at the jobs of all subscriptions under one key, each at its own interval, together where those coincide.
+
+    Intervals are counted from the start of the poller for everybody, so that waits that begin at different times are
+    served by the same looks.
+    """
+
+    def __init__(self, connect: Connect) -> None:
+        self._connect = connect
+        self._loop = asyncio.get_running_loop()
+        self._start = self._loop.time() + _GATHERING
+        self._groups: dict[float, Group] = {}
+        self._due: dict[float, float] = {}
+        self._changed = asyncio.Event()
+        # In a context of its own: log lines of the poller do not belong to the wait that happens to come first.
+        self._task = contextvars.Context().run(self._loop.create_task, self._serve())
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody waits."""
+        return not self._groups
+
+    @property
+    def ended(self) -> bool:
+        """Whether it cannot serve anybody any more."""
+        return self._task.done()
+
+    def join(self, subscription: Subscription) -> None:
+        """Add a subscription; it is served with the next look of its interval."""
+        interval = subscription.poke_interval
+        if interval not in self._groups:
+            self._groups[interval] = Group()
+            self._due[interval] = self._next_due(interval)
+            self._changed.set()
+        self._groups[interval].add(subscription)
+
+    def leave(self, subscription: Subscription, job_ids: Iterable[str] | None = None) -> None:
+        """Remove a subscription, or only these of its jobs."""
+        group = self._groups.get(subscription.poke_interval)
+        if group is None:
+            return
+        group.remove(subscription, subscription.job_ids if job_ids is None else job_ids)
+        if not group:
+            del self._groups[subscription.poke_interval], self._due[subscription.poke_interval]
+
+    def close(self) -> None:
+        """Stop looking. A request that is under way ends on its thread."""
+        self._task.cancel()
+
+    async def _serve(self) -> None:
+        threads = ThreadPoolExecutor(1, thread_name_prefix="modelarts-poller")
+        fetcher: JobFetcher | None = None
+        client: ModelArtsClient | None = None
+        try:
+            client = await self._loop.run_in_executor(threads, await self._connect())
+            fetcher = JobFetcher(client)
+            while True:
+                due = await self._groups_that_are_due()
+                known = _merged(due)
+                if known:
+                    await self._tell(due, await self._loop.run_in_executor(threads, fetcher.fetch, known))
+        except Exception as problem:  # noqa: BLE001 - whatever it is, nobody must wait for ever
+            for group in self._groups.values():
+                for subscription in group.everybody():
+                    subscription.break_off(problem)
+        finally:
+            if fetcher is not None:
+                fetcher.close()
+            if client is not None:
+                threads.submit(client.close)
+            threads.shutdown(wait=False)
+
+    async def _groups_that_are_due(self) -> list[Group]:
+        """Sleep until a look is due, and return the groups it is for."""
+        while (delay := min(self._due.values(), default=math.inf) - self._loop.time()) > 0:
+            self._changed.clear()
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), None if delay == math.inf else delay)
+        now = self._loop.time() + _TOGETHER
+        due = [interval for interval, moment in self._due.items() if moment <= now]
+        for interval in due:
+            self._due[interval] = self._next_due(interval)
+            self._groups[interval].admit(now)
+        return [self._groups[interval] for interval in due]
+
+    async def _tell(self, due: list[Group], seen: Mapping[str, Observation]) -> None:
+        woken = 0
+        for job_id, observation in seen.items():
+            woken += sum(group.tell(job_id, observation) for group in due)
+            if woken >= WAKEUPS_BETWEEN_YIELDS:
+                woken = 0
+                await asyncio.sleep(0)
+
+    def _next_due(self, interval: float) -> float:
+        passed = self._loop.time() + _TOGETHER - self._start
+        return self._start + (passed // interval + 1) * interval
+
+
+def _merged(groups: list[Group]) -> dict[str, int | None]:
+    """Return what all groups know of each job; None where they do not know the same."""
+    merged = dict(groups[0].known)
+    for group in groups[1:]:
+        for job_id, status in group.known.items():
+            merged[job_id] = status if merged.get(job_id, status) == status else None
+    return merged
