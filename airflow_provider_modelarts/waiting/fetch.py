@@ -103,10 +103,10 @@ class JobFetcher:
                     news[job_id] = _job_of(page, job_id)
             missing -= found
             wanted -= found
-            oldest = min(map(int, page.statuses), default=0)
+            pages_left = max(0, -(-page.job_total_count // self._page_size) - page_number)
+            oldest = min(map(int, page.statuses), default=0) if pages_left else 0
             overlooked |= {job_id for job_id in wanted if int(job_id) >= oldest}
             wanted -= overlooked
-            pages_left = -(-page.job_total_count // self._page_size) - page_number
             page_number += 1
         return overlooked
 

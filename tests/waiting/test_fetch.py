@@ -1,0 +1,177 @@
+"""Many jobs, few requests: which requests a look costs, counted by the emulator."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_modelarts.api.client import ModelArtsClient
+from airflow_provider_modelarts.api.config import ModelArtsConfig
+from airflow_provider_modelarts.api.errors import ModelArtsNotFoundError, ModelArtsServerError, ModelArtsThrottledError
+from airflow_provider_modelarts.api.models import JobStatus
+from airflow_provider_modelarts.emulator import Emulator, Fault
+from airflow_provider_modelarts.waiting.fetch import JobFetcher
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def emulator():
+    with Emulator(time_scale=0, job_quota=10_000) as running:
+        yield running
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def fetcher(emulator, clock):
+    config = ModelArtsConfig(
+        endpoint=emulator.url, project_id=emulator.project_id, login=emulator.ak, password=emulator.sk
+    )
+    with ModelArtsClient(config, sleep=lambda seconds: None) as client:
+        made = JobFetcher(client, clock=clock)
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def look(emulator, fetcher):
+    """Look at jobs and return what is new, and the requests that it took."""
+
+    def fetch(known):
+        emulator.clear_requests()
+        known = known if isinstance(known, dict) else dict.fromkeys(known)
+        return fetcher.fetch(known), emulator.request_counts()
+
+    return fetch
+
+
+def make(emulator, count, **fields):
+    return [emulator.create_job(**{"status": 7, **fields}) for _ in range(count)]
+
+
+def test_one_job_takes_its_details(emulator, look):
+    (job_id,) = make(emulator, 1)
+    news, requests = look([job_id])
+    assert news[job_id].status is JobStatus.WAITING
+    assert requests == {"get": 1}
+
+
+@pytest.mark.parametrize(
+    ("waits", "others", "requests"),
+    [
+        (2, 0, {"list": 1}),
+        (100, 0, {"list": 1}),
+        (1000, 0, {"list": 1}),
+        (1001, 0, {"list": 1, "get": 1}),
+        (2500, 0, {"list": 3}),
+        (3, 3000, {"list": 1}),
+    ],
+)
+def test_the_newest_jobs_take_only_the_pages_they_are_on(emulator, look, waits, others, requests):
+    make(emulator, others)
+    job_ids = make(emulator, waits)
+    news, counted = look(job_ids)
+    assert news.keys() == set(job_ids)
+    assert counted == requests
+
+
+def test_a_few_old_jobs_among_many_take_their_details(emulator, look):
+    job_ids = make(emulator, 3)
+    make(emulator, 4000)
+    news, counted = look(job_ids)
+    assert news.keys() == set(job_ids)
+    assert counted == {"list": 1, "get": 3}
+
+
+def test_only_what_is_new_is_told(emulator, look):
+    job_ids = make(emulator, 5)
+    known = dict.fromkeys(job_ids, 7)
+    assert look(known)[0] == {}
+    emulator.set_status(job_ids[2], 8)
+    news, _ = look(known)
+    assert {job_id: job.status for job_id, job in news.items()} == {job_ids[2]: JobStatus.RUNNING}
+    assert look({job_ids[2]: 8})[0] == {}
+
+
+def test_a_job_that_a_complete_list_does_not_show_is_asked_for_by_itself(emulator, look):
+    job_ids = make(emulator, 3)
+    emulator.remove_job(job_ids[1])
+    news, counted = look(job_ids)
+    assert isinstance(news[job_ids[1]], ModelArtsNotFoundError)
+    assert counted == {"list": 1, "get": 1}
+
+
+def test_jobs_of_another_workspace_are_soon_looked_at_without_the_list(emulator, look):
+    job_ids = make(emulator, 3, workspace_id="elsewhere")
+    assert look(job_ids)[1] == {"list": 1, "get": 3}
+    assert look(job_ids)[1] == {"list": 1, "get": 3}
+    news, counted = look(job_ids)
+    assert counted == {"get": 3}
+    assert news.keys() == set(job_ids)
+
+
+def test_small_pages_where_large_ones_are_refused(emulator, look):
+    emulator.per_page_limit = 100
+    job_ids = make(emulator, 250)
+    news, counted = look(job_ids)
+    assert news.keys() == set(job_ids)
+    assert counted == {"list": 4}
+    assert look(job_ids)[1] == {"list": 3}
+
+
+def test_details_where_the_list_is_forbidden(emulator, look, caplog):
+    emulator.deny = ["list"]
+    job_ids = make(emulator, 20)
+    news, counted = look(job_ids)
+    assert news.keys() == set(job_ids)
+    assert counted == {"list": 1, "get": 20}
+    assert look(job_ids)[1] == {"get": 20}
+    assert len([record for record in caplog.records if "one by one" in record.getMessage()]) == 1
+
+
+def test_an_outage_is_told_of_every_job(emulator, look):
+    job_ids = make(emulator, 5)
+    emulator.inject(Fault(kind="status", status=503))
+    news, counted = look(job_ids)
+    assert news.keys() == set(job_ids)
+    assert all(isinstance(error, ModelArtsServerError) for error in news.values())
+    assert counted == {"list": 4}
+
+
+def test_a_server_that_asks_to_be_left_alone_is(emulator, look, clock):
+    job_ids = make(emulator, 5)
+    emulator.inject(Fault(kind="status", status=429, retry_after=300))
+    news, counted = look(job_ids)
+    assert all(isinstance(error, ModelArtsThrottledError) for error in news.values())
+    assert counted == {"list": 1}
+    emulator.clear_faults()
+    clock.now = 299
+    assert look(job_ids) == ({}, {})
+    clock.now = 300
+    assert look(job_ids)[0].keys() == set(job_ids)
+
+
+def test_throttled_details_stop_the_rest(emulator, look, fetcher):
+    emulator.deny = ["list"]
+    job_ids = make(emulator, 40)
+    emulator.inject(Fault(kind="status", status=429, retry_after=300, operation="get"))
+    news, counted = look(job_ids)
+    assert news.keys() == set(job_ids)
+    assert all(isinstance(error, ModelArtsThrottledError) for error in news.values())
+    assert counted["get"] == 8
+
+
+def test_one_job_that_cannot_be_read_does_not_hide_the_others(emulator, look):
+    job_ids = make(emulator, 3)
+    emulator.inject(Fault(kind="wrong_types", operation="get"))
+    emulator.deny = ["list"]
+    news, _ = look(job_ids)
+    assert news.keys() == set(job_ids)

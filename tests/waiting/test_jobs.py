@@ -1,0 +1,84 @@
+"""All of several jobs, or any: what ends the wait."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from airflow_provider_modelarts.api.errors import ModelArtsPermissionError, ModelArtsServerError
+from airflow_provider_modelarts.api.models import VisualizationJob, to_status
+from airflow_provider_modelarts.waiting.jobs import JobsWait
+from airflow_provider_modelarts.waiting.verdict import Target
+from airflow_provider_modelarts.waiting.wait import JobCannotArriveError, JobStateUnknownError, Wait
+
+
+def job(job_id, status):
+    return VisualizationJob(job_id, to_status(status))
+
+
+def wait_for(how, count=3):
+    waits = [Wait(str(number), Target.of(8), 600, logging.getLogger("jobs")) for number in range(count)]
+    return JobsWait(waits, how)
+
+
+def see(jobs, now=0, **statuses):
+    return jobs.observe({job_id[1:]: job(job_id[1:], status) for job_id, status in statuses.items()}, now)
+
+
+def test_all_arrive_each_in_its_time():
+    jobs = wait_for("all")
+    assert not see(jobs, _0=8, _1=7, _2=7)
+    assert jobs.pending() == ["1", "2"]
+    assert not see(jobs, _1=8, _2=7)
+    assert see(jobs, _2=8)
+    assert jobs.summaries().keys() == {"0", "1", "2"}
+
+
+def test_all_fails_with_the_first_that_cannot():
+    jobs = wait_for("all")
+    with pytest.raises(JobCannotArriveError, match="job 1 is FAILED"):
+        see(jobs, _0=8, _1=11, _2=7)
+
+
+def test_any_is_over_with_the_first():
+    jobs = wait_for("any")
+    assert not see(jobs, _0=7, _1=7, _2=7)
+    assert see(jobs, _0=7, _1=8, _2=11)
+    assert jobs.first().job_id == "1"
+
+
+def test_any_fails_when_none_can_any_more():
+    jobs = wait_for("any")
+    assert not see(jobs, _0=11, _1=12, _2=7)
+    assert jobs.pending() == ["2"]
+    with pytest.raises(JobCannotArriveError, match="job 2 is LOST"):
+        see(jobs, _2=14)
+
+
+def test_nothing_that_was_seen_is_lost_when_something_is_wrong():
+    jobs = wait_for("all")
+    with pytest.raises(JobStateUnknownError):
+        jobs.observe({"0": ModelArtsPermissionError("no"), "1": job("1", 8), "2": job("2", 8)}, 0)
+    assert jobs.pending() == ["0"]
+
+
+def test_an_arrival_counts_more_than_trouble_with_another():
+    jobs = wait_for("any")
+    assert jobs.observe({"0": ModelArtsServerError("503"), "1": job("1", 8)}, 0)
+
+
+def test_what_wait_for_may_be():
+    with pytest.raises(ValueError, match="wait_for"):
+        wait_for("most")
+
+
+def test_descriptions():
+    one = wait_for("all", 1)
+    see(one, _0=7)
+    assert one.describe() == "visualization job 0 to become RUNNING (8); last seen: WAITING (7)"
+    many = wait_for("any", 12)
+    assert many.describe() == (
+        "any of 12 visualization jobs to become RUNNING (8); waited for in the end: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 "
+        "and 2 more"
+    )

@@ -1,0 +1,363 @@
+"""One poller for many waits: what is shared, what is told, and what is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+
+import pytest
+
+from airflow_provider_modelarts.api.client import ModelArtsClient
+from airflow_provider_modelarts.api.config import ModelArtsConfig
+from airflow_provider_modelarts.api.errors import ModelArtsServerError
+from airflow_provider_modelarts.emulator import Emulator, Fault
+from airflow_provider_modelarts.waiting import poller
+from airflow_provider_modelarts.waiting.fetch import JobFetcher
+from airflow_provider_modelarts.waiting.poller import subscribe
+from tests.simulated_loop import SimulatedLoop
+
+
+class SimulatedTime:
+    now = 0.0
+
+    def monotonic(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    simulated = SimulatedTime()
+    monkeypatch.setitem(JobFetcher.__init__.__kwdefaults__, "clock", simulated.monotonic)
+    return simulated
+
+
+@pytest.fixture
+def emulator():
+    with Emulator(time_scale=0, job_quota=10_000) as running:
+        yield running
+
+
+@pytest.fixture
+def run(clock):
+    """Run a coroutine on a loop that never waits."""
+    loop = SimulatedLoop(clock.monotonic, clock.sleep)
+    yield loop.run_until_complete
+    loop.run_until_complete(asyncio.sleep(0.1))
+    loop.close()
+
+
+@pytest.fixture
+def connect(emulator):
+    made = []
+
+    async def connect_to(url=None):
+        def make():
+            config = ModelArtsConfig(
+                endpoint=url or emulator.url, project_id=emulator.project_id, login=emulator.ak, password=emulator.sk
+            )
+            made.append(ModelArtsClient(config, sleep=lambda seconds: None))
+            return made[-1]
+
+        return make
+
+    connect_to.made = made
+    return connect_to
+
+
+def jobs(emulator, count, status=7):
+    return [emulator.create_job(status=status) for _ in range(count)]
+
+
+async def statuses(subscription, timeout=1000):
+    return {job_id: int(job.status) for job_id, job in (await subscription.news(timeout)).items()}
+
+
+def test_a_burst_of_waits_is_one_request(run, connect, emulator):
+    job_ids = jobs(emulator, 1000)
+
+    async def wait(job_id):
+        async with subscribe("key", connect, [job_id], poke_interval=60) as subscription:
+            return await statuses(subscription)
+
+    async def main():
+        return await asyncio.gather(*map(wait, job_ids))
+
+    assert run(main()) == [{job_id: 7} for job_id in job_ids]
+    assert emulator.request_counts() == {"list": 1}
+    assert len(connect.made) == 1
+
+
+@pytest.mark.parametrize(
+    ("waits", "requests"), [(1, {"get": 10}), (1000, {"list": 10}), (2001, {"list": 20, "get": 10})]
+)
+def test_requests_an_interval(run, connect, emulator, waits, requests):
+    job_ids = jobs(emulator, waits)
+
+    async def wait(job_id):
+        async with subscribe("key", connect, [job_id], poke_interval=60) as subscription:
+            assert await statuses(subscription) == {job_id: 7}
+            assert await statuses(subscription, timeout=9 * 60 + 30) == {}
+
+    async def main():
+        await asyncio.gather(*map(wait, job_ids))
+
+    run(main())
+    assert emulator.request_counts() == requests
+
+
+def test_a_change_is_told_within_an_interval_and_only_once(run, connect, emulator, clock):
+    job_ids = jobs(emulator, 3)
+
+    async def main():
+        async with subscribe("key", connect, job_ids, poke_interval=60) as subscription:
+            assert await statuses(subscription) == dict.fromkeys(job_ids, 7)
+            emulator.set_status(job_ids[1], 8)
+            changed = clock.now
+            assert await statuses(subscription) == {job_ids[1]: 8}
+            assert clock.now - changed <= 60.5
+            assert await statuses(subscription, timeout=600) == {}
+
+    run(main())
+
+
+def test_waits_that_come_later_join_the_next_look(run, connect, emulator, clock):
+    first, second = jobs(emulator, 2)
+    asked = []
+
+    async def wait(job_id, delay):
+        await asyncio.sleep(delay)
+        async with subscribe("key", connect, [job_id], poke_interval=60) as subscription:
+            await statuses(subscription)
+            asked.append(clock.now)
+            await statuses(subscription, timeout=300)
+
+    async def main():
+        await asyncio.gather(wait(first, 0), wait(second, 17))
+
+    run(main())
+    assert asked[1] - asked[0] == pytest.approx(60, abs=0.1)
+    # At 60, 120, 180 and 240 s; before and after that there is only one of them.
+    assert emulator.request_counts()["list"] == 4
+
+
+def test_the_first_look_can_be_put_off(run, connect, emulator, clock):
+    (job_id,) = jobs(emulator, 1)
+
+    async def main():
+        async with subscribe("key", connect, [job_id], poke_interval=5, first_poll_after=8) as subscription:
+            await statuses(subscription)
+            return clock.now
+
+    assert 8 <= run(main()) <= 13.5
+
+
+def test_different_intervals_live_together(run, connect, emulator):
+    fast, slow = jobs(emulator, 2)
+
+    async def wait(job_id, interval):
+        async with subscribe("key", connect, [job_id], poke_interval=interval) as subscription:
+            await statuses(subscription)
+            await statuses(subscription, timeout=119)
+
+    async def main():
+        await asyncio.gather(wait(fast, 20), wait(slow, 60))
+
+    run(main())
+    # At 0, 20, …, 100 s; with the slow one at 0 and 60 s, in the same request.
+    assert emulator.request_counts() == {"list": 2, "get": 4}
+
+
+def test_two_waits_for_one_job_both_learn_of_it(run, connect, emulator):
+    (job_id,) = jobs(emulator, 1)
+
+    async def wait(delay):
+        await asyncio.sleep(delay)
+        async with subscribe("key", connect, [job_id], poke_interval=60) as subscription:
+            return await statuses(subscription)
+
+    async def main():
+        return await asyncio.gather(wait(0), wait(0), wait(30))
+
+    assert run(main()) == [{job_id: 7}] * 3
+
+
+def test_different_keys_share_nothing(run, connect, emulator):
+    job_ids = jobs(emulator, 2)
+
+    async def wait(key, job_id):
+        async with subscribe(key, connect, [job_id], poke_interval=60) as subscription:
+            return await statuses(subscription)
+
+    async def main():
+        await asyncio.gather(wait("a", job_ids[0]), wait("b", job_ids[1]))
+
+    run(main())
+    assert len(connect.made) == 2
+    assert emulator.request_counts() == {"get": 2}
+
+
+def test_the_end_of_an_outage_is_news(run, connect, emulator):
+    job_ids = jobs(emulator, 2)
+
+    async def main():
+        async with subscribe("key", connect, job_ids, poke_interval=60) as subscription:
+            await statuses(subscription)
+            emulator.inject(Fault(kind="status", status=503))
+            failed = await subscription.news(1000)
+            assert all(isinstance(error, ModelArtsServerError) for error in failed.values())
+            assert failed.keys() == set(job_ids)
+            emulator.clear_faults()
+            assert await statuses(subscription) == dict.fromkeys(job_ids, 7)
+
+    run(main())
+
+
+def test_429_slows_the_whole_group(run, connect, emulator, clock):
+    job_ids = jobs(emulator, 50)
+
+    async def wait(job_id):
+        async with subscribe("key", connect, [job_id], poke_interval=10) as subscription:
+            await statuses(subscription)
+            await subscription.news(20)
+            return await statuses(subscription, timeout=1000), clock.now
+
+    async def main():
+        waits = asyncio.gather(*map(wait, job_ids))
+        await asyncio.sleep(5)
+        emulator.inject(Fault(kind="status", status=429, retry_after=300))
+        await asyncio.sleep(10)
+        emulator.clear_faults()
+        emulator.clear_requests()
+        return await waits
+
+    for told, when in run(main()):
+        assert list(told.values()) == [7]
+        assert when >= 300
+    assert emulator.request_counts() == {"list": 1}
+
+
+def test_jobs_that_are_done_with_are_not_asked_for(run, connect, emulator):
+    job_ids = jobs(emulator, 3)
+
+    async def main():
+        async with subscribe("key", connect, job_ids, poke_interval=60) as subscription:
+            await statuses(subscription)
+            subscription.keep_only(job_ids[:1])
+            emulator.clear_requests()
+            await statuses(subscription, timeout=100)
+
+    run(main())
+    assert emulator.request_counts() == {"get": 1}
+
+
+def test_nothing_is_left_behind(run, connect, emulator):
+    job_ids = jobs(emulator, 20)
+
+    async def wait(job_id):
+        async with subscribe("key", connect, [job_id], poke_interval=60) as subscription:
+            await statuses(subscription)
+            await asyncio.sleep(3600)
+
+    async def main():
+        waits = [asyncio.ensure_future(wait(job_id)) for job_id in job_ids]
+        await asyncio.sleep(100)
+        for cancelled in waits:
+            cancelled.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
+        emulator.clear_requests()
+        await asyncio.sleep(600)
+        return asyncio.all_tasks() - {asyncio.current_task()}, poller._pollers[asyncio.get_running_loop()]
+
+    tasks, pollers = run(main())
+    assert tasks == set()
+    assert pollers == {}
+    assert emulator.request_counts() == {}
+    for thread in threading.enumerate():
+        if thread.name.startswith("modelarts-poller"):
+            thread.join(5)
+            assert not thread.is_alive()
+
+
+def test_a_connection_that_is_not_there_is_told_to_everybody_and_can_be_mended(run, connect, emulator):
+    (job_id,) = jobs(emulator, 1)
+
+    async def broken():
+        raise LookupError("no such connection")
+
+    async def wait(how):
+        async with subscribe("key", how, [job_id], poke_interval=60) as subscription:
+            return await statuses(subscription)
+
+    async def main():
+        results = await asyncio.gather(wait(broken), wait(broken), return_exceptions=True)
+        assert [str(error) for error in results] == ["no such connection"] * 2
+        return await wait(connect)
+
+    assert run(main()) == {job_id: 7}
+
+
+def test_a_programming_error_ends_the_waits_instead_of_hanging_them(run, connect, emulator, monkeypatch):
+    async def wait():
+        async with subscribe("key", connect, ["1"], poke_interval=60) as subscription:
+            await subscription.news(1000)
+
+    monkeypatch.setattr(JobFetcher, "fetch", lambda self, known: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run(wait())
+
+
+def test_a_server_that_hangs_delays_its_own_group_only(run, connect, emulator, clock):
+    job_ids = jobs(emulator, 2)
+    released = threading.Event()
+
+    async def connect_to_hanging():
+        def make():
+            client = ModelArtsClient(
+                ModelArtsConfig(endpoint=emulator.url, project_id=emulator.project_id, login="AK", password="SK")
+            )
+            client.get_visualization_job = lambda job_id: released.wait(30)
+            return client
+
+        return make
+
+    async def hang():
+        async with subscribe("hanging", connect_to_hanging, [job_ids[0]], poke_interval=60) as subscription:
+            await subscription.news(1000)
+
+    async def main():
+        hanging = asyncio.ensure_future(hang())
+        async with subscribe("fine", connect, [job_ids[1]], poke_interval=0.05) as subscription:
+            assert await statuses(subscription) == {job_ids[1]: 7}
+            emulator.set_status(job_ids[1], 8)
+            assert await statuses(subscription) == {job_ids[1]: 8}
+        released.set()
+        hanging.cancel()
+        await asyncio.gather(hanging, return_exceptions=True)
+
+    # On a real clock: simulated time stands still while a thread works.
+    asyncio.run(main())
+
+
+def test_its_log_lines_are_nobodys(run, connect, emulator, caplog):
+    """The poller runs in a context of its own, not in that of the wait that came first."""
+    import contextvars
+
+    whose = contextvars.ContextVar("whose", default="nobody's")
+    seen = []
+
+    async def connect_and_look():
+        seen.append(whose.get())
+        return await connect()
+
+    async def wait():
+        whose.set("the first wait's")
+        async with subscribe("key", connect_and_look, ["1"], poke_interval=60) as subscription:
+            await subscription.news(1000)
+
+    caplog.set_level(logging.INFO)
+    run(wait())
+    assert seen == ["nobody's"]
