@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from airflow_provider_modelarts._compat import BaseOperatorLink
+from airflow_provider_modelarts._compat import BaseOperatorLink, airflow_version
 
 XCOM_KEY = "modelarts_visualization_job_link"
 
@@ -27,15 +27,11 @@ class ModelArtsVisualizationJobLink(BaseOperatorLink):
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
         """Return the page's URL, empty while there is none."""
-        link = getattr(operator, "link", None)
-        if link is not None:
-            return str(link)
-        try:
-            from airflow.models.xcom import XCom  # Airflow 2.11
+        if airflow_version() >= (3, 0):
+            return getattr(operator, "link", None) or ""
+        from airflow.models.xcom import XCom
 
-            return XCom.get_value(ti_key=ti_key, key=XCOM_KEY) or ""
-        except (ImportError, AttributeError, TypeError):
-            return ""
+        return XCom.get_value(ti_key=ti_key, key=XCOM_KEY) or ""
 
 
 def link_to(service_url: str | None) -> str:

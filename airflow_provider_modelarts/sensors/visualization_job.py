@@ -37,7 +37,7 @@ from airflow_provider_modelarts.waiting.wait import (
 )
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Context, XComArg
 
 TRIGGER = "airflow_provider_modelarts.triggers.visualization_job.ModelArtsVisualizationJobTrigger"
 
@@ -102,7 +102,7 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
     def __init__(
         self,
         *,
-        job_id: str | int | None = None,
+        job_id: str | int | XComArg | None = None,
         job_ids: Any = None,
         wait_for: str = "all",
         target_status: Any = "RUNNING",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import socket
-import threading
 
 import pytest
 
@@ -256,13 +255,20 @@ class TestTokens:
             hook.get_visualization_job(1)
         assert emulator.request_counts() == {"token": 2, "get": 2}
 
-    def test_a_token_is_renewed_before_it_expires(self, hook, emulator):
-        emulator.token_lifetime = 1.0
+    @pytest.mark.parametrize(("hours_left", "tokens"), [(24.0, 1), (1.1, 1), (0.9, 3)])
+    def test_a_token_is_renewed_an_hour_before_it_expires(self, hook, emulator, hours_left, tokens):
+        emulator.clock_offset = (hours_left - 24) * 3600
         job_id = emulator.create_job(status=8)
-        hook.get_visualization_job(job_id)
-        threading.Event().wait(0.95)
-        hook.get_visualization_job(job_id)
-        assert emulator.request_counts() == {"token": 2, "get": 2}
+        for _ in range(3):
+            hook.get_visualization_job(job_id)
+        assert emulator.request_counts() == {"token": tokens, "get": 3}
+
+    def test_a_short_token_is_kept_for_most_of_its_life(self, hook, emulator):
+        emulator.token_lifetime = 300.0
+        job_id = emulator.create_job(status=8)
+        for _ in range(3):
+            hook.get_visualization_job(job_id)
+        assert emulator.request_counts() == {"token": 1, "get": 3}
 
     def test_the_project_comes_from_the_token(self, connect, emulator):
         connect("password", extra={"project_id": ""})

@@ -1,0 +1,49 @@
+# Every target sets up what it needs in .venv first, once; PYTHON chooses the interpreter (3.10 or newer).
+PYTHON ?= python3
+AIRFLOW = 3.3.2
+READY := .venv/.ready
+
+.PHONY: help demo demo-ui test lint constraints clean
+
+help:
+	@echo "make demo         watch a real Airflow run a DAG that waits for a visualization job (emulated)"
+	@echo "make demo-ui      Airflow's web UI with the example DAGs and the emulator, until Ctrl-C"
+	@echo "make test         all tests, those on real Airflow processes included"
+	@echo "make lint         ruff and mypy"
+	@echo "make constraints  renew constraints.txt"
+	@echo "make clean        remove .venv and everything generated"
+
+demo: $(READY)
+	@.venv/bin/python -m demo.run
+
+demo-ui: $(READY)
+	@.venv/bin/python -m demo.ui
+
+test: $(READY)
+	@.venv/bin/python -m pytest
+
+lint: $(READY)
+	@.venv/bin/ruff check
+	@.venv/bin/ruff format --check
+	@.venv/bin/mypy
+
+# pip older than 25.1 knows no dependency groups.
+$(READY): pyproject.toml constraints.txt
+	@echo "Setting up .venv with Airflow $(AIRFLOW), once; this takes a minute or two ..."
+	@$(PYTHON) -m venv .venv
+	@.venv/bin/python -m pip install -qq --disable-pip-version-check --upgrade "pip>=25.1"
+	@.venv/bin/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e ".[emulator]" --group dev
+	@touch $@
+
+# One resolution for all supported Python versions, so that the file holds for each of them.
+constraints: $(READY)
+	@.venv/bin/python -m pip install -qq --disable-pip-version-check uv
+	@{ echo "# Versions known to work together, for Python 3.10 to 3.13. Renew: make constraints AIRFLOW=<version>"; \
+	   echo "apache-airflow==$(AIRFLOW)" | .venv/bin/uv pip compile --quiet --universal --python-version 3.10 \
+	       --no-python-downloads --no-header --no-annotate --extra emulator --group dev pyproject.toml -; \
+	 } > constraints.new
+	@mv constraints.new constraints.txt
+
+clean:
+	@rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

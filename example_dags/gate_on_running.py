@@ -1,0 +1,39 @@
+"""
+Gate a task on a visualization job: `use_tensorboard` starts once the job is RUNNING.
+
+Trigger it with the id of a job, as number or text: ``{"job_id": "4711"}``. The connection ``modelarts_default`` decides
+whether the job is in the cloud or in the emulator. (Airflow 2.11: import ``dag``, ``task`` from ``airflow.decorators``
+and ``Param`` from ``airflow.models.param``.)
+"""
+
+from typing import Any
+
+from airflow.sdk import Param, dag, task
+
+from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
+
+
+@dag(
+    dag_id="modelarts_gate_on_running",
+    schedule=None,
+    params={"job_id": Param(type=["string", "integer"], title="Visualization job", description="Id of the job")},
+    tags=["modelarts"],
+)
+def gate_on_running() -> None:
+    job_runs = ModelArtsVisualizationJobSensor(
+        task_id="wait_until_running",
+        job_id="{{ params.job_id }}",
+        target_status="RUNNING",
+        mode="reschedule",  # no worker is held between two looks at the job
+        poke_interval=10,
+        timeout=30 * 60,
+    )
+
+    @task
+    def use_tensorboard(job: dict[str, Any]) -> None:
+        print(f"{job['job_name']} is {job['status_name']}: {job['service_url']}")
+
+    use_tensorboard(job_runs.output)
+
+
+gate_on_running()

@@ -1,0 +1,156 @@
+"""The trigger as Airflow handles it: what travels, what it says, and a DAG whose waits start in the triggerer."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+
+import pytest
+
+try:
+    from airflow.sdk import DAG
+except ImportError:
+    from airflow import DAG
+
+from airflow_provider_modelarts._compat import airflow_version
+from airflow_provider_modelarts.api.models import ENDED, JobStatus
+from airflow_provider_modelarts.emulator import Emulator
+from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
+from airflow_provider_modelarts.triggers.visualization_job import ModelArtsVisualizationJobTrigger, _XComPuller
+from airflow_provider_modelarts.waiting.event import WaitEvent
+
+SKIPS_WORKER = airflow_version() >= (3, 3)
+
+
+def first_event(trigger):
+    async def first():
+        stream = trigger.run()
+        try:
+            return (await stream.__anext__()).payload
+        finally:
+            await stream.aclose()
+
+    return WaitEvent.from_dict(asyncio.run(first()))
+
+
+@pytest.fixture
+def emulator(monkeypatch):
+    with Emulator(time_scale=0) as running:
+        monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(running.connection()))
+        yield running
+
+
+def test_what_travels_makes_the_same_trigger():
+    trigger = ModelArtsVisualizationJobTrigger(
+        job_ids=["1", "2"], wait_for="any", target_status=[8], failure_statuses=[11], region="eu-de",
+        poke_interval=5, poll_failure_tolerance=60, silent_fail=True, timeout=10, deadline=99.5, first_poll_at=3.5,
+        histories={"1": [[1.0, 7]]}, may_end_task=True,
+    )  # fmt: skip
+    path, arguments = trigger.serialize()
+    module, _, name = path.rpartition(".")
+    again = getattr(importlib.import_module(module), name)(**json.loads(json.dumps(arguments)))
+    assert again.serialize() == (path, arguments)
+
+
+def test_nothing_secret_travels(emulator):
+    trigger = ModelArtsVisualizationJobTrigger(job_id=emulator.create_job(status=8))
+    first_event(trigger)
+    text = repr(trigger) + json.dumps(trigger.serialize()) + repr(vars(trigger))
+    assert emulator.sk not in text
+    assert emulator.ak not in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ({"job_id": "nonsense"}, "job_id"),
+        ({"job_id": None}, "job_id"),
+        ({"job_ids": "[]"}, "job_ids"),
+        ({"job_id": 1, "target_status": "NOPE"}, "target_status"),
+        ({"job_id": 1, "wait_for": "most"}, "wait_for"),
+    ],
+)
+def test_what_was_rendered_wrongly_is_said_before_anything_is_sent(emulator, arguments, named):
+    event = first_event(ModelArtsVisualizationJobTrigger(**arguments))
+    assert event.outcome == "invalid"
+    assert named in event.message
+    assert emulator.request_counts() == {}
+
+
+def test_a_connection_that_is_not_there_is_said():
+    event = first_event(ModelArtsVisualizationJobTrigger(job_id=1, modelarts_conn_id="no_such_connection"))
+    assert event.outcome == "state_unknown"
+    assert "no_such_connection" in event.message
+
+
+def test_several_jobs(emulator):
+    job_ids = [emulator.create_job(status=status) for status in (8, 8, 11)]
+    event = first_event(ModelArtsVisualizationJobTrigger(job_ids=job_ids, wait_for="any"))
+    assert event.outcome == "arrived"
+    assert event.jobs.keys() == set(job_ids)
+    event = first_event(ModelArtsVisualizationJobTrigger(job_ids=str(job_ids), wait_for="all"))
+    assert event.outcome == "cannot_arrive"
+
+
+def test_pulling_an_xcom_never_asks_for_a_slice():
+    asked = []
+
+    class Ti:
+        run_id = "run"
+
+        def xcom_pull(self, **arguments):
+            asked.append(arguments["map_indexes"])
+
+    puller = _XComPuller(Ti())
+    puller.xcom_pull(task_ids="a")
+    puller.xcom_pull("a", map_indexes=3)
+    assert (asked, puller.run_id) == ([-1, 3], "run")
+
+
+class TestSkipWorker:
+    def dag(self, **arguments):
+        with DAG("skipping", schedule=None) as dag:
+            upstream = ModelArtsVisualizationJobSensor(task_id="upstream", job_id=1)
+            ModelArtsVisualizationJobSensor(
+                **{"task_id": "wait", "job_id": upstream.output["job_id"], "skip_worker": True, **arguments}
+            )
+        return dag
+
+    def serialized(self, dag):
+        try:
+            from airflow.serialization.serialized_objects import DagSerialization as Serialization
+        except ImportError:
+            from airflow.serialization.serialized_objects import SerializedDAG as Serialization
+        return Serialization.from_dict(json.loads(json.dumps(Serialization.to_dict(dag)))).get_task("wait")
+
+    @pytest.mark.skipif(not SKIPS_WORKER, reason="Airflow 3.3 and later")
+    def test_the_scheduler_learns_all_it_needs(self):
+        task = self.serialized(
+            self.dag(target_status=ENDED, failure_statuses={JobStatus.RUNNING}, timeout=100, region="{{ params.r }}")
+        )
+        assert task.start_from_trigger is True
+        arguments = task.start_trigger_args.trigger_kwargs
+        arguments = arguments.get("__var", arguments)
+        assert "xcom_pull" in arguments["job_id"]
+        assert sorted(arguments["target_status"]) == sorted(int(status) for status in ENDED)
+        assert arguments["region"] == "{{ params.r }}"
+        assert set(arguments) <= set(ModelArtsVisualizationJobTrigger(job_id=1).serialize()[1])
+        assert task.start_trigger_args.timeout.total_seconds() == 130
+
+    @pytest.mark.skipif(not SKIPS_WORKER, reason="Airflow 3.3 and later")
+    def test_execution_timeout_counts_too(self):
+        from datetime import timedelta
+
+        task = self.serialized(self.dag(timeout=100, execution_timeout=timedelta(seconds=40)))
+        assert task.start_trigger_args.timeout.total_seconds() == 70
+
+    def test_elsewhere_it_defers_from_a_worker(self):
+        task = self.dag().get_task("wait")
+        assert task.deferrable
+        assert task.start_from_trigger is SKIPS_WORKER
+
+    def test_mapped_tasks_start_on_a_worker(self):
+        with DAG("mapped", schedule=None) as dag:
+            ModelArtsVisualizationJobSensor.partial(task_id="wait", skip_worker=True).expand(job_id=["1", "2"])
+        assert not getattr(self.serialized(dag), "start_from_trigger", False)
