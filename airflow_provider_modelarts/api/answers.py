@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from typing import Any, Final
 
 from airflow_provider_modelarts.api.errors import (
@@ -87,8 +88,9 @@ class Answer:
     """What was sent and must not be repeated: gateways echo headers in their messages."""
     retry_after: float | None = None
 
-    def decode(self) -> Any:
-        """Return the decoded body, None when it is not JSON."""
+    @cached_property
+    def data(self) -> Any:
+        """The decoded body, None when it is not JSON."""
         try:
             return json.loads(self.body)
         except ValueError:
@@ -102,8 +104,7 @@ def error_in(answer: Answer) -> ModelArtsError | None:
     Failure is any HTTP status but 2xx, ``is_success`` false or an ``error_code``: the API uses all three. The text
     may be in ``error_message`` (2021 on), ``error_msg`` (before, gateway, IAM) or ``error.message`` (Keystone).
     """
-    data = answer.decode()
-    data = data if isinstance(data, Mapping) else {}
+    data = answer.data if isinstance(answer.data, Mapping) else {}
     keystone = data.get("error")
     keystone = keystone if isinstance(keystone, Mapping) else {}
     error_code = _text_of(data.get("error_code"))

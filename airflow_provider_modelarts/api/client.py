@@ -379,11 +379,10 @@ class ModelArtsClient:
         failure = error_in(answer)
         if failure is not None:
             raise failure
-        data = answer.decode()
-        if not isinstance(data, Mapping):
+        if not isinstance(answer.data, Mapping):
             raise malformed(answer, "the body is no JSON object")
         try:
-            return parse(data)
+            return parse(answer.data)
         except (ValueError, KeyError, TypeError) as error:
             raise malformed(answer, f"it cannot be read ({error})") from error
 

@@ -79,6 +79,7 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
         self.first_poll_at = first_poll_at
         self.histories = histories or {}
         self.may_end_task = may_end_task
+        self._link = ""
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class and the arguments to make the trigger anew from."""
@@ -118,7 +119,10 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
             return
         outcome, message = await self._wait(jobs)
         if outcome == events.ARRIVED and self.may_end_task and _loses_nothing(self.task):
-            await self._push_xcoms(jobs)
+            if getattr(self.task, "do_xcom_push", True):
+                summaries = jobs.summaries()
+                value = summaries if self.job_ids is not None else next(iter(summaries.values()))
+                await self._push_xcom("return_value", value)
             yield TaskSuccessEvent()
             return
         yield _trigger_event(WaitEvent(outcome, message, jobs.summaries(), jobs.histories()))
@@ -164,7 +168,9 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
             news = await subscription.news(max(0.0, min(deadline - time.time(), HEARTBEAT_SECONDS)))
             now = time.time()
             try:
-                if jobs.observe(news, now):
+                arrived = jobs.observe(news, now)
+                await self._push_link(jobs)
+                if arrived:
                     return events.ARRIVED, ""
             except JobStateUnknownError as error:
                 if not self.silent_fail:
@@ -178,28 +184,25 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
     async def _connect(self) -> Callable[[], ModelArtsClient]:
         return await ModelArtsHook(self.modelarts_conn_id, region=self.region, project_id=self.project_id).aget_conn()
 
-    async def _push_xcoms(self, jobs: JobsWait) -> None:
-        """Push what a worker would, XCom and link. (``TaskSuccessEvent`` would encode them twice.)"""
+    async def _push_link(self, jobs: JobsWait) -> None:
+        """Give a task that has seen no worker its button, as soon as the job has a page."""
+        first = jobs.first()
+        link = link_to(first.service_url if first else None)
+        if self.may_end_task and link not in ("", self._link):
+            self._link = link
+            await self._push_xcom(XCOM_KEY, link)
+
+    async def _push_xcom(self, key: str, value: Any) -> None:
+        """Push an XCom as a worker would. (``TaskSuccessEvent`` would encode it twice.)"""
         from airflow.sdk.execution_time.comms import SetXCom
         from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
 
-        summaries = jobs.summaries()
-        first = jobs.first()
-        xcoms: dict[str, Any] = {XCOM_KEY: link_to(first.service_url if first else None)}
-        if getattr(self.task, "do_xcom_push", True):
-            xcoms["return_value"] = summaries if self.job_ids is not None else next(iter(summaries.values()))
         ti: Any = self.task_instance
-        for key, value in xcoms.items():
-            await SUPERVISOR_COMMS.asend(
-                SetXCom(
-                    key=key,
-                    value=value,
-                    dag_id=ti.dag_id,
-                    run_id=ti.run_id,
-                    task_id=ti.task_id,
-                    map_index=ti.map_index,
-                )
+        await SUPERVISOR_COMMS.asend(
+            SetXCom(
+                key=key, value=value, dag_id=ti.dag_id, run_id=ti.run_id, task_id=ti.task_id, map_index=ti.map_index
             )
+        )
 
 
 def _trigger_event(event: WaitEvent) -> TriggerEvent:

@@ -23,6 +23,8 @@ class JobsWait:
     :raises ValueError: ``wait_for`` is neither
     """
 
+    __slots__ = ("_wait_for", "_waits")
+
     def __init__(self, waits: Sequence[Wait], wait_for: str = "all") -> None:
         if wait_for not in WAIT_FOR:
             raise ValueError(f"wait_for: {wait_for!r} is not one of {', '.join(WAIT_FOR)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from typing import Any, Final
 
 from airflow_provider_modelarts.api.models import ENDED, FAILED, JobStatus, status_label
@@ -22,7 +23,7 @@ class Verdict(Enum):
     CANNOT_ARRIVE = "cannot arrive"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Target:
     """
     What is waited for, and what ends the wait without it.
@@ -54,7 +55,7 @@ class Target:
             failures = frozenset({JobStatus.DELETE_FAILED}) - statuses
         else:
             failures = (ENDED | FAILED) - statuses
-        return cls(statuses, frozenset(failures))
+        return _target(statuses, frozenset(failures))
 
     def observe(self, status: int) -> Verdict:
         """Return what it means that the job has this status, or is :data:`GONE`."""
@@ -66,6 +67,12 @@ class Target:
 
     def __str__(self) -> str:
         return " or ".join(label(code) for code in sorted(self.statuses))
+
+
+@cache
+def _target(statuses: frozenset[int], failures: frozenset[int]) -> Target:
+    """Return the one target of its kind: thousands of waits in a triggerer mostly wait for the same."""
+    return Target(statuses, failures)
 
 
 def label(status: int) -> str:

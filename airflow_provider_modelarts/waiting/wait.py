@@ -42,7 +42,7 @@ class WaitTimeoutError(WaitError):
     """The job did not arrive in time."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Wait:
     """
     One wait for one job. Does no I/O and has no clock: times are seconds since the epoch, given by the caller.
