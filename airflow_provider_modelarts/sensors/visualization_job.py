@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -39,6 +40,8 @@ from airflow_provider_modelarts.waiting.wait import (
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
 
+    from airflow_provider_modelarts.waiting.fetch import JobFetcher
+
 TRIGGER = "airflow_provider_modelarts.triggers.visualization_job.ModelArtsVisualizationJobTrigger"
 
 FIRST_POLL_AFTER_DEFERRAL = 8.0
@@ -60,11 +63,12 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
     remembered from poke to poke: the log has a line a poke, and the sensor stays on its worker while the API cannot be
     reached, for there would be nothing to measure the outage by.)
 
-    ``deferrable`` waits hold no worker: all those on a connection share their requests, one list request for up to
-    1,000 jobs an interval. With ``skip_worker`` the task goes to the triggerer without a worker, too, and an arrived
-    job ends it there, on Airflow 3.3 and later; such a task takes no slot of a pool and counts in no concurrency limit
-    while it waits. What would be lost by ending it there (outlets, success and execute callbacks, listeners), and every
-    failure, is given to a worker. Elsewhere, and when mapped, it polls once on a worker and defers.
+    ``deferrable`` waits hold no worker, and look every ``poke_interval`` (no ``exponential_backoff``): all those on a
+    connection share their requests, one list request for up to 1,000 jobs an interval. With ``skip_worker`` the task
+    goes to the triggerer without a worker, too, and an arrived job ends it there, on Airflow 3.3 and later; such a task
+    takes no slot of a pool and counts in no concurrency limit while it waits. What would be lost by ending it there
+    (outlets, success and execute callbacks, listeners), and every failure, is given to a worker. Elsewhere, and when
+    mapped, it polls once on a worker and defers.
 
     :param job_id: the job, digits (templated)
     :param job_ids: several jobs instead, a list or its text (templated); the XCom then has an entry for each
@@ -129,7 +133,11 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
         self.skip_worker = skip_worker
         self.link: str | None = None
         self._check_literals()
-        if skip_worker and airflow_version() >= (3, 3):
+        if (
+            skip_worker
+            and airflow_version() >= (3, 3)
+            and all(_can_be_template(getattr(self, name)) for name in self.template_fields)
+        ):
             self._start_in_triggerer()
 
     @cached_property
@@ -140,7 +148,7 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
     def execute(self, context: Context) -> Any:
         """Wait, and return the XCom."""
         self._begin(context)
-        with self.hook:
+        with self.hook, closing(self._fetcher):
             return self._look_and_defer() if self.deferrable else super().execute(context)
 
     def poke(self, context: Context) -> PokeReturnValue:
@@ -150,7 +158,7 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
                 arrived = self._look()
             except WaitError as error:
                 self._fail(error)
-            if not (self.reschedule and self._jobs.failing) or time.time() > self._deadline:
+            if not (self.reschedule and self._jobs.failing) or time.time() > self._started_at + self.timeout:
                 return PokeReturnValue(arrived, self._xcom(self._jobs.summaries()) if arrived else None)
             time.sleep(self.poke_interval)
 
@@ -161,13 +169,15 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
         :raises ValueError: the event is missing or not understood, or a rendered parameter cannot be
         """
         result = WaitEvent.from_dict(event)
+        if result.outcome == events.INVALID:
+            # The triggerer renders less than a worker does; what is wrong here, too, is refused here.
+            self.log.info("The triggerer gives the task to a worker: %s", result.message)
+            return self.execute(context)
         self._replay(result)
         first = next(iter(result.jobs.values()), {})
         self._set_link(context, link_to(first.get("service_url")))
         if result.outcome == events.ARRIVED:
             return self._xcom(result.jobs)
-        if result.outcome == events.INVALID:
-            raise ValueError(result.message)
         errors = {events.CANNOT_ARRIVE: JobCannotArriveError, events.TIMEOUT: WaitTimeoutError}
         return self._fail(errors.get(result.outcome, JobStateUnknownError)(result.message))
 
@@ -195,7 +205,7 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
         job_ids = checked_job_ids(self.job_ids) if self.job_ids is not None else [checked_job_id(self.job_id)]
         target = Target.of(self.target_status, self.failure_statuses)
         first_run = first_reschedule_date(context) if self.reschedule else None
-        self._deadline = (first_run.timestamp() if first_run else time.time()) + self.timeout
+        self._started_at = first_run.timestamp() if first_run else time.time()
         # The first run polls strictly: had it not seen the job, there would be no later one.
         seen = first_run is not None
         waits = [Wait(job_id, target, self.poll_failure_tolerance, self.log, seen=seen) for job_id in job_ids]
@@ -203,7 +213,7 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
         self._context = context
 
     @cached_property
-    def _fetcher(self) -> Any:
+    def _fetcher(self) -> JobFetcher:
         from airflow_provider_modelarts.waiting.fetch import JobFetcher
 
         return JobFetcher(self.hook.get_conn())
@@ -221,7 +231,7 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
             self._set_link(self._context, link_to(first.service_url if first else None))
 
     def _look_and_defer(self) -> Any:
-        """Look once, strictly, so that an arrived job needs no triggerer and a wrong id fails at once; then defer."""
+        """Look once, strictly, so that an arrived job needs no triggerer and a wrong id fails at once, and defer."""
         if self.skip_worker:
             self.log.info("skip_worker: polling once on a worker; this task cannot start in the triggerer here")
         try:
@@ -233,21 +243,21 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
             self.log.error("Poll failed, silently: %s", error)
         except WaitError as error:
             self._fail(error)
+        return self._defer()
+
+    def _defer(self) -> NoReturn:
         from airflow_provider_modelarts.triggers.visualization_job import ModelArtsVisualizationJobTrigger
 
-        deadline = time.time() + self._time_to_wait()
-        histories = self._jobs.histories()
+        now = time.time()
+        deadline = max(now, self._started_at + self._time_to_wait())
         trigger = ModelArtsVisualizationJobTrigger(
             **self._trigger_arguments(),
             deadline=deadline,
-            first_poll_at=time.time() + FIRST_POLL_AFTER_DEFERRAL,
-            histories=histories,
+            first_poll_at=now + FIRST_POLL_AFTER_DEFERRAL,
+            histories=self._jobs.histories(),
         )
-        return self.defer(
-            trigger=trigger,
-            method_name="execute_complete",
-            timeout=timedelta(seconds=self._time_to_wait() + FIRST_POLL_AFTER_DEFERRAL + DEFER_TIMEOUT_MARGIN),
-        )
+        margin = FIRST_POLL_AFTER_DEFERRAL + DEFER_TIMEOUT_MARGIN
+        self.defer(trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=deadline - now + margin))
 
     def _start_in_triggerer(self) -> None:
         from airflow.triggers.base import StartTriggerArgs
@@ -310,6 +320,17 @@ def _is_literal(value: Any) -> bool:
     if hasattr(value, "resolve"):
         return False
     return all(map(_is_literal, value)) if isinstance(value, Iterable) else True
+
+
+def _can_be_template(value: Any) -> bool:
+    """Return whether a parameter means the same as a template: of tasks' outputs, a plain one of an unmapped task."""
+    if isinstance(value, str):
+        return True
+    if hasattr(value, "resolve"):
+        from airflow.sdk.definitions.xcom_arg import PlainXComArg
+
+        return isinstance(value, PlainXComArg) and not value.operator.is_mapped
+    return all(map(_can_be_template, value)) if isinstance(value, Iterable) else True
 
 
 def _plain(value: Any) -> Any:

@@ -80,6 +80,7 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
         self.histories = histories or {}
         self.may_end_task = may_end_task
         self._link = ""
+        self._not_rendered: Exception | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class and the arguments to make the trigger anew from."""
@@ -105,14 +106,23 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
         return f"{kind.__module__}.{kind.__qualname__}", {name: getattr(self, name) for name in names}
 
     def render_template_fields(self, context: Any, jinja_env: Any = None) -> None:
-        """Render what a task that starts in the triggerer left to it; ``ti.xcom_pull`` works as on a worker."""
+        """
+        Render what a task that starts in the triggerer left to it; ``ti.xcom_pull`` works as on a worker.
+
+        What cannot be rendered here (the DAG's own macros, say) is given to a worker, which can.
+        """
         ti: Any = _XComPuller(context["ti"])
         with_puller: Any = {**context, "ti": ti, "task_instance": ti}
-        super().render_template_fields(with_puller, jinja_env)
+        try:
+            super().render_template_fields(with_puller, jinja_env)
+        except Exception as error:  # noqa: BLE001 - a template may raise anything
+            self._not_rendered = error
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and send how it ended; a task that arrived and loses nothing by it is ended right here."""
         try:
+            if self._not_rendered is not None:
+                raise ValueError(f"The triggerer cannot render this task's templates: {self._not_rendered}")
             jobs = self._jobs()
         except ValueError as error:
             yield _trigger_event(WaitEvent(events.INVALID, str(error)))
@@ -159,7 +169,7 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
             return events.CANNOT_ARRIVE, str(error)
         except JobStateUnknownError as error:
             return events.STATE_UNKNOWN, str(error)
-        except Exception as error:  # no wait may end without its event
+        except Exception as error:
             self.log.exception("The jobs cannot be looked at")
             return events.STATE_UNKNOWN, f"The jobs cannot be looked at: {error}"
 

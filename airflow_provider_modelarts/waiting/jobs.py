@@ -43,8 +43,8 @@ class JobsWait:
         return any(wait.failing for wait in self._waits.values())
 
     def pending(self) -> list[str]:
-        """Return the ids of the jobs that are still waited for."""
-        return [job_id for job_id, wait in self._waits.items() if wait.verdict is Verdict.WAITING]
+        """Return the ids of the jobs that are still to be looked at."""
+        return [job_id for job_id, wait in self._waits.items() if wait.pending]
 
     def observe(self, seen: Mapping[str, Observation], now: float) -> bool:
         """

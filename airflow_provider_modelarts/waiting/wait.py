@@ -69,6 +69,7 @@ class Wait:
     def __post_init__(self) -> None:
         if self.history:
             self.seen, self._last_log = True, self.history[-1][0]
+            self.verdict = self.target.observe(self.history[-1][1])
 
     @property
     def name(self) -> str:
@@ -79,6 +80,11 @@ class Wait:
     def status(self) -> int | None:
         """Status that the job was last seen in, :data:`GONE` when it was not there, None when it was not seen yet."""
         return self.history[-1][1] if self.history else None
+
+    @property
+    def pending(self) -> bool:
+        """Whether there is something left to look for: the end of the wait, or the details of the job."""
+        return self.verdict is Verdict.WAITING or (self.last is None and self.status != GONE)
 
     @property
     def last_seen(self) -> str:
@@ -105,10 +111,12 @@ class Wait:
         :raises JobStateUnknownError: the look failed, and that cannot be borne: waiting cannot heal it, the job has
             not been seen yet, or looks have failed for too long
         """
-        if isinstance(seen, ModelArtsNotFoundError):
+        if self.verdict is not Verdict.WAITING:
+            # An earlier process saw how it ended. What is missing here are the details of the job.
+            self.last = seen if isinstance(seen, VisualizationJob) else VisualizationJob(self.job_id, self.status or 0)
+        elif isinstance(seen, ModelArtsNotFoundError):
             last_seen = self.last_seen
-            self._note(GONE, now)
-            if self.verdict is Verdict.CANNOT_ARRIVE:
+            if self._note(GONE, now) is Verdict.CANNOT_ARRIVE:
                 raise JobCannotArriveError(
                     f"Visualization job {self.name} is not there and cannot become {self.target}; "
                     f"last seen: {last_seen}. {seen}"
@@ -118,8 +126,7 @@ class Wait:
         else:
             status = int(seen.status)
             self.seen, self.last = True, seen
-            self._note(status, now)
-            if self.verdict is Verdict.CANNOT_ARRIVE:
+            if self._note(status, now) is Verdict.CANNOT_ARRIVE:
                 raise JobCannotArriveError(
                     f"Visualization job {self.name} is {label(status)} and cannot become {self.target} any more"
                 )
@@ -132,18 +139,19 @@ class Wait:
             self._log_news(f"is still {label(status)}, for {duration(now - since)}", status)
             self._last_log = now
 
-    def _note(self, status: int, now: float) -> None:
+    def _note(self, status: int, now: float) -> Verdict:
         if self._failing_since is not None:
             self.log.log(logging.INFO, "The API answers again, after %s", duration(now - self._failing_since))
             self._failing_since = None
         self.verdict = self.target.observe(status)
         if status == self.status:
             self.heartbeat(now)
-            return
-        came_from = self.history[-1] if self.history else None
-        self.history.append((now, status))
-        self._last_log = now
-        self._log_news(transition(came_from, (now, status)), status)
+        else:
+            before = self.history[-1] if self.history else None
+            self.history.append((now, status))
+            self._last_log = now
+            self._log_news(transition(before, (now, status)), status)
+        return self.verdict
 
     def _fail(self, error: ModelArtsError, now: float) -> None:
         if self._failing_since is None:

@@ -19,6 +19,7 @@ from airflow_provider_modelarts.emulator import Emulator
 from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
 from airflow_provider_modelarts.triggers.visualization_job import ModelArtsVisualizationJobTrigger, _XComPuller
 from airflow_provider_modelarts.waiting.event import WaitEvent
+from tests.sensors.conftest import TaskInstance
 
 SKIPS_WORKER = airflow_version() >= (3, 3)
 
@@ -149,6 +150,38 @@ class TestSkipWorker:
         task = self.dag().get_task("wait")
         assert task.deferrable
         assert task.start_from_trigger is SKIPS_WORKER
+
+    @pytest.mark.skipif(not SKIPS_WORKER, reason="Airflow 3.3 and later")
+    def test_what_is_no_template_starts_on_a_worker(self):
+        from airflow.sdk import task, task_group
+
+        @task
+        def submit():
+            return ["1", "2"]
+
+        @task_group
+        def each(job_id):
+            ModelArtsVisualizationJobSensor(task_id="wait", job_id=job_id, skip_worker=True)
+
+        @task
+        def one(number):
+            return number
+
+        with DAG("no_templates", schedule=None) as dag:
+            jobs = submit()
+            each.expand(job_id=jobs)
+            ModelArtsVisualizationJobSensor(task_id="zipped", job_ids=jobs.map(str), skip_worker=True)
+            mapped = one.expand(number=[1, 2])
+            ModelArtsVisualizationJobSensor(task_id="of_mapped", job_ids=mapped, skip_worker=True)
+            ModelArtsVisualizationJobSensor(task_id="plain", job_ids=jobs, skip_worker=True)
+        starts = {task.task_id: task.start_from_trigger for task in dag.tasks if hasattr(task, "skip_worker")}
+        assert starts == {"each.wait": False, "zipped": False, "of_mapped": False, "plain": True}
+
+    def test_what_the_triggerer_cannot_render_is_given_to_a_worker(self, emulator):
+        job_id = emulator.create_job(status=8)
+        payload = {"version": 1, "outcome": "invalid", "message": "'macro' is undefined"}
+        task = ModelArtsVisualizationJobSensor(task_id="wait", job_id=job_id, skip_worker=True)
+        assert task.execute_complete({"ti": TaskInstance()}, payload)["status_name"] == "RUNNING"
 
     def test_mapped_tasks_start_on_a_worker(self):
         with DAG("mapped", schedule=None) as dag:

@@ -68,6 +68,19 @@ def test_an_arrival_counts_more_than_trouble_with_another():
     assert jobs.observe({"0": ModelArtsServerError("503"), "1": job("1", 8)}, 0)
 
 
+def test_what_an_earlier_process_saw_holds():
+    waits = [
+        Wait(job_id, Target.of(8), 600, logging.getLogger("jobs"), history=[(0.0, status)])
+        for job_id, status in (("0", 8), ("1", 7))
+    ]
+    jobs = JobsWait(waits, "all")
+    assert jobs.pending() == ["0", "1"]
+    assert not see(jobs, _0=12, _1=7)
+    assert jobs.pending() == ["1"]
+    assert see(jobs, _1=8)
+    assert jobs.summaries()["0"]["status"] == 12
+
+
 def test_what_wait_for_may_be():
     with pytest.raises(ValueError, match="wait_for"):
         wait_for("most")
