@@ -51,10 +51,12 @@ class RunFollower:
         self._states[task_id] = state
         if state in NOT_YET:
             return
-        lines = self._new_lines(task_id, try_number)
-        if before != "running" and (lines or state == "running"):  # a short task is over when it is first seen
+        if before in NOT_YET:  # a short task is over when it is first seen
             self._print(task_id, "running")
-        for line in filter(_is_worth_showing, lines):
+            before = "running"
+        if state == "running" != before:
+            self._print(task_id, "running")
+        for line in filter(_is_worth_showing, self._new_lines(task_id, try_number)):
             self._print(task_id, f"  {line['event']}")
         if state not in (before, "running"):
             self._print(task_id, str(state))

@@ -24,7 +24,7 @@ def gate_on_running() -> None:
         task_id="wait_until_running",
         job_id="{{ params.job_id }}",
         target_status="RUNNING",
-        mode="reschedule",  # no worker is held between two looks at the job
+        deferrable=True,  # no worker is held while the job is waited for
         poke_interval=10,
         timeout=30 * 60,
     )

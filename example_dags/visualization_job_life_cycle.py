@@ -52,7 +52,7 @@ def visualization_job_life_cycle() -> None:
         task_id="wait_until_running",
         job_id=job_id,
         target_status="RUNNING",
-        mode="reschedule",
+        deferrable=True,
         poke_interval=10,
         timeout=30 * 60,
     )
@@ -60,7 +60,7 @@ def visualization_job_life_cycle() -> None:
         task_id="wait_until_over",
         job_id=job_id,
         target_status=["KILLED", "CANCELED", "COMPLETED"],
-        mode="reschedule",
+        deferrable=True,
         poke_interval=10,
         timeout=10 * 60,
     )

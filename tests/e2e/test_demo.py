@@ -22,7 +22,7 @@ def test_the_demo_shows_the_wait_and_then_the_gated_task(
     assert (demo.returncode, errors) == (0, "")
     steps = [
         "wait_until_running   running",
-        "(demo-tensorboard) is RUNNING (8)",
+        "RUNNING (8)",
         "wait_until_running   success",
         "use_tensorboard      running",
         "demo-tensorboard is RUNNING: http://127.0.0.1:",
@@ -31,6 +31,7 @@ def test_the_demo_shows_the_wait_and_then_the_gated_task(
     ]
     _assert_in_this_order(steps, output)
     assert len(output.splitlines()) < 40, "a few lines, not a log"
+    assert "deprecated" not in output
     assert processes_in(tmp_path) == []
     assert list(tmp_path.iterdir()) == []
 
