@@ -6,15 +6,16 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 from urllib.parse import quote
 
 import pendulum
 import requests
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential, wait_random
 
-from airflow_provider_modelarts.api.answers import error_in, malformed
+from airflow_provider_modelarts.api.answers import Answer, error_in, malformed
 from airflow_provider_modelarts.api.auth import OnSecret, auth_for
 from airflow_provider_modelarts.api.config import ModelArtsConfig
 from airflow_provider_modelarts.api.errors import (
@@ -54,6 +55,19 @@ _METHODS: Final = {
 _BACKOFF: Final = wait_exponential(multiplier=0.5, max=8) + wait_random(0, 0.5)
 _CLOCK_SKEW: Final = pendulum.duration(minutes=15)
 """The gateway refuses signatures of clocks that are further off."""
+
+
+@dataclass(frozen=True)
+class _Parse(Generic[T]):
+    """How an answer is read: how its JSON is decoded, and what is made of it."""
+
+    read: Callable[[Answer], T]
+    loads: Callable[[bytes], Any] = json.loads
+
+    @classmethod
+    def data(cls, read: Callable[[Mapping[str, Any]], T]) -> _Parse[T]:
+        """Return how to make something of the decoded body."""
+        return cls(lambda answer: read(answer.data))
 
 
 class ModelArtsClient:
@@ -114,7 +128,7 @@ class ModelArtsClient:
 
         :raises ModelArtsNotFoundError: there is no such job
         """
-        return self._read("get", self._jobs_url(checked_job_id(job_id)), VisualizationJob.from_api)
+        return self._read("get", self._jobs_url(checked_job_id(job_id)), _Parse.data(VisualizationJob.from_api))
 
     def list_visualization_jobs(
         self,
@@ -147,7 +161,7 @@ class ModelArtsClient:
             search_content=search_content,
             workspace_id=workspace_id or self._config.workspace_id,
         )
-        return self._read("list", self._jobs_url(), VisualizationJobPage.from_api, query)
+        return self._read("list", self._jobs_url(), _Parse.data(VisualizationJobPage.from_api), query)
 
     def iter_visualization_jobs(self, *, per_page: int = 100, **filters: Any) -> Iterator[VisualizationJob]:
         """
@@ -181,7 +195,8 @@ class ModelArtsClient:
             search_content=None,
             workspace_id=self._config.workspace_id,
         )
-        return self._read("list", self._jobs_url(), StatusPage.from_api, query)
+        parse = _Parse(lambda answer: StatusPage.from_api(answer.data, answer.body), StatusPage.loads)
+        return self._read("list", self._jobs_url(), parse, query)
 
     def create_visualization_job(
         self,
@@ -219,15 +234,15 @@ class ModelArtsClient:
         earliest = pendulum.now("UTC") - _CLOCK_SKEW
         answer_lost = False
 
+        parse = _Parse.data(lambda data: VisualizationJob.from_api({**body, **data}))
+
         def attempt() -> VisualizationJob:
             nonlocal answer_lost
             created = self._find_created(body, earliest) if answer_lost else None
             if created is not None:
                 return created
             try:
-                return self._exchange(
-                    "create", url, lambda data: VisualizationJob.from_api({**body, **data}), body=body
-                )
+                return self._exchange("create", url, parse, body=body)
             except ModelArtsNameTakenError:
                 # An earlier attempt whose answer was lost may have become visible only now.
                 created = self._find_created(body, earliest) if answer_lost else None
@@ -287,7 +302,7 @@ class ModelArtsClient:
         def named_ids(data: Mapping[str, Any]) -> list[str]:
             return [str(project["id"]) for project in data["projects"] if project["name"] == region]
 
-        ids = self._read("projects", f"{self._config.iam_url}/v3/projects", named_ids, {"name": region})
+        ids = self._read("projects", f"{self._config.iam_url}/v3/projects", _Parse.data(named_ids), {"name": region})
         if len(ids) != 1:
             found = f"{len(ids)} projects ({', '.join(ids)})" if ids else "no project"
             raise ValueError(f"project_id: needed, IAM knows {found} of the name {region!r}")
@@ -302,14 +317,12 @@ class ModelArtsClient:
                 return job
         return None
 
-    def _read(
-        self, operation: str, url: str, parse: Callable[[Mapping[str, Any]], T], query: Mapping[str, str] | None = None
-    ) -> T:
+    def _read(self, operation: str, url: str, parse: _Parse[T], query: Mapping[str, str] | None = None) -> T:
         return self._repeated(lambda: self._exchange(operation, url, parse, query=query), lambda error: error.retryable)
 
     def _write(self, operation: str, url: str, body: Mapping[str, Any] | None = None) -> None:
         self._repeated(
-            lambda: self._exchange(operation, url, lambda data: None, body=body),
+            lambda: self._exchange(operation, url, _Parse.data(lambda data: None), body=body),
             lambda error: error.retryable and not error.may_have_happened,
         )
 
@@ -335,7 +348,7 @@ class ModelArtsClient:
         self,
         operation: str,
         url: str,
-        parse: Callable[[Mapping[str, Any]], T],
+        parse: _Parse[T],
         *,
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
@@ -353,7 +366,7 @@ class ModelArtsClient:
         self,
         operation: str,
         url: str,
-        parse: Callable[[Mapping[str, Any]], T],
+        parse: _Parse[T],
         query: Mapping[str, str] | None,
         body: Mapping[str, Any] | None,
     ) -> T:
@@ -375,14 +388,15 @@ class ModelArtsClient:
         except requests.RequestException as error:
             raise connection_error(error, method=method, url=url) from error
         action = f"modelarts:tensorboard:{operation}" if operation != "projects" else "iam:projects:listProjects"
-        answer = answer_of(response, action=action, names_job=operation not in ("create", "list", "projects"))
+        names_job = operation not in ("create", "list", "projects")
+        answer = answer_of(response, action=action, names_job=names_job, loads=parse.loads)
         failure = error_in(answer)
         if failure is not None:
             raise failure
         if not isinstance(answer.data, Mapping):
             raise malformed(answer, "the body is no JSON object")
         try:
-            return parse(answer.data)
+            return parse.read(answer)
         except (ValueError, KeyError, TypeError) as error:
             raise malformed(answer, f"it cannot be read ({error})") from error
 

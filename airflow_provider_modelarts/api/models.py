@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import cached_property
 from typing import Any, Final
 
 import pendulum
@@ -215,32 +217,44 @@ class VisualizationJobPage:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StatusPage:
     """
-    One page of the list of jobs, read no further than a look at many jobs needs: 1,000 of them cost a fraction of a ms.
+    One page of the list of jobs, read no further than a look at many jobs needs.
+
+    Of 1,000 jobs nothing is kept but two numbers each: what a triggerer would keep of them at every look would have its
+    garbage collector stop all waits, now and then, for a good part of a second.
 
     :param statuses: status codes by job id, in the order of the page
     :param job_total_count: how many jobs match, over all pages
+    :param body: the page as it came
     """
 
     statuses: Mapping[str, int]
     job_total_count: int
-    _rows: Mapping[str, Mapping[str, Any]]
+    body: bytes = field(repr=False)
+
+    @staticmethod
+    def loads(body: bytes) -> Any:
+        """Decode a body, each job to ``(job_id, status)``."""
+        return json.loads(body, object_hook=_light_row)
 
     @classmethod
-    def from_api(cls, data: Mapping[str, Any]) -> StatusPage:
+    def from_api(cls, data: Mapping[str, Any], body: bytes) -> StatusPage:
         """
-        Read a page from a decoded answer.
+        Read a page.
 
+        :param data: what :meth:`loads` makes of the body
         :raises ValueError: an id or a status has a type that it cannot have, or there is no list of jobs
         """
-        rows = {str(_integer(row, "job_id")): row for row in _rows(data)}
-        if "None" in rows:
+        rows = data.get("jobs")
+        if not isinstance(rows, list) or not all(isinstance(row, tuple) for row in rows):
+            raise ValueError("jobs is not a list of jobs")
+        statuses = {str(_whole("job_id", job_id)): _whole("status", status) or 0 for job_id, status in rows}
+        if "None" in statuses:
             raise ValueError("job_id is missing")
-        statuses = {job_id: _integer(row, "status") or 0 for job_id, row in rows.items()}
         total = _integer(data, "job_total_count")
-        return cls(statuses, len(rows) if total is None else total, rows)
+        return cls(statuses, len(rows) if total is None else total, body)
 
     def job(self, job_id: str) -> VisualizationJob:
         """
@@ -249,6 +263,16 @@ class StatusPage:
         :raises ValueError: a field has a type that it cannot have
         """
         return VisualizationJob.from_api(self._rows[job_id])
+
+    @cached_property
+    def _rows(self) -> dict[str, Mapping[str, Any]]:
+        return {str(_integer(row, "job_id")): row for row in json.loads(self.body)["jobs"]}
+
+
+def _light_row(data: dict[str, Any]) -> Any:
+    if "job_id" in data:
+        return data["job_id"], data.get("status")
+    return data
 
 
 def _rows(data: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -266,8 +290,11 @@ def _text(data: Mapping[str, Any], field: str) -> str | None:
 
 
 def _number(data: Mapping[str, Any], field: str) -> float | None:
+    return _float(field, data.get(field))
+
+
+def _float(field: str, value: Any) -> float | None:
     """Read a number that the API writes as a number or as a string."""
-    value = data.get(field)
     if value is None or value == "":
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
@@ -279,12 +306,15 @@ def _number(data: Mapping[str, Any], field: str) -> float | None:
 
 
 def _integer(data: Mapping[str, Any], field: str) -> int | None:
-    value = data.get(field)
+    return _whole(field, data.get(field))
+
+
+def _whole(field: str, value: Any) -> int | None:
     if isinstance(value, str) and value.lstrip("-").isdecimal():
         return int(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    number = _number(data, field)
+    number = _float(field, value)
     if number is None:
         return None
     if not number.is_integer():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import requests
@@ -77,7 +78,12 @@ def retry_after_seconds(value: str | None) -> float | None:
 
 
 def answer_of(
-    response: requests.Response, *, action: str = "", names_job: bool = False, extra_secrets: tuple[str, ...] = ()
+    response: requests.Response,
+    *,
+    action: str = "",
+    names_job: bool = False,
+    extra_secrets: tuple[str, ...] = (),
+    loads: Callable[[bytes], Any] = json.loads,
 ) -> Answer:
     """Return what errors are made of, with the secrets that were sent named, so that they are not repeated."""
     request = response.request
@@ -92,6 +98,7 @@ def answer_of(
         names_job=names_job,
         secrets=sent + extra_secrets,
         retry_after=retry_after_seconds(response.headers.get("Retry-After")),
+        loads=loads,
     )
 
 

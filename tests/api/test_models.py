@@ -14,6 +14,7 @@ from airflow_provider_modelarts.api.models import (
     READY,
     JobStatus,
     Schedule,
+    StatusPage,
     VisualizationJob,
     VisualizationJobPage,
     status_label,
@@ -149,3 +150,24 @@ def test_a_page():
 def test_a_page_without_a_list_of_jobs_is_an_error(jobs):
     with pytest.raises(ValueError, match="job"):
         VisualizationJobPage.from_api({"jobs": jobs})
+
+
+def status_page(data):
+    body = json.dumps(data).encode()
+    return StatusPage.from_api(StatusPage.loads(body), body)
+
+
+def test_a_status_page_reads_statuses_now_and_jobs_when_asked():
+    rows = [{"job_id": 3, "status": "8", "job_name": "c", "schedule": [{"duration": 1}]}, {"job_id": "2"}]
+    page = status_page({"jobs": rows, "job_total_count": 5})
+    assert page.statuses == {"3": 8, "2": 0}
+    assert page.job_total_count == 5
+    assert page.job("3") == VisualizationJob.from_api(rows[0])
+
+
+@pytest.mark.parametrize(
+    "jobs", [None, {}, "x", [1], [{"status": 1}], [{"job_id": None}], [{"job_id": 1, "status": "abc"}]]
+)
+def test_a_status_page_without_readable_jobs_is_an_error(jobs):
+    with pytest.raises(ValueError, match=r"job|status"):
+        status_page({"jobs": jobs})
