@@ -401,17 +401,18 @@ class TestSecrets:
 
 class TestCredentialChain:
     @pytest.fixture(autouse=True)
-    def nothing_else(self, monkeypatch, tmp_path):
-        """No environment, no profile file, and an address on loopback in place of the metadata service's."""
+    def no_profile(self, monkeypatch, tmp_path):
+        monkeypatch.setenv("HUAWEICLOUD_SDK_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+
+    @pytest.fixture
+    def metadata_at(self, monkeypatch):
+        """Put the metadata service of an ECS instance at another address; no test may call the real one."""
         from huaweicloudsdkcore.auth import internal
 
-        for name in ("HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK"):
-            monkeypatch.delenv(name, raising=False)
-        monkeypatch.setenv("HUAWEICLOUD_SDK_CREDENTIALS_FILE", str(tmp_path / "credentials"))
-        if not hasattr(getattr(internal, "MetadataAccessor", None), "_METADATA_ENDPOINT"):
-            pytest.skip("this SDK's metadata address cannot be turned to loopback")
-        monkeypatch.setattr(internal.MetadataAccessor, "_METADATA_ENDPOINT", "http://127.0.0.1:9")
-        self.internal = internal
+        accessor = getattr(internal, "MetadataAccessor", None)
+        if not hasattr(accessor, "_METADATA_ENDPOINT"):
+            pytest.skip("this SDK's metadata address cannot be changed")
+        return lambda url: monkeypatch.setattr(accessor, "_METADATA_ENDPOINT", url)
 
     def get(self, connect, emulator, **extra):
         connect(login="", password="", extra=extra)
@@ -434,7 +435,7 @@ class TestCredentialChain:
         (tmp_path / "credentials").write_text(f"[basic]\nak = {emulator.ak}\nsk = {emulator.sk}\n")
         assert self.get(connect, emulator) is JobStatus.RUNNING
 
-    def test_agency_of_the_instance(self, connect, emulator, server, monkeypatch):
+    def test_agency_of_the_instance(self, connect, emulator, server, metadata_at, monkeypatch):
         from tests.conftest import Reply
 
         emulator.security_token = "TEMPORARYTOKEN"
@@ -445,13 +446,14 @@ class TestCredentialChain:
             "expires_at": "2099-01-08T03:50:07.574000Z",
         }
         server.answer(Reply(404), Reply(200, {"credential": credential}))
-        monkeypatch.setattr(self.internal.MetadataAccessor, "_METADATA_ENDPOINT", server.url)
+        metadata_at(server.url)
         masked = []
         monkeypatch.setattr(modelarts, "mask_secret", masked.append)
         assert self.get(connect, emulator, security_token="") is JobStatus.RUNNING
         assert masked == [emulator.sk, "TEMPORARYTOKEN"]
 
-    def test_none_at_all(self, connect, emulator):
+    def test_none_at_all(self, connect, emulator, metadata_at):
+        metadata_at("http://127.0.0.1:9")
         connect(login="", password="")
         with ModelArtsHook() as hook:
             works, message = hook.test_connection()
