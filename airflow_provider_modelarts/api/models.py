@@ -83,7 +83,7 @@ def status_label(code: int) -> str:
     return f"{status.name} ({code})" if isinstance(status, JobStatus) else f"undocumented status {code}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Schedule:
     """
     When the API stops a job by itself (request field ``schedule`` of the API page "Creating a visualization job").
@@ -111,7 +111,7 @@ class Schedule:
         return {"type": self.type, "time_unit": self.time_unit, "duration": self.duration}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class VisualizationJob:
     """
     A visualization job as the API describes it. What an answer leaves out is ``None`` here.
@@ -184,7 +184,7 @@ class VisualizationJob:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class VisualizationJobPage:
     """
     One page of the list of jobs (API page "Querying a visualization job list").

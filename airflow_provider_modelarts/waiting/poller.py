@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Connect: TypeAlias = "Callable[[], Awaitable[Callable[[], ModelArtsClient]]]"
 """Finds out on the event loop how to make the client of a group; what it returns makes it, on the poller's thread."""
 
-WAKEUPS_BETWEEN_YIELDS: Final = 100
+WAKEUPS_BETWEEN_YIELDS: Final = 10
 _TOGETHER: Final = 0.05
 """Seconds within which looks of different intervals are one."""
 

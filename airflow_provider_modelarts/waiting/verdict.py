@@ -23,7 +23,7 @@ class Verdict(Enum):
     CANNOT_ARRIVE = "cannot arrive"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Target:
     """
     What is waited for, and what ends the wait without it.
