@@ -3,13 +3,14 @@ PYTHON ?= python3
 AIRFLOW = 3.3.2
 READY := .venv/.ready
 
-.PHONY: help demo demo-ui test lint constraints clean
+.PHONY: help demo demo-ui test lint bench constraints clean
 
 help:
 	@echo "make demo         watch a real Airflow run a DAG that waits for a visualization job (emulated)"
 	@echo "make demo-ui      Airflow's web UI with the example DAGs and the emulator, until Ctrl-C"
 	@echo "make test         all tests, those on real Airflow processes included"
 	@echo "make lint         ruff and mypy"
+	@echo "make bench        the figures that README.md quotes; about 25 minutes"
 	@echo "make constraints  renew constraints.txt"
 	@echo "make clean        remove .venv and everything generated"
 
@@ -27,6 +28,12 @@ lint: $(READY)
 	@.venv/bin/ruff format --check
 	@.venv/bin/mypy
 
+bench: $(READY)
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r benchmarks/requirements.txt
+	@.venv/bin/python -m benchmarks.parse
+	@.venv/bin/python -m benchmarks.worker_starts
+	@.venv/bin/python -m benchmarks.waits
+
 # pip older than 25.1 knows no dependency groups.
 $(READY): pyproject.toml constraints.txt
 	@echo "Setting up .venv with Airflow $(AIRFLOW), once; this takes a minute or two ..."
@@ -41,8 +48,8 @@ constraints: $(READY)
 	@{ echo "# Versions known to work together, for Python 3.10 to 3.13. Renew: make constraints AIRFLOW=<version>"; \
 	   echo "apache-airflow==$(AIRFLOW)" | .venv/bin/uv pip compile --quiet --universal --python-version 3.10 \
 	       --no-python-downloads --no-header --no-annotate --extra emulator --group dev pyproject.toml -; \
-	 } > constraints.new
-	@mv constraints.new constraints.txt
+	 } > .venv/constraints.txt
+	@mv .venv/constraints.txt constraints.txt
 
 clean:
 	@rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache *.egg-info

@@ -79,7 +79,7 @@ class LocalAirflow:
         try:
             self._run("db", "migrate")
             for component in self.components:
-                self._start_component(component)
+                self.start_component(component)
             poll_until(self._healthy, BOOT_TIMEOUT, self._describe_boot)
             token = self._http.get(f"{self.url}/auth/token", timeout=30).json()["access_token"]
             self._http.headers["Authorization"] = f"Bearer {token}"
@@ -97,6 +97,28 @@ class LocalAirflow:
             _end_session(process)
         self._processes.clear()
         self._home.cleanup()
+
+    def start_component(self, component: str) -> None:
+        """Start a component, or one that was killed again. Does not wait until it is healthy."""
+        options = {
+            "api-server": ["--host", "127.0.0.1", "--port", self.url.rpartition(":")[2]],
+            "scheduler": ["--skip-serve-logs"],
+            "triggerer": ["--skip-serve-logs"],
+        }
+        with self._log_path(component).open("ab") as log:
+            self._processes[component] = subprocess.Popen(  # noqa: S603 - this interpreter, constant arguments
+                [*AIRFLOW, component, *options.get(component, [])],
+                env=self._environment(),
+                cwd=self.home,  # not the caller's directory, whose modules `-m` would put before installed ones
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def kill(self, component: str) -> None:
+        """End a component with all its descendants by SIGKILL, so that it can do nothing about it."""
+        _kill_session(self._processes.pop(component))
 
     def add_connection(self, connection_id: str, fields: Mapping[str, Any]) -> None:
         """
@@ -155,10 +177,13 @@ class LocalAirflow:
 
     def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """Task instances of the run as the REST API shows them (``task_id``, ``state``, ``start_date``, ...)."""
-        instances: list[dict[str, Any]] = self.api("GET", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances")[
-            "task_instances"
-        ]
-        return instances
+        path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances"
+        instances: list[dict[str, Any]] = []
+        while True:
+            page = self.api("GET", path, params={"limit": 100, "offset": len(instances)})
+            instances += page["task_instances"]
+            if len(instances) >= page["total_entries"]:
+                return instances
 
     def xcom(self, dag_id: str, run_id: str, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
         """Value of an XCom."""
@@ -202,6 +227,10 @@ class LocalAirflow:
             "AIRFLOW__CORE__PARALLELISM": "8",  # as many workers are forked at once
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
             "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+            # Where many workers call at once, SQLite's 5 s of patience and the API server's 15 connections are too few:
+            # calls that hold a connection wait for each other, until tasks fail that have done nothing wrong.
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home}/airflow.db?timeout=60",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_MAX_OVERFLOW": "-1",
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
             # A worker's end must be noticed before the rescheduled task runs again, or the scheduler fails that task.
@@ -224,23 +253,6 @@ class LocalAirflow:
             )
         if done.returncode:
             raise LocalAirflowError(f"airflow {name} ended with {done.returncode}\n{self._log_tail(name)}")
-
-    def _start_component(self, component: str) -> None:
-        options = {
-            "api-server": ["--host", "127.0.0.1", "--port", self.url.rpartition(":")[2]],
-            "scheduler": ["--skip-serve-logs"],
-            "triggerer": ["--skip-serve-logs"],
-        }
-        with self._log_path(component).open("ab") as log:
-            self._processes[component] = subprocess.Popen(  # noqa: S603 - this interpreter, constant arguments
-                [*AIRFLOW, component, *options.get(component, [])],
-                env=self._environment(),
-                cwd=self.home,  # not the caller's directory, whose modules `-m` would put before installed ones
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
 
     def _healthy(self) -> bool:
         for component, process in self._processes.items():
@@ -300,20 +312,25 @@ def _free_port() -> int:
 
 
 def _end_session(process: subprocess.Popen[bytes]) -> None:
+    """Wait for the end of a session leader, then kill what is left of its session."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(STOP_TIMEOUT)
+    _kill_session(process)
+
+
+def _kill_session(leader: subprocess.Popen[bytes]) -> None:
     """
-    Wait for the end of a session leader, then kill what is left of its session.
+    Kill a session leader and everybody in its session.
 
     Sessions, not process groups: Airflow's supervisors give every task a process group of its own.
     """
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(STOP_TIMEOUT)
-    while members := _session_members(process.pid):
+    while members := _session_members(leader.pid):
         for pid in members:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        process.poll()  # reap it, or it stays a member
+        leader.poll()  # reap it, or it stays a member
         time.sleep(0.05)
-    process.wait()
+    leader.wait()
 
 
 def _session_members(session_id: int) -> list[int]:

@@ -118,7 +118,8 @@ def error_in(answer: Answer) -> ModelArtsError | None:
     message = redact(message, answer.secrets)
     request_id = _header(answer.headers, "X-Request-Id") or _text_of(data.get("request_id"))
     code = (error_code or "").replace("APIG.", "APIGW.")
-    kind = _classify(answer, code, message, has_envelope=bool(data))
+    from_modelarts = any(key in data for key in ("is_success", "error_code", "error_message"))
+    kind = _classify(answer, code, message, from_modelarts=from_modelarts)
     part, hint = _advice(kind, code, answer)
     text = (
         f"{answer.method} {answer.url} answered HTTP {answer.status_code}"
@@ -161,7 +162,7 @@ def redact(text: str, secrets: Iterable[str]) -> str:
     return re.sub(r"(?i)(x-security-token|x-auth-token):[^|\s]+", r"\1:***", text)
 
 
-def _classify(answer: Answer, code: str, message: str, *, has_envelope: bool) -> type[ModelArtsError]:
+def _classify(answer: Answer, code: str, message: str, *, from_modelarts: bool) -> type[ModelArtsError]:
     if code == "ModelArts.0102" and "workspace" in message.lower():
         # The code meant "resource does not exist" until 2021 and "workspace does not exist" after it.
         return ModelArtsBadRequestError
@@ -169,7 +170,9 @@ def _classify(answer: Answer, code: str, message: str, *, has_envelope: bool) ->
     if code in _BY_CODE:
         return _BY_CODE[code]
     if status in (404, 410):
-        missing_job = code.startswith("ModelArts.") or (answer.names_job and (has_envelope or not answer.body.strip()))
+        missing_job = code.startswith("ModelArts.") or (
+            answer.names_job and (from_modelarts or not answer.body.strip())
+        )
         return ModelArtsNotFoundError if missing_job else ModelArtsRetiredError
     if status in _BY_STATUS:
         return _BY_STATUS[status]

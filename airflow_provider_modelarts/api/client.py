@@ -165,17 +165,22 @@ class ModelArtsClient:
 
     def iter_visualization_jobs(self, *, per_page: int = 100, **filters: Any) -> Iterator[VisualizationJob]:
         """
-        Yield the jobs of all pages, each page when it is needed; each job once, also when pages shift meanwhile.
+        Yield the jobs of all pages, each page when it is needed, each job once.
+
+        A job that is deleted meanwhile can shift another one past the page that would have shown it.
 
         :param filters: as for :meth:`list_visualization_jobs`, but for ``page``
         """
         seen: set[str] = set()
+        received = 0
         page = 1
         while True:
             found = self.list_visualization_jobs(per_page=per_page, page=page, **filters)
             yield from (job for job in found.jobs if job.job_id not in seen)
             seen.update(job.job_id for job in found.jobs)
-            if not found.jobs or page * per_page >= found.job_total_count:
+            # Counted, not computed: some deployments give fewer jobs a page than they are asked for.
+            received += len(found.jobs)
+            if not found.jobs or (found.job_total_count is not None and received >= found.job_total_count):
                 return
             page += 1
 
@@ -232,25 +237,25 @@ class ModelArtsClient:
         )
         url = self._jobs_url()
         earliest = pendulum.now("UTC") - _CLOCK_SKEW
-        answer_lost = False
+        lost: ModelArtsError | None = None
 
         parse = _Parse.data(lambda data: VisualizationJob.from_api({**body, **data}))
 
         def attempt() -> VisualizationJob:
-            nonlocal answer_lost
-            created = self._find_created(body, earliest) if answer_lost else None
+            nonlocal lost
+            created = self._find_created(body, earliest, lost) if lost else None
             if created is not None:
                 return created
             try:
                 return self._exchange("create", url, parse, body=body)
             except ModelArtsNameTakenError:
                 # An earlier attempt whose answer was lost may have become visible only now.
-                created = self._find_created(body, earliest) if answer_lost else None
+                created = self._find_created(body, earliest, lost) if lost else None
                 if created is None:
                     raise
                 return created
             except ModelArtsError as error:
-                answer_lost = answer_lost or error.may_have_happened
+                lost = error if error.may_have_happened else lost
                 raise
 
         return self._repeated(attempt, lambda error: error.retryable)
@@ -308,9 +313,20 @@ class ModelArtsClient:
             raise ValueError(f"project_id: needed, IAM knows {found} of the name {region!r}")
         return ids[0]
 
-    def _find_created(self, body: Mapping[str, Any], earliest: pendulum.DateTime) -> VisualizationJob | None:
-        """Return the job that a create request with a lost answer made; an older job of that name is not it."""
-        for job in self.iter_visualization_jobs(search_content=body["job_name"]):
+    def _find_created(
+        self, body: Mapping[str, Any], earliest: pendulum.DateTime, lost: ModelArtsError
+    ) -> VisualizationJob | None:
+        """
+        Return the job that a create request with a lost answer made; an older job of that name is not it.
+
+        :raises ModelArtsError: the one of the create request, when the jobs cannot be listed
+        """
+        try:
+            jobs = list(self.iter_visualization_jobs(search_content=body["job_name"]))
+        except ModelArtsError as error:
+            log.warning("Whether job %s was created cannot be looked up. %s", body["job_name"], error)
+            raise lost from error
+        for job in jobs:
             same = job.job_name == body["job_name"] and job.train_url in (None, body["train_url"])
             if same and (job.create_time is None or job.create_time >= earliest):
                 log.info("The answer to creating job %s was lost, but the job is there: %s", job.job_name, job.job_id)
@@ -353,14 +369,21 @@ class ModelArtsClient:
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
     ) -> T:
-        """Send a request, and once more when its token was refused and a new one can be had."""
+        """Send a request, and once more when its token was refused and a new one can be had; read the answer."""
+        answer, request = self._send(operation, url, parse, query, body)
+        failure = error_in(answer)
+        if isinstance(failure, ModelArtsAuthenticationError) and self._auth.renew(request):
+            log.info("The IAM token was refused (%s); getting a new one", failure.error_code or failure.status_code)
+            answer, _ = self._send(operation, url, parse, query, body)
+            failure = error_in(answer)
+        if failure is not None:
+            raise failure
+        if not isinstance(answer.data, Mapping):
+            raise malformed(answer, "the body is no JSON object")
         try:
-            return self._send(operation, url, parse, query, body)
-        except ModelArtsAuthenticationError as error:
-            if not self._auth.renew():
-                raise
-            log.info("The IAM token was refused (%s); getting a new one", error.error_code or error.status_code)
-            return self._send(operation, url, parse, query, body)
+            return parse.read(answer)
+        except (ValueError, KeyError, TypeError, OverflowError) as error:
+            raise malformed(answer, f"it cannot be read ({error})") from error
 
     def _send(
         self,
@@ -369,7 +392,7 @@ class ModelArtsClient:
         parse: _Parse[T],
         query: Mapping[str, str] | None,
         body: Mapping[str, Any] | None,
-    ) -> T:
+    ) -> tuple[Answer, requests.PreparedRequest]:
         method = _METHODS[operation]
         config = self._config
         headers = {"Content-Type": "application/json"}
@@ -386,19 +409,11 @@ class ModelArtsClient:
                 allow_redirects=False,
             )
         except requests.RequestException as error:
-            raise connection_error(error, method=method, url=url) from error
+            raise connection_error(error, method=method, url=url, secrets=config.secrets) from error
         action = f"modelarts:tensorboard:{operation}" if operation != "projects" else "iam:projects:listProjects"
         names_job = operation not in ("create", "list", "projects")
         answer = answer_of(response, action=action, names_job=names_job, loads=parse.loads)
-        failure = error_in(answer)
-        if failure is not None:
-            raise failure
-        if not isinstance(answer.data, Mapping):
-            raise malformed(answer, "the body is no JSON object")
-        try:
-            return parse.read(answer)
-        except (ValueError, KeyError, TypeError) as error:
-            raise malformed(answer, f"it cannot be read ({error})") from error
+        return answer, response.request
 
 
 def _with_query(url: str, query: Mapping[str, str] | None) -> str:

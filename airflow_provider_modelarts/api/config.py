@@ -5,8 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import urlsplit
 
 from airflow_provider_modelarts.api.endpoints import iam_endpoint, modelarts_endpoint, normalized_endpoint
+
+_LINE: Final = r"[^\x00-\x1f\x7f]+"
+_DAY: Final = 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -60,14 +65,21 @@ class ModelArtsConfig:
             raise ValueError("domain_name: needs an IAM user in login and its password")
         if self.security_token and (self.domain_name or not self.login):
             raise ValueError("security_token: belongs to an AK and SK in login and password")
+        for name in ("login", "password", "security_token", "domain_name"):
+            if not re.fullmatch(_LINE, getattr(self, name) or "-"):
+                raise ValueError(f"{name}: has a line break or another character that cannot be sent")
         for name in ("connect_timeout", "read_timeout"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name}: {getattr(self, name)!r} is not a number of seconds above 0")
+            if not 0 < getattr(self, name) <= _DAY:
+                raise ValueError(f"{name}: {getattr(self, name)!r} is not a number of seconds above 0, a day at most")
+        for scheme, url in (self.proxies or {}).items():
+            if not _is_proxy_url(url):
+                raise ValueError(f"proxies: the address for {scheme} is no URL such as http://proxy:3128")
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must never be shown."""
-        return tuple(secret for secret in (self.password, self.security_token) if secret)
+        proxy_passwords = (urlsplit(url).password for url in (self.proxies or {}).values())
+        return tuple(secret for secret in (self.password, self.security_token, *proxy_passwords) if secret)
 
     @property
     def iam_url(self) -> str:
@@ -77,3 +89,11 @@ class ModelArtsConfig:
         :raises ValueError: it is not given and cannot be told from the rest
         """
         return self.iam_endpoint or iam_endpoint(self.region, self.endpoint)
+
+
+def _is_proxy_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.scheme and parts.hostname) and parts.port != 0
+    except ValueError:
+        return False

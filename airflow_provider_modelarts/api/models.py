@@ -149,11 +149,10 @@ class VisualizationJob:
         job_id = _integer(data, "job_id")
         if job_id is None:
             raise ValueError("job_id is missing")
-        status = _integer(data, "status")
         milliseconds = _integer(data, "duration")
         return cls(
             job_id=str(job_id),
-            status=JobStatus.UNKNOWN if status is None else to_status(status),
+            status=to_status(_status(data.get("status"))),
             job_name=_text(data, "job_name"),
             create_time=_timestamp(data, "create_time"),
             duration=None if milliseconds is None else pendulum.duration(milliseconds=milliseconds),
@@ -190,13 +189,13 @@ class VisualizationJobPage:
     One page of the list of jobs (API page "Querying a visualization job list").
 
     :param jobs: jobs of this page
-    :param job_total_count: how many jobs match, over all pages
+    :param job_total_count: how many jobs match, over all pages; None when the answer leaves it out
     :param job_count_limit: how many more jobs may be created
     :param quotas: how many jobs may run at the same time
     """
 
     jobs: tuple[VisualizationJob, ...]
-    job_total_count: int
+    job_total_count: int | None = None
     job_count_limit: int | None = None
     quotas: int | None = None
 
@@ -207,11 +206,12 @@ class VisualizationJobPage:
 
         :raises ValueError: a field has a type that it cannot have, or there is no list of jobs
         """
-        jobs = _rows(data)
-        total = _integer(data, "job_total_count")
+        jobs = data.get("jobs")
+        if not isinstance(jobs, list) or not all(isinstance(job, Mapping) for job in jobs):
+            raise ValueError("jobs is not a list of objects")
         return cls(
             jobs=tuple(VisualizationJob.from_api(job) for job in jobs),
-            job_total_count=len(jobs) if total is None else total,
+            job_total_count=_integer(data, "job_total_count"),
             job_count_limit=_integer(data, "job_count_limit"),
             quotas=_integer(data, "quotas"),
         )
@@ -225,13 +225,15 @@ class StatusPage:
     Of 1,000 jobs nothing is kept but two numbers each: what a triggerer would keep of them at every look would have its
     garbage collector stop all waits, now and then, for a good part of a second.
 
-    :param statuses: status codes by job id, in the order of the page
-    :param job_total_count: how many jobs match, over all pages
+    :param statuses: status codes by job id; a job whose row cannot be read is left out
+    :param row_count: how many jobs are on the page
+    :param job_total_count: how many jobs match, over all pages; None when the answer leaves it out
     :param body: the page as it came
     """
 
     statuses: Mapping[str, int]
-    job_total_count: int
+    row_count: int
+    job_total_count: int | None
     body: bytes = field(repr=False)
 
     @staticmethod
@@ -245,16 +247,13 @@ class StatusPage:
         Read a page.
 
         :param data: what :meth:`loads` makes of the body
-        :raises ValueError: an id or a status has a type that it cannot have, or there is no list of jobs
+        :raises ValueError: there is no list of jobs
         """
         rows = data.get("jobs")
-        if not isinstance(rows, list) or not all(isinstance(row, tuple) for row in rows):
-            raise ValueError("jobs is not a list of jobs")
-        statuses = {str(_whole("job_id", job_id)): _whole("status", status) or 0 for job_id, status in rows}
-        if "None" in statuses:
-            raise ValueError("job_id is missing")
-        total = _integer(data, "job_total_count")
-        return cls(statuses, len(rows) if total is None else total, body)
+        if not isinstance(rows, list):
+            raise ValueError("jobs is not a list")
+        statuses = dict(row for row in map(_status_row, rows) if row is not None)
+        return cls(statuses, len(rows), _integer(data, "job_total_count"), body)
 
     def job(self, job_id: str) -> VisualizationJob:
         """
@@ -266,7 +265,9 @@ class StatusPage:
 
     @cached_property
     def _rows(self) -> dict[str, Mapping[str, Any]]:
-        return {str(_integer(row, "job_id")): row for row in json.loads(self.body)["jobs"]}
+        rows = [row for row in json.loads(self.body)["jobs"] if isinstance(row, Mapping)]
+        readable = ((_status_row((row.get("job_id"), row.get("status"))), row) for row in rows)
+        return {status_row[0]: row for status_row, row in readable if status_row is not None}
 
 
 def _light_row(data: dict[str, Any]) -> Any:
@@ -275,11 +276,22 @@ def _light_row(data: dict[str, Any]) -> Any:
     return data
 
 
-def _rows(data: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    rows = data.get("jobs")
-    if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
-        raise ValueError("jobs is not a list of objects")
-    return rows
+def _status_row(row: Any) -> tuple[str, int] | None:
+    """Return id and status of a job; None when they cannot be read, as one bad row must not hide the others."""
+    try:
+        job_id, status = row
+        number = _whole("job_id", job_id)
+        return None if number is None else (str(number), _status(status))
+    except (TypeError, ValueError):
+        return None
+
+
+def _status(value: Any) -> int:
+    """Read a status code; missing is UNKNOWN, and a negative one cannot be."""
+    status = _whole("status", value) or JobStatus.UNKNOWN
+    if status < 0:
+        raise ValueError(f"status is no status code: {value!r}")
+    return int(status)
 
 
 def _text(data: Mapping[str, Any], field: str) -> str | None:

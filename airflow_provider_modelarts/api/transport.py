@@ -48,8 +48,14 @@ class Session(requests.Session):
         return super().merge_environment_settings(url, {**(proxies or {}), **self.proxies}, stream, chosen, cert)
 
 
-def connection_error(error: requests.RequestException, *, method: str, url: str) -> ModelArtsConnectionError:
-    """Return our exception for one of `requests`: which part failed, and whether the request can have arrived."""
+def connection_error(
+    error: requests.RequestException, *, method: str, url: str, secrets: tuple[str, ...]
+) -> ModelArtsConnectionError:
+    """
+    Return our exception for one of `requests`: which part failed, and whether the request can have arrived.
+
+    :param secrets: what must not be repeated
+    """
     cause = _cause(error)
     part = _failed_part(error, cause)
     untrusted = "CERTIFICATE_VERIFY_FAILED" in str(cause)
@@ -57,7 +63,7 @@ def connection_error(error: requests.RequestException, *, method: str, url: str)
     kind = ModelArtsTimeoutError if isinstance(error, requests.Timeout) else ModelArtsConnectionError
     advice = _HINTS[part] + unknown_outcome(method, not never_sent)
     return kind(
-        f"{method} {url} got no answer ({part}): {_plain(cause)}. {advice}",
+        f"{method} {url} got no answer ({part}): {redact(_plain(cause), secrets)}. {advice}",
         part=part,
         method=method,
         url=url,

@@ -24,7 +24,7 @@ def config_from_connection(connection: Any, *, extra: Mapping[str, Any], **overr
 
     :param connection: of type ``modelarts``, or ``huaweicloud`` as `apache-airflow-providers-huawei` has it
     :param extra: the connection's decoded extra
-    :param overrides: fields of the configuration that win over the connection when they are not None
+    :param overrides: fields of the configuration that win over the connection when they are given
     :raises ValueError: a field cannot be; the text names it
     """
     from airflow_provider_modelarts.api.config import ModelArtsConfig
@@ -38,7 +38,7 @@ def config_from_connection(connection: Any, *, extra: Mapping[str, Any], **overr
     if connection.host:
         fields["endpoint"] = normalized_endpoint(connection.host, field="host", port=connection.port)
     fields.update({"login": connection.login or None, "password": connection.password or None})
-    fields.update({name: value for name, value in overrides.items() if value is not None})
+    fields.update({name: value for name, value in overrides.items() if value})
     return ModelArtsConfig(**fields)
 
 
@@ -67,7 +67,7 @@ def _read(name: str, value: Any) -> Any:
     if name.endswith("_timeout"):
         return _seconds(name, value)
     if not isinstance(value, str):
-        raise ValueError(f"{name}: {value!r} is not text")
+        raise ValueError(f"{name}: is not text, but {type(value).__name__}")
     return value.strip()
 
 

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_modelarts._compat import BaseHook, aget_connection, aget_extra, amask_secret, mask_secret
 from airflow_provider_modelarts.hooks.connection import config_from_connection, field_behaviour, form_widgets
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from airflow_provider_modelarts.api.config import ModelArtsConfig
     from airflow_provider_modelarts.api.models import VisualizationJob
     from airflow_provider_modelarts.api.parameters import ScheduleLike, StatusLike
+
+_MASKING_TIMEOUT: Final = 60.0
 
 
 class ModelArtsHook(BaseHook):
@@ -78,11 +80,12 @@ class ModelArtsHook(BaseHook):
             self._client = ModelArtsClient(config, on_secret=mask_secret)
         return self._client
 
-    async def aget_conn(self) -> Callable[[], ModelArtsClient]:
+    async def aget_conn(self) -> Callable[[Callable[[float], None]], ModelArtsClient]:
         """
         Look the connection up on the event loop of a triggerer, and return what makes the client.
 
-        What is returned is to be called on a thread, for it imports what is heavy; who calls it closes the client.
+        What is returned is to be called on a thread, for it imports what is heavy, with a way to pause for some
+        seconds; who calls it closes the client.
 
         :raises ValueError: a field of the connection cannot be
         """
@@ -94,12 +97,12 @@ class ModelArtsHook(BaseHook):
 
         def mask_from_thread(secret: str) -> None:
             # The masker is reached from the event loop only, and the secret must not be used before it is.
-            asyncio.run_coroutine_threadsafe(amask_secret(secret), loop).result()
+            asyncio.run_coroutine_threadsafe(amask_secret(secret), loop).result(_MASKING_TIMEOUT)
 
-        def make_client() -> ModelArtsClient:
+        def make_client(sleep: Callable[[float], None]) -> ModelArtsClient:
             from airflow_provider_modelarts.api.client import ModelArtsClient
 
-            return ModelArtsClient(config, on_secret=mask_from_thread)
+            return ModelArtsClient(config, on_secret=mask_from_thread, sleep=sleep)
 
         return make_client
 
@@ -139,8 +142,9 @@ class ModelArtsHook(BaseHook):
         from airflow_provider_modelarts.api.errors import ModelArtsError
 
         try:
-            client = self.get_conn()
-            page = client.list_visualization_jobs(per_page=1)
+            with self:
+                client = self.get_conn()
+                page = client.list_visualization_jobs(per_page=1)
         except ValueError as error:
             return False, f"configuration: {error}"
         except ModelArtsError as error:
@@ -275,6 +279,8 @@ class ModelArtsHook(BaseHook):
         wait = Wait(checked_job_id(job_id), target, poll_failure_tolerance, self.log)
         jobs = JobsWait([wait])
         fetcher = JobFetcher(self.get_conn())
+        if poke_interval <= 0:
+            raise ValueError(f"poke_interval: {poke_interval!r} is not a number of seconds above 0")
         deadline = time.monotonic() + timeout
         while not jobs.observe(fetcher.fetch(dict.fromkeys(jobs.pending())), time.time()):
             left = deadline - time.monotonic()

@@ -24,9 +24,9 @@ from airflow_provider_modelarts.api.parameters import checked_job_id, checked_jo
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.links.visualization_job import XCOM_KEY, ModelArtsVisualizationJobLink, link_to
 from airflow_provider_modelarts.waiting import event as events
-from airflow_provider_modelarts.waiting.event import WaitEvent
+from airflow_provider_modelarts.waiting.event import DEFER_TIMEOUT_MARGIN, WaitEvent
 from airflow_provider_modelarts.waiting.jobs import WAIT_FOR, JobsWait
-from airflow_provider_modelarts.waiting.verdict import Target
+from airflow_provider_modelarts.waiting.verdict import Target, checked_statuses
 from airflow_provider_modelarts.waiting.wait import (
     JobCannotArriveError,
     JobStateUnknownError,
@@ -48,9 +48,6 @@ FIRST_POLL_AFTER_DEFERRAL = 8.0
 """Seconds. Airflow's scheduler may fail a task that comes back from a deferral before it has noticed its departure,
 which can take it ``[workers] min_heartbeat_interval`` (5 s) and a little."""
 
-DEFER_TIMEOUT_MARGIN = 30.0
-"""Seconds by which Airflow's own timeout of the deferral, which is only a net, lies behind the trigger's deadline."""
-
 
 class ModelArtsVisualizationJobSensor(BaseSensorOperator):
     """
@@ -60,8 +57,8 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
     retries (`AirflowFailException`; ``soft_fail`` skips). An undocumented status is waited on. Once the job has been
     seen, an API that cannot be reached is borne for ``poll_failure_tolerance``; refused credentials, a missing
     permission and a retired API are not. All of this is the same in every mode. (In ``reschedule`` mode nothing is
-    remembered from poke to poke: the log has a line a poke, and the sensor stays on its worker while the API cannot be
-    reached, for there would be nothing to measure the outage by.)
+    remembered from poke to poke: the log has a line a poke, of several jobs all have to be there at the same poke, and
+    the sensor stays on its worker while the API cannot be reached, for nothing else could measure the outage.)
 
     ``deferrable`` waits hold no worker, and look every ``poke_interval`` (no ``exponential_backoff``): all those on a
     connection share their requests, one list request for up to 1,000 jobs an interval. With ``skip_worker`` the task
@@ -81,7 +78,7 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
     :param modelarts_conn_id: Airflow connection of type ``modelarts``, or ``huaweicloud`` (templated)
     :param region: wins over the connection's (templated)
     :param project_id: wins over the connection's (templated)
-    :param poll_failure_tolerance: seconds for which polls may fail, once the job has been seen
+    :param poll_failure_tolerance: seconds, or a timedelta, for which polls may fail once the job has been seen
     :param deferrable: wait in the triggerer; by default as ``[operators] default_deferrable`` says
     :param skip_worker: wait in the triggerer from the start, where Airflow can
     :return: XCom of the job: ``job_id``, ``job_name``, ``status``, ``status_name``, ``service_url``, ``train_url``,
@@ -114,7 +111,7 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
         modelarts_conn_id: str = ModelArtsHook.default_conn_name,
         region: str | None = None,
         project_id: str | None = None,
-        poll_failure_tolerance: float = 600,
+        poll_failure_tolerance: float | timedelta = 600,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         skip_worker: bool = False,
         **kwargs: Any,
@@ -128,16 +125,12 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
         self.modelarts_conn_id = modelarts_conn_id
         self.region = region
         self.project_id = project_id
-        self.poll_failure_tolerance = poll_failure_tolerance
+        self.poll_failure_tolerance = _seconds("poll_failure_tolerance", poll_failure_tolerance)
         self.deferrable = deferrable or skip_worker
         self.skip_worker = skip_worker
         self.link: str | None = None
         self._check_literals()
-        if (
-            skip_worker
-            and airflow_version() >= (3, 3)
-            and all(_can_be_template(getattr(self, name)) for name in self.template_fields)
-        ):
+        if skip_worker and self._can_start_in_triggerer():
             self._start_in_triggerer()
 
     @cached_property
@@ -174,8 +167,7 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
             self.log.info("The triggerer gives the task to a worker: %s", result.message)
             return self.execute(context)
         self._replay(result)
-        first = next(iter(result.jobs.values()), {})
-        self._set_link(context, link_to(first.get("service_url")))
+        self._set_link(context, result.link)
         if result.outcome == events.ARRIVED:
             return self._xcom(result.jobs)
         errors = {events.CANNOT_ARRIVE: JobCannotArriveError, events.TIMEOUT: WaitTimeoutError}
@@ -195,8 +187,15 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
             raise ValueError(f"wait_for: {self.wait_for!r} is not one of {', '.join(WAIT_FOR)}")
         if self.job_id is not None and _is_literal(self.job_id):
             checked_job_id(self.job_id)
-        if self.job_ids is not None and _is_literal(self.job_ids):
+        if isinstance(self.job_ids, (list, tuple)) and self.job_ids:
+            for job_id in filter(_is_literal, self.job_ids):
+                checked_job_id(job_id)
+        elif self.job_ids is not None and _is_literal(self.job_ids):
             checked_job_ids(self.job_ids)
+        if _is_literal(self.target_status):
+            checked_statuses(self.target_status, "target_status")
+        if self.failure_statuses is not None and _is_literal(self.failure_statuses):
+            checked_statuses(self.failure_statuses, "failure_statuses", may_be_empty=True)
         if _is_literal(self.target_status) and _is_literal(self.failure_statuses):
             Target.of(self.target_status, self.failure_statuses)
 
@@ -259,6 +258,19 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
         margin = FIRST_POLL_AFTER_DEFERRAL + DEFER_TIMEOUT_MARGIN
         self.defer(trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=deadline - now + margin))
 
+    def _can_start_in_triggerer(self) -> bool:
+        """Return whether nothing is asked for that only a worker does (and the triggerer cannot give to one)."""
+        kind = type(self)
+        hooks = (self._pre_execute_hook, self._post_execute_hook) if airflow_version() >= (3, 3) else ()
+        return (
+            airflow_version() >= (3, 3)
+            and all(_can_be_template(getattr(self, name)) for name in self.template_fields)
+            and not any(hooks)
+            and not self.multiple_outputs
+            and kind.execute is ModelArtsVisualizationJobSensor.execute
+            and kind.poke is ModelArtsVisualizationJobSensor.poke
+        )
+
     def _start_in_triggerer(self) -> None:
         from airflow.triggers.base import StartTriggerArgs
 
@@ -298,7 +310,8 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
             by_timeout = self.timeout <= self._time_to_wait()
             kind = AirflowSensorTimeout if by_timeout else AirflowTaskTimeout
             limit = "timeout" if by_timeout else "execution_timeout"
-            failure, skip = kind(f"{error} ({limit} {duration(self._time_to_wait())})"), self.soft_fail
+            failure = kind(f"{error} ({limit} {duration(self._time_to_wait())})")
+            skip = self.soft_fail and by_timeout
         if skip:
             raise AirflowSkipException(f"Skipped, as the sensor's soft_fail or never_fail says: {error}") from error
         raise failure from error
@@ -311,6 +324,13 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
                 moment = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(entry[0]))
                 self.log.info("%s: visualization job %s %s", moment, job_id, transition(before, entry))
                 before = entry
+
+
+def _seconds(field: str, value: Any) -> float:
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds >= 0:
+        raise ValueError(f"{field}: {value!r} is not a number of seconds, or a timedelta, >= 0")
+    return float(seconds)
 
 
 def _is_literal(value: Any) -> bool:

@@ -12,9 +12,9 @@ from airflow_provider_modelarts.api.parameters import checked_job_id, checked_jo
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.links.visualization_job import XCOM_KEY, link_to
 from airflow_provider_modelarts.waiting import event as events
-from airflow_provider_modelarts.waiting.event import WaitEvent
+from airflow_provider_modelarts.waiting.event import DEFER_TIMEOUT_MARGIN, WaitEvent
 from airflow_provider_modelarts.waiting.jobs import JobsWait
-from airflow_provider_modelarts.waiting.poller import Subscription, subscribe
+from airflow_provider_modelarts.waiting.poller import Pause, PollerError, Subscription, subscribe
 from airflow_provider_modelarts.waiting.verdict import Target
 from airflow_provider_modelarts.waiting.wait import (
     HEARTBEAT_SECONDS,
@@ -31,9 +31,9 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
     """
     Waits until visualization jobs have reached a status, and sends one :class:`.WaitEvent`.
 
-    What the sensor of the same name takes means the same here. Templates are rendered only where the triggerer does
-    so, for tasks that start in it (Airflow 3.3). Nothing secret is in it: the connection's id travels, the connection
-    is read in the triggerer.
+    What the sensor of the same name takes means the same here, times in seconds. Templates are rendered only where the
+    triggerer does so, for tasks that start in it (Airflow 3.3). Nothing secret is in it: the connection's id travels,
+    the connection is read in the triggerer.
 
     :param timeout: seconds until the wait is given up, from when the trigger first runs
     :param deadline: seconds since the epoch at which it is given up; wins over ``timeout``
@@ -135,7 +135,7 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
                 await self._push_xcom("return_value", value)
             yield TaskSuccessEvent()
             return
-        yield _trigger_event(WaitEvent(outcome, message, jobs.summaries(), jobs.histories()))
+        yield _trigger_event(WaitEvent(outcome, message, jobs.summaries(), _link(jobs), jobs.histories()))
 
     def _jobs(self) -> JobsWait:
         job_ids = checked_job_ids(self.job_ids) if self.job_ids is not None else [checked_job_id(self.job_id)]
@@ -156,6 +156,9 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
         """Return how the wait ended, and what there is to say about it."""
         now = time.time()
         deadline = max(self.deadline or now + self.timeout, self.first_poll_at)
+        # A triggerer that takes over knows when Airflow's own timeout strikes; the time waited before counts.
+        if (net := getattr(self, "timeout_after", None)) is not None:
+            deadline = min(deadline, net.timestamp() - DEFER_TIMEOUT_MARGIN)
         try:
             async with subscribe(
                 (self.modelarts_conn_id, self.region, self.project_id),
@@ -169,9 +172,8 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
             return events.CANNOT_ARRIVE, str(error)
         except JobStateUnknownError as error:
             return events.STATE_UNKNOWN, str(error)
-        except Exception as error:
-            self.log.exception("The jobs cannot be looked at")
-            return events.STATE_UNKNOWN, f"The jobs cannot be looked at: {error}"
+        except PollerError as error:
+            return events.STATE_UNKNOWN, f"The jobs cannot be looked at (details in the triggerer's log). {error}"
 
     async def _follow(self, jobs: JobsWait, subscription: Subscription, deadline: float) -> tuple[str, str]:
         while True:
@@ -191,16 +193,18 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
             jobs.heartbeat(now)
             subscription.keep_only(jobs.pending())
 
-    async def _connect(self) -> Callable[[], ModelArtsClient]:
+    async def _connect(self) -> Callable[[Pause], ModelArtsClient]:
         return await ModelArtsHook(self.modelarts_conn_id, region=self.region, project_id=self.project_id).aget_conn()
 
     async def _push_link(self, jobs: JobsWait) -> None:
         """Give a task that has seen no worker its button, as soon as the job has a page."""
-        first = jobs.first()
-        link = link_to(first.service_url if first else None)
+        link = _link(jobs)
         if self.may_end_task and link not in ("", self._link):
             self._link = link
-            await self._push_xcom(XCOM_KEY, link)
+            try:
+                await self._push_xcom(XCOM_KEY, link)
+            except Exception:
+                self.log.warning("The link to the job could not be stored", exc_info=True)
 
     async def _push_xcom(self, key: str, value: Any) -> None:
         """Push an XCom as a worker would. (``TaskSuccessEvent`` would encode it twice.)"""
@@ -213,6 +217,11 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
                 key=key, value=value, dag_id=ti.dag_id, run_id=ti.run_id, task_id=ti.task_id, map_index=ti.map_index
             )
         )
+
+
+def _link(jobs: JobsWait) -> str:
+    first = jobs.first()
+    return link_to(first.service_url if first else None)
 
 
 def _trigger_event(event: WaitEvent) -> TriggerEvent:

@@ -13,6 +13,9 @@ CANNOT_ARRIVE: Final = "cannot_arrive"
 STATE_UNKNOWN: Final = "state_unknown"
 TIMEOUT: Final = "timeout"
 INVALID: Final = "invalid"
+DEFER_TIMEOUT_MARGIN: Final = 30.0
+"""Seconds by which Airflow's own timeout of a deferral, which is only a net, lies behind the trigger's deadline."""
+
 OUTCOMES: Final = (ARRIVED, CANNOT_ARRIVE, STATE_UNKNOWN, TIMEOUT, INVALID)
 
 
@@ -24,12 +27,14 @@ class WaitEvent:
     :param outcome: one of :data:`OUTCOMES`
     :param message: what a person needs to know of it
     :param jobs: the jobs as they were last seen, by id, as they go into the XCom
+    :param link: page of the job that the wait is shown by
     :param histories: when each job came into which status, by id; seconds since the epoch and status code
     """
 
     outcome: str
     message: str = ""
     jobs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    link: str = ""
     histories: Mapping[str, list[tuple[float, int]]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -38,6 +43,7 @@ class WaitEvent:
             "version": VERSION,
             "outcome": self.outcome,
             "message": self.message,
+            "link": self.link,
             "jobs": {job_id: dict(job) for job_id, job in self.jobs.items()},
             "histories": {job_id: [list(entry) for entry in history] for job_id, history in self.histories.items()},
         }
@@ -56,10 +62,13 @@ class WaitEvent:
             )
         if payload.get("outcome") not in OUTCOMES:
             raise ValueError(f"The trigger sent an event with an unknown outcome: {payload.get('outcome')!r}")
+        if payload["outcome"] == ARRIVED and not payload.get("jobs"):
+            raise ValueError("The trigger sent an event that something has arrived, but not what")
         return cls(
             outcome=payload["outcome"],
             message=str(payload.get("message", "")),
             jobs=payload.get("jobs", {}),
+            link=str(payload.get("link", "")),
             histories={
                 job_id: [(float(moment), int(status)) for moment, status in history]
                 for job_id, history in payload.get("histories", {}).items()

@@ -30,6 +30,12 @@ PAGE_SIZES: Final = (1000, 100)
 """Jobs a page: what the API takes today, and what old deployments take."""
 
 PARALLEL_REQUESTS: Final = 8
+MAX_BREAK: Final = 300.0
+"""Seconds for which the jobs are left alone at most, whatever ``Retry-After`` says: waits must learn of an outage."""
+
+LIST_AGAIN_AFTER: Final = 3600.0
+"""Seconds after which a list that was refused is tried again."""
+
 _MISSES_UNTIL_UNLISTED: Final = 2
 """A page that shifts while the list is read can hide a job once, so one miss says nothing."""
 
@@ -38,7 +44,7 @@ class JobFetcher:
     """
     Looks at jobs through one client, and remembers what the deployment allows and which jobs its list does not show.
 
-    Not to be used by two threads at the same time. Blocks while it looks.
+    Not to be used by two threads at the same time, but for `close`. Blocks while it looks.
 
     :param client: what requests go through; it is not closed here
     :param clock: seconds on a clock that only goes forward
@@ -48,16 +54,17 @@ class JobFetcher:
         self._client = client
         self._clock = clock
         self._page_size = PAGE_SIZES[0]
-        self._may_list = True
+        self._list_at = 0.0
         self._misses: Counter[str] = Counter()
         self._resume_at = 0.0
         self._pool: ThreadPoolExecutor | None = None
+        self._closed = False
 
     def close(self) -> None:
-        """Let go of the threads; requests that are under way end by themselves."""
+        """Stop looking; requests that are under way end by themselves."""
+        self._closed = True
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
-            self._pool = None
 
     def fetch(self, known: Mapping[str, int | None]) -> dict[str, Observation]:
         """
@@ -72,17 +79,13 @@ class JobFetcher:
         news: dict[str, Observation] = {}
         missing = set(known)
         try:
-            listed = self._from_list(known, missing, news)
-        except (ModelArtsPermissionError, ModelArtsBadRequestError) as error:
-            log.warning("Jobs are looked at one by one from now on, since they cannot be listed. %s", error)
-            self._may_list = False
-            listed = set()
+            overlooked = self._from_list(known, missing, news)
         except ModelArtsError as error:
             self._take_a_break(error)
-            return dict.fromkeys(known, error)
+            return {**news, **dict.fromkeys(missing, error)}
         self._from_details(missing, known, news)
-        for job_id in listed:
-            self._misses[job_id] += 1
+        self._misses = Counter({job_id: self._misses[job_id] for job_id in self._misses.keys() & known.keys()})
+        self._misses.update(overlooked)
         return news
 
     def _from_list(self, known: Mapping[str, int | None], missing: set[str], news: dict[str, Observation]) -> set[str]:
@@ -93,9 +96,11 @@ class JobFetcher:
         """
         wanted = {job_id for job_id in missing if self._misses[job_id] < _MISSES_UNTIL_UNLISTED}
         overlooked: set[str] = set()
-        page_number, pages_left = 1, 1
-        while self._may_list and len(wanted) > pages_left:
+        received, page_number, pages_left = 0, 1, 1
+        while len(wanted) > pages_left and self._clock() >= self._list_at:
             page = self._page(page_number)
+            if page is None:
+                return set()
             found = wanted & page.statuses.keys()
             for job_id in found:
                 self._misses.pop(job_id, None)
@@ -103,37 +108,52 @@ class JobFetcher:
                     news[job_id] = _job_of(page, job_id)
             missing -= found
             wanted -= found
-            pages_left = max(0, -(-page.job_total_count // self._page_size) - page_number)
+            received += page.row_count
+            pages_left = self._pages_left(page, received)
             oldest = min(map(int, page.statuses), default=0) if pages_left else 0
             overlooked |= {job_id for job_id in wanted if int(job_id) >= oldest}
             wanted -= overlooked
             page_number += 1
         return overlooked
 
-    def _page(self, number: int) -> StatusPage:
+    def _pages_left(self, page: StatusPage, received: int) -> int:
+        """Return how many pages there are behind this one, as far as the server lets it be known."""
+        if page.job_total_count is None:
+            return 1 if page.row_count >= self._page_size else 0
+        left = max(0, page.job_total_count - received)
+        return -(-left // max(1, min(self._page_size, page.row_count)))
+
+    def _page(self, number: int) -> StatusPage | None:
+        """Return a page of the list, None where it is refused."""
         try:
             return self._client.list_job_statuses(per_page=self._page_size, page=number)
-        except ModelArtsBadRequestError:
-            if self._page_size == PAGE_SIZES[-1]:
-                raise
-            self._page_size = PAGE_SIZES[-1]
-            log.info("This deployment refuses pages of %d jobs; taking %d", PAGE_SIZES[0], self._page_size)
-            return self._client.list_job_statuses(per_page=self._page_size, page=number)
+        except (ModelArtsPermissionError, ModelArtsBadRequestError) as error:
+            if isinstance(error, ModelArtsBadRequestError) and self._page_size != PAGE_SIZES[-1]:
+                self._page_size = PAGE_SIZES[-1]
+                log.info("This deployment refuses pages of %d jobs; taking %d", PAGE_SIZES[0], self._page_size)
+                return self._page(number)
+            log.warning("Jobs are looked at one by one for now, since they cannot be listed. %s", error)
+            self._list_at = self._clock() + LIST_AGAIN_AFTER
+            return None
 
     def _from_details(
         self, job_ids: Iterable[str], known: Mapping[str, int | None], news: dict[str, Observation]
     ) -> None:
-        """Look at jobs one by one, a few at a time; when the server throttles, the rest is not asked for."""
+        """Look at jobs one by one, a few at a time; in an outage, or when throttled, the rest is not asked for."""
         rest = sorted(job_ids)
-        while rest:
+        while rest and not self._closed:
             batch, rest = rest[:PARALLEL_REQUESTS], rest[PARALLEL_REQUESTS:]
-            for job_id, seen in zip(batch, self._details(batch), strict=True):
+            observations = self._details(batch)
+            for job_id, seen in zip(batch, observations, strict=True):
                 if isinstance(seen, ModelArtsError) or int(seen.status) != known[job_id]:
                     news[job_id] = seen
-                if isinstance(seen, ModelArtsThrottledError):
-                    self._take_a_break(seen)
-                    news.update(dict.fromkeys(rest, seen))
-                    rest = []
+            failures = [seen for seen in observations if isinstance(seen, ModelArtsError) and seen.retryable]
+            throttled = [seen for seen in failures if isinstance(seen, ModelArtsThrottledError) or seen.retry_after]
+            if throttled or len(failures) == len(batch):
+                failure = (throttled or failures)[0]
+                self._take_a_break(failure)
+                news.update(dict.fromkeys(rest, failure))
+                return
 
     def _details(self, job_ids: list[str]) -> list[Observation]:
         if len(job_ids) == 1:
@@ -150,11 +170,11 @@ class JobFetcher:
 
     def _take_a_break(self, error: ModelArtsError) -> None:
         if error.retry_after is not None:
-            self._resume_at = self._clock() + error.retry_after
+            self._resume_at = self._clock() + min(error.retry_after, MAX_BREAK)
 
 
 def _job_of(page: StatusPage, job_id: str) -> Observation:
     try:
         return page.job(job_id)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         return ModelArtsMalformedResponseError(f"The list describes job {job_id} in a way that cannot be read: {error}")

@@ -68,7 +68,8 @@ class JobsWait:
             return True
         if cannot_arrive and (self._wait_for == "all" or not self.pending()):
             raise cannot_arrive[0]
-        if unknown:
+        # Of any, the others may still arrive; of all, not without the one that cannot be asked for.
+        if unknown and (self._wait_for == "all" or len(unknown) >= len(self.pending())):
             raise unknown[0]
         return False
 

@@ -9,20 +9,34 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import logging
 import math
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, TypeAlias
 from weakref import WeakKeyDictionary
 
+from airflow_provider_modelarts.api.errors import ModelArtsConnectionError
 from airflow_provider_modelarts.waiting.fetch import JobFetcher, Observation
 
 if TYPE_CHECKING:
     from airflow_provider_modelarts.api.client import ModelArtsClient
 
-Connect: TypeAlias = "Callable[[], Awaitable[Callable[[], ModelArtsClient]]]"
-"""Finds out on the event loop how to make the client of a group; what it returns makes it, on the poller's thread."""
+log = logging.getLogger(__name__)
+
+Pause: TypeAlias = Callable[[float], None]
+"""Waits for some seconds, on a thread."""
+
+Connect: TypeAlias = "Callable[[], Awaitable[Callable[[Pause], ModelArtsClient]]]"
+"""
+Finds out on the event loop how to make the client of a group. What it returns makes it, on the poller's thread; the
+client is to pause between attempts in the given way, which ends with the poller.
+"""
+
+CONNECT_DELAYS: Final = (0.0, 3.0, 6.0)
+"""Seconds before each attempt to connect: a hiccup of Airflow's own must not end the waits of a connection."""
 
 WAKEUPS_BETWEEN_YIELDS: Final = 10
 _TOGETHER: Final = 0.05
@@ -68,6 +82,10 @@ async def subscribe(
             poller.close()
 
 
+class PollerError(Exception):
+    """A group cannot be served: there is no such connection, or a programming error. The poller has logged it."""
+
+
 class Subscription:
     """What one wait gets to know. It wakes its reader for news only, not for every look."""
 
@@ -79,7 +97,7 @@ class Subscription:
         self.job_ids = job_ids
         self.first_poll_at = first_poll_at
         self._news: dict[str, Observation] | None = None
-        self._problem: Exception | None = None
+        self._problem: str | None = None
         self._reader: asyncio.Future[None] | None = None
 
     async def news(self, timeout: float) -> dict[str, Observation]:
@@ -87,15 +105,21 @@ class Subscription:
         Wait for news of the jobs and return them by job id; nothing when there are none in time.
 
         :param timeout: seconds
-        :raises Exception: the group cannot be served at all: there is no such connection, or a programming error
+        :raises PollerError: the group cannot be served
         """
         if self._news is None and self._problem is None:
-            self._reader = asyncio.get_running_loop().create_future()
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._reader, timeout)
-            self._reader = None
+            loop = asyncio.get_running_loop()
+            self._reader = loop.create_future()
+            # Not wait_for: below Python 3.12 it can swallow a cancellation.
+            timer = loop.call_later(timeout, self._wake)
+            try:
+                await self._reader
+            finally:
+                timer.cancel()
+                self._reader = None
         if self._problem is not None:
-            raise self._problem
+            # A new exception each: shared, its traceback would grow with every wait that raises it.
+            raise PollerError(self._problem)
         news, self._news = self._news or {}, None
         return news
 
@@ -113,7 +137,7 @@ class Subscription:
         self._news[job_id] = seen
         return self._wake()
 
-    def break_off(self, problem: Exception) -> None:
+    def break_off(self, problem: str) -> None:
         """Tell the reader that there will be no more news."""
         self._problem = problem
         self._wake()
@@ -192,7 +216,8 @@ class Poller:
         self._start = self._loop.time() + _GATHERING
         self._groups: dict[float, Group] = {}
         self._due: dict[float, float] = {}
-        self._changed = asyncio.Event()
+        self._alarm: asyncio.Future[None] | None = None
+        self._closed = threading.Event()
         # In a context of its own: log lines of the poller do not belong to the wait that happens to come first.
         self._task = contextvars.Context().run(self._loop.create_task, self._serve())
 
@@ -212,7 +237,7 @@ class Poller:
         if interval not in self._groups:
             self._groups[interval] = Group()
             self._due[interval] = self._next_due(interval)
-            self._changed.set()
+            self._ring()
         self._groups[interval].add(subscription)
 
     def leave(self, subscription: Subscription, job_ids: Iterable[str] | None = None) -> None:
@@ -226,6 +251,7 @@ class Poller:
 
     def close(self) -> None:
         """Stop looking. A request that is under way ends on its thread."""
+        self._closed.set()
         self._task.cancel()
 
     async def _serve(self) -> None:
@@ -233,17 +259,17 @@ class Poller:
         fetcher: JobFetcher | None = None
         client: ModelArtsClient | None = None
         try:
-            client = await self._loop.run_in_executor(threads, await self._connect())
+            client = await self._client(threads)
             fetcher = JobFetcher(client)
             while True:
                 due = await self._groups_that_are_due()
                 known = _merged(due)
                 if known:
                     await self._tell(due, await self._loop.run_in_executor(threads, fetcher.fetch, known))
-        except Exception as problem:  # noqa: BLE001 - whatever it is, nobody must wait for ever
-            for group in self._groups.values():
-                for subscription in group.everybody():
-                    subscription.break_off(problem)
+        except Exception as problem:
+            # Whatever it is, nobody must wait for ever.
+            log.exception("The waits of a connection cannot be served")
+            await self._break_off(f"{type(problem).__name__}: {problem}")
         finally:
             if fetcher is not None:
                 fetcher.close()
@@ -251,18 +277,50 @@ class Poller:
                 threads.submit(client.close)
             threads.shutdown(wait=False)
 
+    async def _client(self, threads: ThreadPoolExecutor) -> ModelArtsClient:
+        """Return the client, trying a few times."""
+        for attempt, delay in enumerate(CONNECT_DELAYS, 1):
+            await asyncio.sleep(delay)
+            try:
+                return await self._loop.run_in_executor(threads, await self._connect(), self._pause)
+            except Exception as error:
+                if attempt == len(CONNECT_DELAYS):
+                    raise
+                log.warning("Cannot connect (attempt %d of %d): %s", attempt, len(CONNECT_DELAYS), error)
+        raise AssertionError("unreachable")
+
+    def _pause(self, seconds: float) -> None:
+        if self._closed.wait(seconds):
+            raise ModelArtsConnectionError("Given up, as nobody waits any more")
+
+    async def _break_off(self, problem: str) -> None:
+        everybody = [subscription for group in self._groups.values() for subscription in group.everybody()]
+        for number, subscription in enumerate(everybody, 1):
+            subscription.break_off(problem)
+            if number % WAKEUPS_BETWEEN_YIELDS == 0:
+                await asyncio.sleep(0)
+
     async def _groups_that_are_due(self) -> list[Group]:
         """Sleep until a look is due, and return the groups it is for."""
         while (delay := min(self._due.values(), default=math.inf) - self._loop.time()) > 0:
-            self._changed.clear()
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), None if delay == math.inf else delay)
+            self._alarm = self._loop.create_future()
+            timer = None if delay == math.inf else self._loop.call_later(delay, self._ring)
+            try:
+                await self._alarm
+            finally:
+                self._alarm = None
+                if timer is not None:
+                    timer.cancel()
         now = self._loop.time() + _TOGETHER
         due = [interval for interval, moment in self._due.items() if moment <= now]
         for interval in due:
             self._due[interval] = self._next_due(interval)
             self._groups[interval].admit(now)
         return [self._groups[interval] for interval in due]
+
+    def _ring(self) -> None:
+        if self._alarm is not None and not self._alarm.done():
+            self._alarm.set_result(None)
 
     async def _tell(self, due: list[Group], seen: Mapping[str, Observation]) -> None:
         woken = 0

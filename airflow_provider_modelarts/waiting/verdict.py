@@ -45,9 +45,9 @@ class Target:
 
         :raises ValueError: there is no such status, none at all, or the two contradict each other
         """
-        statuses = _codes(target_status, "target_status")
+        statuses = checked_statuses(target_status, "target_status")
         if failure_statuses is not None:
-            failures = _codes(failure_statuses, "failure_statuses", may_be_empty=True)
+            failures = checked_statuses(failure_statuses, "failure_statuses", may_be_empty=True)
             if failures & statuses:
                 both = ", ".join(label(code) for code in sorted(failures & statuses))
                 raise ValueError(f"failure_statuses: {both} cannot be both waited for and a failure")
@@ -80,7 +80,13 @@ def label(status: int) -> str:
     return "GONE" if status == GONE else status_label(status)
 
 
-def _codes(value: Any, field: str, *, may_be_empty: bool = False) -> frozenset[int]:
+def checked_statuses(value: Any, field: str, *, may_be_empty: bool = False) -> frozenset[int]:
+    """
+    Return the codes of one status or of several, as people write them.
+
+    :param field: what to call it in an error
+    :raises ValueError: there is no such status, or none at all
+    """
     several = text_items(value) if isinstance(value, str) else value
     given: Collection[Any] = list(several) if isinstance(several, Iterable) else [several]
     if not given and not may_be_empty:

@@ -113,6 +113,13 @@ def test_pages_are_fetched_when_needed_and_each_job_comes_once(server, client):
     assert len(server.received) == 2
 
 
+@pytest.mark.parametrize("total", [250, None])
+def test_pages_that_are_smaller_than_asked_for_are_all_read(server, client, total):
+    pages = [[{"job_id": number} for number in range(start, min(start + 100, 250))] for start in (0, 100, 200)]
+    server.answer(*(Reply(200, {"jobs": rows, "job_total_count": total}) for rows in [*pages, []]))
+    assert len(list(client.iter_visualization_jobs(per_page=1000))) == 250
+
+
 @pytest.mark.parametrize("failure", [Reply(500), Reply(502), Reply(503), Reply(504), Reply(429), Reply(cut=True)])
 def test_reads_are_repeated_and_signed_anew(server, client, failure, monkeypatch):
     server.answer(failure, failure, JOB)
@@ -233,6 +240,13 @@ class TestCreateWhoseAnswerWasLost:
         with pytest.raises(errors.ModelArtsNameTakenError, match="another job_name"):
             client.create_visualization_job(**BOARD)
         assert len(server.received) == 1
+
+    def test_when_the_jobs_cannot_be_listed_it_is_the_create_that_failed(self, server, client):
+        server.answer(Reply(502), Reply(403, {"error_code": "ModelArts.0112", "error_message": "no"}))
+        with pytest.raises(errors.ModelArtsServerError, match="Whether it was carried out is not known") as caught:
+            client.create_visualization_job(**BOARD)
+        assert (caught.value.method, caught.value.may_have_happened) == ("POST", True)
+        assert {request.method for request in server.received[1:]} == {"GET", "POST"} - {"POST"}
 
     def test_a_throttled_create_is_just_sent_again(self, server, client):
         server.answer(Reply(429), Reply(200, CREATE_SUCCESS))

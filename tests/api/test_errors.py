@@ -71,6 +71,7 @@ def test_the_failure_sample(server, client, body, status):
         (410, v1("ModelArts.9999"), errors.ModelArtsNotFoundError, False),
         (404, None, errors.ModelArtsNotFoundError, False),
         (404, b"<html><body>nothing here</body></html>", errors.ModelArtsRetiredError, False),
+        (404, {"message": "no Route matched with those values"}, errors.ModelArtsRetiredError, False),
         (404, gateway("APIGW.0101"), errors.ModelArtsRetiredError, False),
         (404, gateway("APIG.0101"), errors.ModelArtsRetiredError, False),
         (400, v1("ModelArts.0103"), errors.ModelArtsNameTakenError, False),

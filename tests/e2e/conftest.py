@@ -1,9 +1,11 @@
-"""One real Airflow and one emulator for all end-to-end tests that do not need their own."""
+"""One real Airflow, and emulators for it, for all end-to-end tests that do not need their own."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any, Literal
 
 import psutil
 import pytest
@@ -11,6 +13,19 @@ import pytest
 from airflow_provider_modelarts.emulator import Emulator
 from demo.local_airflow import LocalAirflow
 from demo.stage import EXAMPLE_DAGS
+
+CONNECTIONS: dict[str, dict[str, Any]] = {
+    "waits": {},
+    "tokens": {},
+    "counts": {},
+    "breaks_down": {},
+    "wrong_key": {"password": "not-the-secret-key"},
+    "refuses": {},
+}
+"""
+Connections, each to an emulator of its own, so that what goes wrong with one disturbs no other wait; and what of their
+fields is not as the emulator would have it.
+"""
 
 
 @pytest.fixture(scope="package")
@@ -20,10 +35,38 @@ def emulator() -> Iterator[Emulator]:
 
 
 @pytest.fixture(scope="package")
-def local_airflow(emulator: Emulator) -> Iterator[LocalAirflow]:
-    with LocalAirflow(EXAMPLE_DAGS) as airflow:
+def servers() -> Iterator[dict[str, Emulator]]:
+    with ExitStack() as stack:
+        yield {name: stack.enter_context(Emulator()) for name in CONNECTIONS}
+
+
+@pytest.fixture(scope="package")
+def local_airflow(
+    emulator: Emulator, servers: dict[str, Emulator], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LocalAirflow]:
+    dags = tmp_path_factory.mktemp("dags")
+    (dags / "examples").symlink_to(EXAMPLE_DAGS)
+    (dags / "tests").symlink_to(Path(__file__).parent / "dags")
+    settings = {
+        "AIRFLOW__CORE__PARALLELISM": "16",  # the 8 of LocalAirflow are few where tasks wait on workers
+        "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "15",  # seconds until the waits of a dead one go on
+    }
+    with LocalAirflow(dags, env=settings) as airflow:
         airflow.add_connection("modelarts_default", emulator.connection())
+        for name, fields in CONNECTIONS.items():
+            auth: Literal["aksk", "password"] = "password" if name == "tokens" else "aksk"
+            airflow.add_connection(name, {**servers[name].connection(auth), **fields})
         yield airflow
+
+
+@pytest.fixture
+def files_with(local_airflow: LocalAirflow) -> Callable[[str], list[Path]]:
+    """Find the logs of components and tasks that hold a text."""
+
+    def find(text: str) -> list[Path]:
+        return [file for file in local_airflow.home.rglob("*.log") if text in file.read_text(errors="replace")]
+
+    return find
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import socket
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -249,6 +250,18 @@ class TestTokens:
         assert hook.get_visualization_job(job_id).status is JobStatus.RUNNING
         assert emulator.request_counts() == {"token": 2, "get": 3}
 
+    def test_many_at_once_renew_it_once(self, hook, emulator):
+        job_ids = [emulator.create_job(status=8) for _ in range(16)]
+        client = hook.get_conn()
+        client.get_visualization_job(job_ids[0])
+        for _ in range(5):
+            emulator.expire_tokens()
+            emulator.clear_requests()
+            with ThreadPoolExecutor(8) as pool:
+                seen = list(pool.map(client.get_visualization_job, job_ids))
+            assert {job.status for job in seen} == {JobStatus.RUNNING}
+            assert emulator.request_counts()["token"] == 1
+
     def test_renewal_does_not_loop(self, hook, emulator):
         emulator.inject(Fault(kind="status", status=401, operation="get"))
         with pytest.raises(Exception, match="401"):
@@ -397,6 +410,37 @@ class TestSecrets:
             for thing in (hook, client, client._config, client._auth, vars(hook)):
                 assert emulator.sk not in repr(thing)
                 assert "SECURITYTOKEN" not in repr(thing)
+
+
+class TestNoSecretInMessages:
+    @pytest.mark.parametrize(
+        ("fields", "extra", "named"),
+        [
+            ({}, {"security_token": "TOPSECRET\nWRAPPED"}, "security_token"),
+            ({}, {"security_token": ["TOPSECRET"]}, "security_token"),
+            ({"password": "TOPSECRET\n"}, {}, "password"),
+            ({}, {"proxies": {"http": "http://user:TOPSECRET@proxy:99999"}}, "proxies"),
+            ({}, {"proxies": {"http": "user:TOPSECRET@proxy"}}, "proxies"),
+            ({}, {"read_timeout": "inf"}, "read_timeout"),
+        ],
+    )
+    def test_bad_fields_are_named_not_shown(self, connect, fields, extra, named):
+        connect(extra=extra, **fields)
+        with ModelArtsHook() as hook:
+            works, message = hook.test_connection()
+        assert works is False
+        assert message.startswith(f"configuration: Connection modelarts_default: {named}: ")
+        assert "TOPSECRET" not in message
+
+    def test_a_proxys_password_is_masked_and_not_repeated(self, connect, monkeypatch):
+        masked = []
+        monkeypatch.setattr(modelarts, "mask_secret", masked.append)
+        connect(host="http://modelarts.nowhere.invalid", extra={"proxies": {"http": "http://u:TOPSECRET@127.0.0.1:9"}})
+        with ModelArtsHook() as hook:
+            works, message = hook.test_connection()
+        assert (works, message.partition(":")[0]) == (False, "proxy")
+        assert "TOPSECRET" in masked
+        assert "TOPSECRET" not in message
 
 
 class TestCredentialChain:

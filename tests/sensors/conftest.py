@@ -19,6 +19,7 @@ from airflow_provider_modelarts.emulator import Emulator
 from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
 from airflow_provider_modelarts.triggers.visualization_job import ModelArtsVisualizationJobTrigger
 from airflow_provider_modelarts.waiting.fetch import JobFetcher
+from airflow_provider_modelarts.waiting.poller import Poller
 from tests.simulated_loop import SimulatedLoop
 
 try:
@@ -139,6 +140,7 @@ def clock(emulator, monkeypatch):
     monkeypatch.setattr(SENSOR, "time", simulated)
     monkeypatch.setattr(TRIGGER, "time", simulated)
     monkeypatch.setitem(ModelArtsClient.__init__.__kwdefaults__, "sleep", simulated.sleep)
+    monkeypatch.setattr(Poller, "_pause", lambda poller, seconds: simulated.sleep(seconds))
     monkeypatch.setitem(JobFetcher.__init__.__kwdefaults__, "clock", simulated.monotonic)
     return simulated
 

@@ -34,6 +34,14 @@ def sensor(**arguments):
         ({"target_status": ["RUNNING", "NOPE"]}, "target_status"),
         ({"failure_statuses": "NOPE"}, "failure_statuses"),
         ({"failure_statuses": ["RUNNING"]}, "failure_statuses"),
+        ({"target_status": "RUNING", "failure_statuses": "{{ params.x }}"}, "target_status"),
+        ({"job_ids": ["1"]}, "job_id"),
+        ({"job_id": None, "job_ids": ["1", "x"]}, "job_id"),
+        ({"job_id": None, "job_ids": ["x", "{{ params.x }}"]}, "job_id"),
+        ({"job_id": None, "job_ids": []}, "job_ids"),
+        ({"wait_for": "most"}, "wait_for"),
+        ({"poll_failure_tolerance": -5}, "poll_failure_tolerance"),
+        ({"poll_failure_tolerance": "10m"}, "poll_failure_tolerance"),
     ],
 )
 def test_literals_are_refused_when_the_dag_is_parsed(arguments, named):

@@ -10,13 +10,13 @@ from airflow_provider_modelarts.waiting.event import ARRIVED, OUTCOMES, WaitEven
 
 
 def test_it_survives_the_journey():
-    event = WaitEvent(ARRIVED, "text", {"10": {"job_id": "10"}}, {"10": [(1.5, 7), (9.0, 8)]})
+    event = WaitEvent(ARRIVED, "text", {"10": {"job_id": "10"}}, "http://x", {"10": [(1.5, 7), (9.0, 8)]})
     assert WaitEvent.from_dict(json.loads(json.dumps(event.to_dict()))) == event
 
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
 def test_every_outcome_does(outcome):
-    assert WaitEvent.from_dict(WaitEvent(outcome).to_dict()).outcome == outcome
+    assert WaitEvent.from_dict(WaitEvent(outcome, jobs={"1": {}}).to_dict()).outcome == outcome
 
 
 @pytest.mark.parametrize(
@@ -45,4 +45,11 @@ def test_one_wait_is_less_than_a_kilobyte():
         "duration_ms": 33000,
     }  # fmt: skip
     history = [(1_700_000_000.123 + step, step) for step in range(8)]
-    assert len(json.dumps(WaitEvent(ARRIVED, "", {"1234567890": job}, {"1234567890": history}).to_dict())) < 1024
+    assert (
+        len(
+            json.dumps(
+                WaitEvent(ARRIVED, "", {"1234567890": job}, job["service_url"], {"1234567890": history}).to_dict()
+            )
+        )
+        < 1024
+    )

@@ -169,6 +169,49 @@ def test_throttled_details_stop_the_rest(emulator, look, fetcher):
     assert counted["get"] == 8
 
 
+def test_a_refused_list_is_tried_again_after_an_hour(emulator, look, clock):
+    emulator.deny = ["list"]
+    job_ids = make(emulator, 5)
+    look(job_ids)
+    emulator.deny = []
+    clock.now = 3599
+    assert look(job_ids)[1] == {"get": 5}
+    clock.now = 3600
+    assert look(job_ids)[1] == {"list": 1}
+
+
+def test_no_break_is_longer_than_five_minutes(emulator, look, clock):
+    job_ids = make(emulator, 5)
+    emulator.inject(Fault(kind="status", status=503, retry_after=86400, times=1))
+    look(job_ids)
+    clock.now = 300
+    assert look(job_ids)[0].keys() == set(job_ids)
+
+
+def test_details_stop_in_an_outage(emulator, look):
+    emulator.deny = ["list"]
+    job_ids = make(emulator, 40)
+    emulator.inject(Fault(kind="status", status=503, operation="get"))
+    news, counted = look(job_ids)
+    assert news.keys() == set(job_ids)
+    assert counted["get"] == 8 * 4
+
+
+def test_what_a_page_showed_holds_when_the_next_one_fails(emulator, look):
+    job_ids = make(emulator, 1500)
+    emulator.inject(Fault(kind="status", status=503, operation="list", after=1))
+    news, _ = look(job_ids)
+    assert sum(isinstance(seen, ModelArtsServerError) for seen in news.values()) == 500
+    assert news.keys() == set(job_ids)
+
+
+def test_a_closed_fetcher_asks_no_more(emulator, look, fetcher):
+    emulator.deny = ["list"]
+    job_ids = make(emulator, 40)
+    fetcher.close()
+    assert look(job_ids)[1].get("get", 0) == 0
+
+
 def test_one_job_that_cannot_be_read_does_not_hide_the_others(emulator, look):
     job_ids = make(emulator, 3)
     emulator.inject(Fault(kind="wrong_types", operation="get"))

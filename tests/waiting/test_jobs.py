@@ -63,6 +63,13 @@ def test_nothing_that_was_seen_is_lost_when_something_is_wrong():
     assert jobs.pending() == ["0"]
 
 
+def test_any_bears_a_job_that_cannot_be_asked_for():
+    jobs = wait_for("any", 2)
+    assert not jobs.observe({"0": ModelArtsPermissionError("no"), "1": job("1", 7)}, 0)
+    with pytest.raises(JobStateUnknownError):
+        jobs.observe({"0": ModelArtsPermissionError("no"), "1": ModelArtsPermissionError("no")}, 60)
+
+
 def test_an_arrival_counts_more_than_trouble_with_another():
     jobs = wait_for("any")
     assert jobs.observe({"0": ModelArtsServerError("503"), "1": job("1", 8)}, 0)

@@ -10,11 +10,11 @@ import pytest
 
 from airflow_provider_modelarts.api.client import ModelArtsClient
 from airflow_provider_modelarts.api.config import ModelArtsConfig
-from airflow_provider_modelarts.api.errors import ModelArtsServerError
+from airflow_provider_modelarts.api.errors import ModelArtsConnectionError, ModelArtsServerError
 from airflow_provider_modelarts.emulator import Emulator, Fault
 from airflow_provider_modelarts.waiting import poller
 from airflow_provider_modelarts.waiting.fetch import JobFetcher
-from airflow_provider_modelarts.waiting.poller import subscribe
+from airflow_provider_modelarts.waiting.poller import PollerError, subscribe
 from tests.simulated_loop import SimulatedLoop
 
 
@@ -55,7 +55,7 @@ def connect(emulator):
     made = []
 
     async def connect_to(url=None):
-        def make():
+        def make(pause):
             config = ModelArtsConfig(
                 endpoint=url or emulator.url, project_id=emulator.project_id, login=emulator.ak, password=emulator.sk
             )
@@ -282,7 +282,7 @@ def test_nothing_is_left_behind(run, connect, emulator):
             assert not thread.is_alive()
 
 
-def test_a_connection_that_is_not_there_is_told_to_everybody_and_can_be_mended(run, connect, emulator):
+def test_a_connection_that_is_not_there_is_told_to_everybody_and_can_be_mended(run, connect, emulator, clock):
     (job_id,) = jobs(emulator, 1)
 
     async def broken():
@@ -294,10 +294,52 @@ def test_a_connection_that_is_not_there_is_told_to_everybody_and_can_be_mended(r
 
     async def main():
         results = await asyncio.gather(wait(broken), wait(broken), return_exceptions=True)
-        assert [str(error) for error in results] == ["no such connection"] * 2
+        assert [str(error) for error in results] == ["LookupError: no such connection"] * 2
+        assert all(isinstance(error, PollerError) for error in results)
+        # Not within the seconds after a deferral in which the scheduler fails a task that comes back.
+        assert clock.now >= 8
         return await wait(connect)
 
     assert run(main()) == {job_id: 7}
+
+
+def test_a_hiccup_of_the_connection_is_borne(run, connect, emulator):
+    (job_id,) = jobs(emulator, 1)
+    hiccups = [LookupError("database is locked"), OSError("gone")]
+
+    async def connect_with_hiccups():
+        if hiccups:
+            raise hiccups.pop()
+        return await connect()
+
+    async def main():
+        async with subscribe("key", connect_with_hiccups, [job_id], poke_interval=60) as subscription:
+            return await statuses(subscription)
+
+    assert run(main()) == {job_id: 7}
+
+
+def test_a_group_that_cannot_be_served_costs_each_wait_the_same(run, caplog):
+    async def broken():
+        raise LookupError("no such connection")
+
+    async def wait():
+        async with subscribe("key", broken, ["1"], poke_interval=60) as subscription:
+            await subscription.news(1000)
+
+    async def main():
+        return await asyncio.gather(*(wait() for _ in range(300)), return_exceptions=True)
+
+    errors = run(main())
+    depths = []
+    for error in errors:
+        depth, traceback = 0, error.__traceback__
+        while traceback is not None:
+            depth, traceback = depth + 1, traceback.tb_next
+        depths.append(depth)
+    assert len(depths) == 300
+    assert len(set(depths)) == 1
+    assert len([record for record in caplog.records if record.exc_info]) == 1
 
 
 def test_a_programming_error_ends_the_waits_instead_of_hanging_them(run, connect, emulator, monkeypatch):
@@ -306,8 +348,67 @@ def test_a_programming_error_ends_the_waits_instead_of_hanging_them(run, connect
             await subscription.news(1000)
 
     monkeypatch.setattr(JobFetcher, "fetch", lambda self, known: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(PollerError, match="ZeroDivisionError"):
         run(wait())
+
+
+def test_a_cancellation_is_never_swallowed(run, connect, emulator):
+    """Also when news comes at the same moment, which `asyncio.wait_for` gets wrong below Python 3.12."""
+    (job_id,) = jobs(emulator, 1)
+
+    async def wait(subscriptions):
+        async with subscribe("key", connect, [job_id], poke_interval=60) as subscription:
+            subscriptions.append(subscription)
+            while True:
+                await subscription.news(1000)
+
+    async def main():
+        subscriptions = []
+        task = asyncio.ensure_future(wait(subscriptions))
+        await asyncio.sleep(30)
+        subscriptions[0].tell(job_id, ModelArtsServerError("503"))
+        task.cancel()
+        await asyncio.sleep(1)
+        return task.cancelled()
+
+    assert run(main())
+
+
+def test_a_closed_poller_does_not_go_on_trying(run, connect, emulator):
+    (job_id,) = jobs(emulator, 1)
+    paused = threading.Event()
+    outcome = []
+
+    async def connect_with_real_pauses():
+        make = await connect()
+
+        def make_client(pause):
+            client = make(pause)
+
+            def sleep(seconds):
+                paused.set()
+                try:
+                    pause(3600)
+                except ModelArtsConnectionError as error:
+                    outcome.append(error)
+                    raise
+
+            client._sleep = sleep
+            return client
+
+        return make_client
+
+    async def main():
+        emulator.inject(Fault(kind="status", status=503))
+        async with subscribe("key", connect_with_real_pauses, [job_id], poke_interval=0.1) as subscription:
+            while not paused.is_set():
+                await subscription.news(0.05)
+
+    asyncio.run(main())
+    for thread in threading.enumerate():
+        if thread.name.startswith("modelarts-poller"):
+            thread.join(10)
+    assert len(outcome) == 1
 
 
 def test_a_server_that_hangs_delays_its_own_group_only(run, connect, emulator, clock):
@@ -315,7 +416,7 @@ def test_a_server_that_hangs_delays_its_own_group_only(run, connect, emulator, c
     released = threading.Event()
 
     async def connect_to_hanging():
-        def make():
+        def make(pause):
             client = ModelArtsClient(
                 ModelArtsConfig(endpoint=emulator.url, project_id=emulator.project_id, login="AK", password="SK")
             )

@@ -97,7 +97,6 @@ class CredentialChainAuth(ModelArtsAuth):
 
 
 def _chain_credentials() -> Any:
-
     try:
         return CredentialProviderChain.get_basic_credential_provider_chain().get_credentials()
     except (SdkException, requests.RequestException) as error:
@@ -110,7 +109,6 @@ def _chain_credentials() -> Any:
 
 def _sdk_request(request: requests.PreparedRequest) -> Any:
     """Return the SDK's idea of a request: the same bytes, and only the headers that are to be signed."""
-
     parts = urlsplit(request.url or "")
     headers = {name: request.headers[name] for name in _SIGNED_HEADERS if name in request.headers}
     return SdkRequest(

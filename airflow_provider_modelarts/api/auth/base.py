@@ -24,6 +24,6 @@ class ModelArtsAuth(AuthBase):
         """Return the project that the credentials themselves name, None when they do not."""
         return None
 
-    def renew(self) -> bool:
-        """Drop what was refused with 401. Return whether there is something new to try, once."""
+    def renew(self, refused: requests.PreparedRequest) -> bool:
+        """Drop what a request was refused with (401). Return whether there is something new to try, once."""
         return False

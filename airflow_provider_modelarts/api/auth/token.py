@@ -52,10 +52,13 @@ class IamTokenAuth(ModelArtsAuth):
         project_id: str | None = self._token().project_id
         return project_id
 
-    def renew(self) -> bool:
+    def renew(self, refused: requests.PreparedRequest) -> bool:
+        token = refused.headers.get("X-Auth-Token")
         with self._lock:
-            known, self._access = self._access, None
-        return known is not None
+            # Another thread may have renewed it already.
+            if self._access is not None and self._access.auth_token == token:
+                self._access = None
+        return token is not None
 
     def _token(self) -> AccessInfoV3:
         with self._lock:
@@ -95,7 +98,8 @@ class IamTokenAuth(ModelArtsAuth):
             cause = error.__context__
             if not isinstance(cause, requests.RequestException):
                 raise
-            raise connection_error(cause, method="POST", url=self._plugin.token_url) from None
+            secrets = config.secrets
+            raise connection_error(cause, method="POST", url=self._plugin.token_url, secrets=secrets) from None
 
     def _refused(self, response: requests.Response) -> ModelArtsError:
         answer = self._answer(response)
