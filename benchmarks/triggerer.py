@@ -53,7 +53,8 @@ def http_sensor(job_id: int, interval: float) -> BaseTrigger:
     """Return a wait of the http provider, which polls until the answer is no 404."""
     from airflow.providers.http.triggers.http import HttpSensorTrigger
 
-    return HttpSensorTrigger(endpoint=f"peer/{job_id}", poke_interval=interval)
+    trigger: BaseTrigger = HttpSensorTrigger(endpoint=f"peer/{job_id}", poke_interval=interval)
+    return trigger
 
 
 CONTENDERS: Final = {contender.__name__: contender for contender in (sleeper, modelarts, http_sensor)}
