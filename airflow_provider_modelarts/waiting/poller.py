@@ -218,6 +218,7 @@ class Poller:
         self._due: dict[float, float] = {}
         self._alarm: asyncio.Future[None] | None = None
         self._closed = threading.Event()
+        self._broken = False
         # In a context of its own: log lines of the poller do not belong to the wait that happens to come first.
         self._task = contextvars.Context().run(self._loop.create_task, self._serve())
 
@@ -229,7 +230,7 @@ class Poller:
     @property
     def ended(self) -> bool:
         """Whether it cannot serve anybody any more."""
-        return self._task.done()
+        return self._broken or self._task.done()
 
     def join(self, subscription: Subscription) -> None:
         """Add a subscription; it is served with the next look of its interval."""
@@ -267,7 +268,8 @@ class Poller:
                 if known:
                     await self._tell(due, await self._loop.run_in_executor(threads, fetcher.fetch, known))
         except Exception as problem:
-            # Whatever it is, nobody must wait for ever.
+            # Whatever it is, nobody must wait for ever, nor join from now on.
+            self._broken = True
             log.exception("The waits of a connection cannot be served")
             await self._break_off(f"{type(problem).__name__}: {problem}")
         finally:

@@ -303,6 +303,27 @@ def test_a_connection_that_is_not_there_is_told_to_everybody_and_can_be_mended(r
     assert run(main()) == {job_id: 7}
 
 
+def test_nobody_joins_a_poller_that_is_breaking_off(run, connect, emulator):
+    (job_id,) = jobs(emulator, 1)
+
+    async def broken():
+        raise LookupError("no such connection")
+
+    async def wait(how):
+        async with subscribe("key", how, [job_id], poke_interval=60) as subscription:
+            return await statuses(subscription)
+
+    async def wait_and_wait_again():
+        with pytest.raises(PollerError):
+            await wait(broken)
+        return await wait(connect)
+
+    async def main():
+        return await asyncio.gather(*(wait_and_wait_again() for _ in range(50)))
+
+    assert run(main()) == [{job_id: 7}] * 50
+
+
 def test_a_hiccup_of_the_connection_is_borne(run, connect, emulator):
     (job_id,) = jobs(emulator, 1)
     hiccups = [LookupError("database is locked"), OSError("gone")]
