@@ -2,51 +2,25 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_modelarts._compat import (
-    AirflowFailException,
-    AirflowSensorTimeout,
-    AirflowSkipException,
-    AirflowTaskTimeout,
-    BaseSensorOperator,
-    PokeReturnValue,
-    airflow_version,
-    conf,
-    first_reschedule_date,
-)
+from airflow_provider_modelarts._compat import BaseSensorOperator, airflow_version, conf
 from airflow_provider_modelarts.api.parameters import checked_job_id, checked_job_ids
+from airflow_provider_modelarts.deferral import DEFER_TIMEOUT_MARGIN
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
-from airflow_provider_modelarts.links.visualization_job import XCOM_KEY, ModelArtsVisualizationJobLink, link_to
-from airflow_provider_modelarts.waiting import event as events
-from airflow_provider_modelarts.waiting.event import DEFER_TIMEOUT_MARGIN, WaitEvent
-from airflow_provider_modelarts.waiting.jobs import WAIT_FOR, JobsWait
-from airflow_provider_modelarts.waiting.verdict import Target, checked_statuses
-from airflow_provider_modelarts.waiting.wait import (
-    JobCannotArriveError,
-    JobStateUnknownError,
-    Wait,
-    WaitError,
-    WaitTimeoutError,
-    duration,
-    transition,
-)
+from airflow_provider_modelarts.links.visualization_job import ModelArtsVisualizationJobLink
+from airflow_provider_modelarts.waiting.verdict import WAIT_FOR, Target, checked_statuses
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
 
-    from airflow_provider_modelarts.waiting.fetch import JobFetcher
+    from airflow_provider_modelarts._compat import PokeReturnValue
 
 TRIGGER = "airflow_provider_modelarts.triggers.visualization_job.ModelArtsVisualizationJobTrigger"
-
-FIRST_POLL_AFTER_DEFERRAL = 8.0
-"""Seconds. Airflow's scheduler may fail a task that comes back from a deferral before it has noticed its departure,
-which can take it ``[workers] min_heartbeat_interval`` (5 s) and a little."""
 
 
 class ModelArtsVisualizationJobSensor(BaseSensorOperator):
@@ -140,20 +114,15 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Wait, and return the XCom."""
-        self._begin(context)
-        with self.hook, closing(self._fetcher):
-            return self._look_and_defer() if self.deferrable else super().execute(context)
+        from airflow_provider_modelarts.sensors.run import SensorRun
+
+        self._run = SensorRun(self, context)
+        with self.hook, closing(self._run):
+            return self._run.look_and_defer() if self.deferrable else super().execute(context)
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look at the jobs; in reschedule mode again and again while the API cannot be reached."""
-        while True:
-            try:
-                arrived = self._look()
-            except WaitError as error:
-                self._fail(error)
-            if not (self.reschedule and self._jobs.failing) or time.time() > self._started_at + self.timeout:
-                return PokeReturnValue(arrived, self._xcom(self._jobs.summaries()) if arrived else None)
-            time.sleep(self.poke_interval)
+        return self._run.poke()
 
     def execute_complete(self, context: Context, event: Any = None) -> Any:
         """
@@ -161,23 +130,17 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
 
         :raises ValueError: the event is missing or not understood, or a rendered parameter cannot be
         """
-        result = WaitEvent.from_dict(event)
-        if result.outcome == events.INVALID:
-            # The triggerer renders less than a worker does; what is wrong here, too, is refused here.
-            self.log.info("The triggerer gives the task to a worker: %s", result.message)
-            return self.execute(context)
-        self._replay(result)
-        self._set_link(context, result.link)
-        if result.outcome == events.ARRIVED:
-            return self._xcom(result.jobs)
-        errors = {events.CANNOT_ARRIVE: JobCannotArriveError, events.TIMEOUT: WaitTimeoutError}
-        return self._fail(errors.get(result.outcome, JobStateUnknownError)(result.message))
+        from airflow_provider_modelarts.sensors.run import complete
+
+        return complete(self, context, event)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume from the triggerer. What the end of a wait means is decided here, not by Airflow's own idea of it."""
         reason = str((next_kwargs or {}).get("error", ""))
         if next_method == "__fail__" and "timeout" in reason.lower():
-            self._fail(WaitTimeoutError(f"Timed out waiting, with no news from the triggerer: {reason}"))
+            from airflow_provider_modelarts.sensors.run import time_out
+
+            time_out(self, f"Timed out waiting, with no news from the triggerer: {reason}")
         return super(BaseSensorOperator, self).resume_execution(next_method, next_kwargs, context)
 
     def _check_literals(self) -> None:
@@ -199,65 +162,6 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
         if _is_literal(self.target_status) and _is_literal(self.failure_statuses):
             Target.of(self.target_status, self.failure_statuses)
 
-    def _begin(self, context: Context) -> None:
-        """Check what was rendered, and start to wait."""
-        job_ids = checked_job_ids(self.job_ids) if self.job_ids is not None else [checked_job_id(self.job_id)]
-        target = Target.of(self.target_status, self.failure_statuses)
-        first_run = first_reschedule_date(context) if self.reschedule else None
-        self._started_at = first_run.timestamp() if first_run else time.time()
-        # The first run polls strictly: had it not seen the job, there would be no later one.
-        seen = first_run is not None
-        waits = [Wait(job_id, target, self.poll_failure_tolerance, self.log, seen=seen) for job_id in job_ids]
-        self._jobs = JobsWait(waits, self.wait_for)
-        self._context = context
-
-    @cached_property
-    def _fetcher(self) -> JobFetcher:
-        from airflow_provider_modelarts.waiting.fetch import JobFetcher
-
-        return JobFetcher(self.hook.get_conn())
-
-    def _look(self) -> bool:
-        """
-        Look at the jobs once, and return whether the wait is over.
-
-        :raises WaitError: it is over without its target
-        """
-        try:
-            return self._jobs.observe(self._fetcher.fetch(dict.fromkeys(self._jobs.pending())), time.time())
-        finally:
-            first = self._jobs.first()
-            self._set_link(self._context, link_to(first.service_url if first else None))
-
-    def _look_and_defer(self) -> Any:
-        """Look once, strictly, so that an arrived job needs no triggerer and a wrong id fails at once, and defer."""
-        if self.skip_worker:
-            self.log.info("skip_worker: polling once on a worker; this task cannot start in the triggerer here")
-        try:
-            if self._look():
-                return self._xcom(self._jobs.summaries())
-        except JobStateUnknownError as error:
-            if not self.silent_fail:
-                self._fail(error)
-            self.log.error("Poll failed, silently: %s", error)
-        except WaitError as error:
-            self._fail(error)
-        return self._defer()
-
-    def _defer(self) -> NoReturn:
-        from airflow_provider_modelarts.triggers.visualization_job import ModelArtsVisualizationJobTrigger
-
-        now = time.time()
-        deadline = max(now, self._started_at + self._time_to_wait())
-        trigger = ModelArtsVisualizationJobTrigger(
-            **self._trigger_arguments(),
-            deadline=deadline,
-            first_poll_at=now + FIRST_POLL_AFTER_DEFERRAL,
-            histories=self._jobs.histories(),
-        )
-        margin = FIRST_POLL_AFTER_DEFERRAL + DEFER_TIMEOUT_MARGIN
-        self.defer(trigger=trigger, method_name="execute_complete", timeout=timedelta(seconds=deadline - now + margin))
-
     def _can_start_in_triggerer(self) -> bool:
         """Return whether nothing is asked for that only a worker does (and the triggerer cannot give to one)."""
         kind = type(self)
@@ -277,53 +181,20 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
         self.start_from_trigger = True
         self.start_trigger_args = StartTriggerArgs(
             trigger_cls=TRIGGER,
-            trigger_kwargs={**self._trigger_arguments(), "timeout": self._time_to_wait(), "may_end_task": True},
+            trigger_kwargs={**self.trigger_arguments(), "timeout": self.time_to_wait(), "may_end_task": True},
             next_method="execute_complete",
-            timeout=timedelta(seconds=self._time_to_wait() + DEFER_TIMEOUT_MARGIN),
+            timeout=timedelta(seconds=self.time_to_wait() + DEFER_TIMEOUT_MARGIN),
         )
 
-    def _trigger_arguments(self) -> dict[str, Any]:
+    def trigger_arguments(self) -> dict[str, Any]:
+        """Return what the sensor and its trigger have in common, in JSON types."""
         names = (*self.template_fields, "wait_for", "poke_interval", "poll_failure_tolerance", "silent_fail")
         return {name: _plain(getattr(self, name)) for name in names}
 
-    def _time_to_wait(self) -> float:
+    def time_to_wait(self) -> float:
         """Return the seconds that the task may wait; Airflow applies no ``execution_timeout`` to a deferred task."""
         limit = self.execution_timeout
         return min(self.timeout, limit.total_seconds()) if limit else self.timeout
-
-    def _xcom(self, jobs: Mapping[str, Mapping[str, Any]]) -> Any:
-        return dict(jobs) if self.job_ids is not None else next(iter(jobs.values()))
-
-    def _set_link(self, context: Context, url: str) -> None:
-        """Keep the job's page for the task's button, and push it where Airflow does not do so itself (2.11)."""
-        if url and url != self.link and airflow_version() < (3, 0):
-            context["ti"].xcom_push(key=XCOM_KEY, value=url)
-        self.link = url or self.link
-
-    def _fail(self, error: WaitError) -> NoReturn:
-        """Raise what Airflow is to make of a wait that ended without its target, the same in every mode."""
-        failure: BaseException = error
-        skip = self.never_fail
-        if isinstance(error, JobCannotArriveError):
-            failure, skip = AirflowFailException(str(error)), self.soft_fail or self.never_fail
-        elif isinstance(error, WaitTimeoutError):
-            by_timeout = self.timeout <= self._time_to_wait()
-            kind = AirflowSensorTimeout if by_timeout else AirflowTaskTimeout
-            limit = "timeout" if by_timeout else "execution_timeout"
-            failure = kind(f"{error} ({limit} {duration(self._time_to_wait())})")
-            skip = self.soft_fail and by_timeout
-        if skip:
-            raise AirflowSkipException(f"Skipped, as the sensor's soft_fail or never_fail says: {error}") from error
-        raise failure from error
-
-    def _replay(self, result: WaitEvent) -> None:
-        """Write into the task's log what the triggerer saw."""
-        for job_id, history in result.histories.items():
-            before = None
-            for entry in history:
-                moment = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(entry[0]))
-                self.log.info("%s: visualization job %s %s", moment, job_id, transition(before, entry))
-                before = entry
 
 
 def _seconds(field: str, value: Any) -> float:

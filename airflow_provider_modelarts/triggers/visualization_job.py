@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
 from airflow_provider_modelarts.api.parameters import checked_job_id, checked_job_ids
+from airflow_provider_modelarts.deferral import DEFER_TIMEOUT_MARGIN
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.links.visualization_job import XCOM_KEY, link_to
 from airflow_provider_modelarts.waiting import event as events
-from airflow_provider_modelarts.waiting.event import DEFER_TIMEOUT_MARGIN, WaitEvent
+from airflow_provider_modelarts.waiting.event import WaitEvent
 from airflow_provider_modelarts.waiting.jobs import JobsWait
 from airflow_provider_modelarts.waiting.poller import Pause, PollerError, Subscription, subscribe
 from airflow_provider_modelarts.waiting.verdict import Target

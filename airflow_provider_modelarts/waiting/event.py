@@ -13,9 +13,6 @@ CANNOT_ARRIVE: Final = "cannot_arrive"
 STATE_UNKNOWN: Final = "state_unknown"
 TIMEOUT: Final = "timeout"
 INVALID: Final = "invalid"
-DEFER_TIMEOUT_MARGIN: Final = 30.0
-"""Seconds by which Airflow's own timeout of a deferral, which is only a net, lies behind the trigger's deadline."""
-
 OUTCOMES: Final = (ARRIVED, CANNOT_ARRIVE, STATE_UNKNOWN, TIMEOUT, INVALID)
 
 

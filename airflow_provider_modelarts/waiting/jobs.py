@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_modelarts.waiting.verdict import Verdict
+from airflow_provider_modelarts.waiting.verdict import WAIT_FOR, Verdict
 from airflow_provider_modelarts.waiting.wait import JobCannotArriveError, JobStateUnknownError, Wait
 
 if TYPE_CHECKING:
     from airflow_provider_modelarts.api.models import VisualizationJob
     from airflow_provider_modelarts.waiting.fetch import Observation
-
-WAIT_FOR: Final = ("all", "any")
 
 
 class JobsWait:

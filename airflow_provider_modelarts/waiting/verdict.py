@@ -14,6 +14,9 @@ from airflow_provider_modelarts.api.parameters import checked_status, text_items
 GONE: Final = -1
 """Stands for "there is no such job" where a status is expected; never a code of the API. Written ``"GONE"``."""
 
+WAIT_FOR: Final = ("all", "any")
+"""How many of several jobs a wait is for."""
+
 
 class Verdict(Enum):
     """What one look at a job means for a wait."""

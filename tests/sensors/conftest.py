@@ -28,7 +28,7 @@ except ImportError:
     from airflow.exceptions import TaskDeferred
 
 BASE = importlib.import_module(BaseSensorOperator.__module__)
-SENSOR = importlib.import_module(ModelArtsVisualizationJobSensor.__module__)
+RUN = importlib.import_module("airflow_provider_modelarts.sensors.run")
 TRIGGER = importlib.import_module(ModelArtsVisualizationJobTrigger.__module__)
 
 
@@ -137,7 +137,7 @@ def clock(emulator, monkeypatch):
     simulated = SimulatedTime(emulator)
     monkeypatch.setattr(BASE, "time", simulated)
     monkeypatch.setattr(BASE, "timezone", simulated)
-    monkeypatch.setattr(SENSOR, "time", simulated)
+    monkeypatch.setattr(RUN, "time", simulated)
     monkeypatch.setattr(TRIGGER, "time", simulated)
     monkeypatch.setitem(ModelArtsClient.__init__.__kwdefaults__, "sleep", simulated.sleep)
     monkeypatch.setattr(Poller, "_pause", lambda poller, seconds: simulated.sleep(seconds))

@@ -1,0 +1,182 @@
+"""What a sensor does on a worker. Imported there, not when a DAG file is parsed, which has to be cheap."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airflow_provider_modelarts._compat import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    AirflowTaskTimeout,
+    PokeReturnValue,
+    airflow_version,
+    first_reschedule_date,
+)
+from airflow_provider_modelarts.api.parameters import checked_job_id, checked_job_ids
+from airflow_provider_modelarts.deferral import DEFER_TIMEOUT_MARGIN, FIRST_POLL_AFTER_DEFERRAL
+from airflow_provider_modelarts.links.visualization_job import XCOM_KEY, link_to
+from airflow_provider_modelarts.waiting import event as events
+from airflow_provider_modelarts.waiting.event import WaitEvent
+from airflow_provider_modelarts.waiting.fetch import JobFetcher
+from airflow_provider_modelarts.waiting.jobs import JobsWait
+from airflow_provider_modelarts.waiting.verdict import Target
+from airflow_provider_modelarts.waiting.wait import (
+    JobCannotArriveError,
+    JobStateUnknownError,
+    Wait,
+    WaitError,
+    WaitTimeoutError,
+    duration,
+    transition,
+)
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
+
+
+class SensorRun:
+    """
+    One run of a sensor on a worker: the whole wait in poke mode, one look in the others.
+
+    :param sensor: its parameters are rendered
+    :raises ValueError: a parameter cannot be; nothing has been sent
+    """
+
+    def __init__(self, sensor: ModelArtsVisualizationJobSensor, context: Context) -> None:
+        self._sensor = sensor
+        self._context = context
+        target = Target.of(sensor.target_status, sensor.failure_statuses)
+        job_ids = [checked_job_id(sensor.job_id)] if sensor.job_ids is None else checked_job_ids(sensor.job_ids)
+        first_run = first_reschedule_date(context) if sensor.reschedule else None
+        self._started_at = first_run.timestamp() if first_run else time.time()
+        # The first run polls strictly: had it not seen the job, there would be no later one.
+        seen = first_run is not None
+        waits = [Wait(job_id, target, sensor.poll_failure_tolerance, sensor.log, seen=seen) for job_id in job_ids]
+        self._jobs = JobsWait(waits, sensor.wait_for)
+        self._fetcher = JobFetcher(sensor.hook.get_conn())
+
+    def close(self) -> None:
+        """Let go of what polls needed."""
+        self._fetcher.close()
+
+    def poke(self) -> PokeReturnValue:
+        """Look at the jobs; in reschedule mode again and again while the API cannot be reached."""
+        sensor = self._sensor
+        while True:
+            try:
+                arrived = self._look()
+            except WaitError as error:
+                _fail(sensor, error)
+            if not (sensor.reschedule and self._jobs.failing) or time.time() > self._started_at + sensor.timeout:
+                return PokeReturnValue(arrived, _xcom(sensor, self._jobs.summaries()) if arrived else None)
+            time.sleep(sensor.poke_interval)
+
+    def look_and_defer(self) -> Any:
+        """Look once, strictly, so that an arrived job needs no triggerer and a wrong id fails at once, and defer."""
+        sensor = self._sensor
+        if sensor.skip_worker:
+            sensor.log.info("skip_worker: polling once on a worker; this task cannot start in the triggerer here")
+        try:
+            if self._look():
+                return _xcom(sensor, self._jobs.summaries())
+        except JobStateUnknownError as error:
+            if not sensor.silent_fail:
+                _fail(sensor, error)
+            sensor.log.error("Poll failed, silently: %s", error)
+        except WaitError as error:
+            _fail(sensor, error)
+        return self._defer()
+
+    def _look(self) -> bool:
+        """
+        Look at the jobs once, and return whether the wait is over.
+
+        :raises WaitError: it is over without its target
+        """
+        try:
+            return self._jobs.observe(self._fetcher.fetch(dict.fromkeys(self._jobs.pending())), time.time())
+        finally:
+            first = self._jobs.first()
+            _set_link(self._sensor, self._context, link_to(first.service_url if first else None))
+
+    def _defer(self) -> NoReturn:
+        from airflow_provider_modelarts.triggers.visualization_job import ModelArtsVisualizationJobTrigger
+
+        now = time.time()
+        deadline = max(now, self._started_at + self._sensor.time_to_wait())
+        trigger = ModelArtsVisualizationJobTrigger(
+            **self._sensor.trigger_arguments(),
+            deadline=deadline,
+            first_poll_at=now + FIRST_POLL_AFTER_DEFERRAL,
+            histories=self._jobs.histories(),
+        )
+        timeout = timedelta(seconds=deadline - now + FIRST_POLL_AFTER_DEFERRAL + DEFER_TIMEOUT_MARGIN)
+        self._sensor.defer(trigger=trigger, method_name="execute_complete", timeout=timeout)
+
+
+def complete(sensor: ModelArtsVisualizationJobSensor, context: Context, event: Any) -> Any:
+    """
+    Return the XCom of a wait that ended in the triggerer, or raise what Airflow is to make of it.
+
+    :raises ValueError: the event is missing or not understood, or a rendered parameter cannot be
+    """
+    result = WaitEvent.from_dict(event)
+    if result.outcome == events.INVALID:
+        # The triggerer renders less than a worker does; what is wrong here, too, is refused here.
+        sensor.log.info("The triggerer gives the task to a worker: %s", result.message)
+        return sensor.execute(context)
+    _replay(sensor, result)
+    _set_link(sensor, context, result.link)
+    if result.outcome == events.ARRIVED:
+        return _xcom(sensor, result.jobs)
+    errors = {events.CANNOT_ARRIVE: JobCannotArriveError, events.TIMEOUT: WaitTimeoutError}
+    return _fail(sensor, errors.get(result.outcome, JobStateUnknownError)(result.message))
+
+
+def time_out(sensor: ModelArtsVisualizationJobSensor, message: str) -> NoReturn:
+    """Raise what Airflow is to make of a wait whose time is up."""
+    _fail(sensor, WaitTimeoutError(message))
+
+
+def _fail(sensor: ModelArtsVisualizationJobSensor, error: WaitError) -> NoReturn:
+    """Raise what Airflow is to make of a wait that ended without its target, the same in every mode."""
+    failure: BaseException = error
+    skip = sensor.never_fail
+    if isinstance(error, JobCannotArriveError):
+        failure, skip = AirflowFailException(str(error)), sensor.soft_fail or sensor.never_fail
+    elif isinstance(error, WaitTimeoutError):
+        by_timeout = sensor.timeout <= sensor.time_to_wait()
+        kind = AirflowSensorTimeout if by_timeout else AirflowTaskTimeout
+        limit = "timeout" if by_timeout else "execution_timeout"
+        failure = kind(f"{error} ({limit} {duration(sensor.time_to_wait())})")
+        skip = sensor.soft_fail and by_timeout
+    if skip:
+        raise AirflowSkipException(f"Skipped, as the sensor's soft_fail or never_fail says: {error}") from error
+    raise failure from error
+
+
+def _replay(sensor: ModelArtsVisualizationJobSensor, result: WaitEvent) -> None:
+    """Write into the task's log what the triggerer saw."""
+    for job_id, history in result.histories.items():
+        before = None
+        for entry in history:
+            moment = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(entry[0]))
+            sensor.log.info("%s: visualization job %s %s", moment, job_id, transition(before, entry))
+            before = entry
+
+
+def _set_link(sensor: ModelArtsVisualizationJobSensor, context: Context, url: str) -> None:
+    """Keep the job's page for the task's button, and push it where Airflow does not do so itself (2.11)."""
+    if url and url != sensor.link and airflow_version() < (3, 0):
+        context["ti"].xcom_push(key=XCOM_KEY, value=url)
+    sensor.link = url or sensor.link
+
+
+def _xcom(sensor: ModelArtsVisualizationJobSensor, jobs: Mapping[str, Mapping[str, Any]]) -> Any:
+    return next(iter(jobs.values())) if sensor.job_ids is None else dict(jobs)
