@@ -222,8 +222,8 @@ class StatusPage:
     """
     One page of the list of jobs, read no further than a look at many jobs needs.
 
-    Of 1,000 jobs nothing is kept but two numbers each: what a triggerer would keep of them at every look would have its
-    garbage collector stop all waits, now and then, for a good part of a second.
+    Of 1,000 jobs nothing is kept but two numbers each. Containers that outlive a page bring on full garbage
+    collections, and one of those stops all waits of a triggerer for tenths of a second.
 
     :param statuses: status codes by job id; a job whose row cannot be read is left out
     :param row_count: how many jobs are on the page
