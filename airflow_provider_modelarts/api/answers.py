@@ -116,7 +116,7 @@ def error_in(answer: Answer) -> ModelArtsError | None:
     message = next(filter(None, map(_text_of, (data.get("error_message"), data.get("error_msg")))), None)
     message = message or _text_of(keystone.get("message")) or _excerpt(answer.body)
     message = redact(message, answer.secrets)
-    request_id = _header(answer.headers, "X-Request-Id") or _text_of(data.get("request_id"))
+    request_id = answer.headers.get("X-Request-Id") or _text_of(data.get("request_id"))
     code = (error_code or "").replace("APIG.", "APIGW.")
     from_modelarts = any(key in data for key in ("is_success", "error_code", "error_message"))
     kind = _classify(answer, code, message, from_modelarts=from_modelarts)
@@ -141,7 +141,7 @@ def error_in(answer: Answer) -> ModelArtsError | None:
 
 def malformed(answer: Answer, reason: str) -> ModelArtsMalformedResponseError:
     """Return the exception for a success that cannot be read."""
-    request_id = _header(answer.headers, "X-Request-Id")
+    request_id = answer.headers.get("X-Request-Id")
     excerpt = redact(_excerpt(answer.body), answer.secrets)
     return ModelArtsMalformedResponseError(
         f"{answer.method} {answer.url} answered HTTP {answer.status_code}, but {reason}: {excerpt or 'empty body'}"
@@ -182,7 +182,7 @@ def _classify(answer: Answer, code: str, message: str, *, from_modelarts: bool) 
 def _advice(kind: type[ModelArtsError], code: str, answer: Answer) -> tuple[str, str]:
     """Return which part failed, and what to do next."""
     skew = _clock_skew(answer)
-    location = _header(answer.headers, "Location")
+    location = answer.headers.get("Location")
     if kind is ModelArtsAuthenticationError and abs(skew) > _MAX_CLOCK_SKEW:
         minutes = round(abs(skew).total_seconds() / 60)
         direction = "ahead of" if skew > timedelta() else "behind"
@@ -208,7 +208,7 @@ def _advice(kind: type[ModelArtsError], code: str, answer: Answer) -> tuple[str,
 def _clock_skew(answer: Answer) -> timedelta:
     """Return by how much this machine's clock is ahead of the server's, as far as the answer is dated."""
     try:
-        return datetime.now(timezone.utc) - parsedate_to_datetime(_header(answer.headers, "Date") or "")
+        return datetime.now(timezone.utc) - parsedate_to_datetime(answer.headers.get("Date") or "")
     except (TypeError, ValueError):
         return timedelta()
 
@@ -219,10 +219,6 @@ def _ok(status_code: int) -> bool:
 
 def _text_of(value: Any) -> str | None:
     return str(value) if value not in (None, "") else None
-
-
-def _header(headers: Mapping[str, str], name: str) -> str | None:
-    return headers.get(name) or headers.get(name.lower())
 
 
 def _excerpt(body: bytes) -> str:

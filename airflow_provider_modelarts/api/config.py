@@ -88,7 +88,7 @@ class ModelArtsConfig:
 
         :raises ValueError: it is not given and cannot be told from the rest
         """
-        return self.iam_endpoint or iam_endpoint(self.region, self.endpoint)
+        return self.iam_endpoint or iam_endpoint(self.endpoint)
 
 
 def _is_proxy_url(url: str) -> bool:

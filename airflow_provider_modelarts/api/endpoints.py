@@ -30,16 +30,13 @@ def modelarts_endpoint(region: str) -> str:
     return f"https://modelarts.{region}.{_domain(region)}"
 
 
-def iam_endpoint(region: str | None, modelarts: str) -> str:
+def iam_endpoint(modelarts: str) -> str:
     """
     Return the IAM endpoint that belongs to a ModelArts endpoint.
 
-    :param region: region id, if known
     :param modelarts: ModelArts endpoint in use; ``modelarts.`` at its start is replaced
     :raises ValueError: it cannot be told, as with Huawei Cloud Stack; credentials are not sent to a guess
     """
-    if region and modelarts == _endpoint_or_none(region):
-        return f"https://iam.{region}.{_domain(region)}"
     parts = urlsplit(modelarts)
     first, _, domain = parts.netloc.partition(".")
     if first == "modelarts" and domain:
@@ -47,17 +44,16 @@ def iam_endpoint(region: str | None, modelarts: str) -> str:
     raise ValueError(f"iam_endpoint: needed, it cannot be told from the endpoint {modelarts}")
 
 
-def normalized_endpoint(endpoint: str, *, field: str, port: int | None = None, scheme: str = "https") -> str:
+def normalized_endpoint(endpoint: str, *, field: str, port: int | None = None) -> str:
     """
     Return an endpoint as ``scheme://host[:port][/path]``, without a slash at its end.
 
     :param endpoint: host, or URL; ``https`` unless it says otherwise
     :param field: what to call it in an error
     :param port: used when the endpoint has none
-    :param scheme: used when the endpoint has none
     :raises ValueError: it is no http(s) address, or holds credentials, a query or a fragment
     """
-    url = endpoint if "://" in endpoint else f"{scheme}://{endpoint}"
+    url = endpoint if "://" in endpoint else f"https://{endpoint}"
     parts = urlsplit(url)
     try:
         own_port = parts.port
@@ -72,13 +68,6 @@ def normalized_endpoint(endpoint: str, *, field: str, port: int | None = None, s
     default = {"http": 80, "https": 443}[parts.scheme]
     netloc = host if port in (None, default) else f"{host}:{port}"
     return f"{parts.scheme}://{netloc}{parts.path.rstrip('/')}"
-
-
-def _endpoint_or_none(region: str) -> str | None:
-    try:
-        return modelarts_endpoint(region)
-    except ValueError:
-        return None
 
 
 def _checked_region(region: str) -> str:

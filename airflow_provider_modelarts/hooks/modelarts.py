@@ -269,22 +269,26 @@ class ModelArtsHook(BaseHook):
         :raises JobStateUnknownError: the API refuses, or could not be reached for too long
         :raises WaitTimeoutError: the time is up
         """
-        from airflow_provider_modelarts.api.parameters import checked_job_id
         from airflow_provider_modelarts.waiting.fetch import JobFetcher
         from airflow_provider_modelarts.waiting.jobs import JobsWait
-        from airflow_provider_modelarts.waiting.verdict import GONE, Target
-        from airflow_provider_modelarts.waiting.wait import Wait, WaitTimeoutError, duration
+        from airflow_provider_modelarts.waiting.verdict import GONE
+        from airflow_provider_modelarts.waiting.wait import WaitTimeoutError, duration
 
-        target = Target.of(target_status, failure_statuses)
-        wait = Wait(checked_job_id(job_id), target, poll_failure_tolerance, self.log)
-        jobs = JobsWait([wait])
-        fetcher = JobFetcher(self.get_conn())
+        jobs = JobsWait.begin(
+            job_id=job_id,
+            target_status=target_status,
+            failure_statuses=failure_statuses,
+            poll_failure_tolerance=poll_failure_tolerance,
+            log=self.log,
+        )
         if poke_interval <= 0:
             raise ValueError(f"poke_interval: {poke_interval!r} is not a number of seconds above 0")
+        fetcher = JobFetcher(self.get_conn())
         deadline = time.monotonic() + timeout
         while not jobs.observe(fetcher.fetch(dict.fromkeys(jobs.pending())), time.time()):
             left = deadline - time.monotonic()
             if left <= 0:
                 raise WaitTimeoutError(f"Timed out after {duration(timeout)} waiting for {jobs.describe()}")
             time.sleep(min(poke_interval, left))
+        wait = jobs.first()
         return None if wait.status == GONE else wait.last

@@ -16,18 +16,15 @@ from airflow_provider_modelarts._compat import (
     airflow_version,
     first_reschedule_date,
 )
-from airflow_provider_modelarts.api.parameters import checked_job_id, checked_job_ids
 from airflow_provider_modelarts.deferral import DEFER_TIMEOUT_MARGIN, FIRST_POLL_AFTER_DEFERRAL
 from airflow_provider_modelarts.links.visualization_job import XCOM_KEY, link_to
 from airflow_provider_modelarts.waiting import event as events
 from airflow_provider_modelarts.waiting.event import WaitEvent
 from airflow_provider_modelarts.waiting.fetch import JobFetcher
 from airflow_provider_modelarts.waiting.jobs import JobsWait
-from airflow_provider_modelarts.waiting.verdict import Target
 from airflow_provider_modelarts.waiting.wait import (
     JobCannotArriveError,
     JobStateUnknownError,
-    Wait,
     WaitError,
     WaitTimeoutError,
     duration,
@@ -51,14 +48,19 @@ class SensorRun:
     def __init__(self, sensor: ModelArtsVisualizationJobSensor, context: Context) -> None:
         self._sensor = sensor
         self._context = context
-        target = Target.of(sensor.target_status, sensor.failure_statuses)
-        job_ids = [checked_job_id(sensor.job_id)] if sensor.job_ids is None else checked_job_ids(sensor.job_ids)
         first_run = first_reschedule_date(context) if sensor.reschedule else None
         self._started_at = first_run.timestamp() if first_run else time.time()
-        # The first run polls strictly: had it not seen the job, there would be no later one.
-        seen = first_run is not None
-        waits = [Wait(job_id, target, sensor.poll_failure_tolerance, sensor.log, seen=seen) for job_id in job_ids]
-        self._jobs = JobsWait(waits, sensor.wait_for)
+        self._jobs = JobsWait.begin(
+            job_id=sensor.job_id,
+            job_ids=sensor.job_ids,
+            wait_for=sensor.wait_for,
+            target_status=sensor.target_status,
+            failure_statuses=sensor.failure_statuses,
+            poll_failure_tolerance=sensor.poll_failure_tolerance,
+            log=sensor.log,
+            # The first run polls strictly: had it not seen the jobs, there would be no later one.
+            seen=first_run is not None,
+        )
         self._fetcher = JobFetcher(sensor.hook.get_conn())
 
     def close(self) -> None:
@@ -102,8 +104,7 @@ class SensorRun:
         try:
             return self._jobs.observe(self._fetcher.fetch(dict.fromkeys(self._jobs.pending())), time.time())
         finally:
-            first = self._jobs.first()
-            _set_link(self._sensor, self._context, link_to(first.service_url if first else None))
+            _set_link(self._sensor, self._context, link_to(self._jobs.service_url))
 
     def _defer(self) -> NoReturn:
         from airflow_provider_modelarts.triggers.visualization_job import ModelArtsVisualizationJobTrigger

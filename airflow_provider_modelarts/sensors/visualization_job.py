@@ -164,13 +164,12 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
 
     def _can_start_in_triggerer(self) -> bool:
         """Return whether nothing is asked for that only a worker does (and the triggerer cannot give to one)."""
+        if airflow_version() < (3, 3):
+            return False
         kind = type(self)
-        hooks = (self._pre_execute_hook, self._post_execute_hook) if airflow_version() >= (3, 3) else ()
         return (
-            airflow_version() >= (3, 3)
-            and all(_can_be_template(getattr(self, name)) for name in self.template_fields)
-            and not any(hooks)
-            and not self.multiple_outputs
+            all(_can_be_template(getattr(self, name)) for name in self.template_fields)
+            and not (self._pre_execute_hook or self._post_execute_hook or self.multiple_outputs)
             and kind.execute is ModelArtsVisualizationJobSensor.execute
             and kind.poke is ModelArtsVisualizationJobSensor.poke
         )

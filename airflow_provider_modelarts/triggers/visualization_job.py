@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
-from airflow_provider_modelarts.api.parameters import checked_job_id, checked_job_ids
 from airflow_provider_modelarts.deferral import DEFER_TIMEOUT_MARGIN
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.links.visualization_job import XCOM_KEY, link_to
@@ -16,12 +15,10 @@ from airflow_provider_modelarts.waiting import event as events
 from airflow_provider_modelarts.waiting.event import WaitEvent
 from airflow_provider_modelarts.waiting.jobs import JobsWait
 from airflow_provider_modelarts.waiting.poller import Pause, PollerError, Subscription, subscribe
-from airflow_provider_modelarts.waiting.verdict import Target
 from airflow_provider_modelarts.waiting.wait import (
     HEARTBEAT_SECONDS,
     JobCannotArriveError,
     JobStateUnknownError,
-    Wait,
 )
 
 if TYPE_CHECKING:
@@ -136,22 +133,19 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
                 await self._push_xcom("return_value", value)
             yield TaskSuccessEvent()
             return
-        yield _trigger_event(WaitEvent(outcome, message, jobs.summaries(), _link(jobs), jobs.histories()))
+        yield _trigger_event(WaitEvent(outcome, message, jobs.summaries(), link_to(jobs.service_url), jobs.histories()))
 
     def _jobs(self) -> JobsWait:
-        job_ids = checked_job_ids(self.job_ids) if self.job_ids is not None else [checked_job_id(self.job_id)]
-        target = Target.of(self.target_status, self.failure_statuses)
-        waits = [
-            Wait(
-                job_id,
-                target,
-                self.poll_failure_tolerance,
-                self.log,
-                history=[(float(moment), int(status)) for moment, status in self.histories.get(job_id, ())],
-            )
-            for job_id in job_ids
-        ]
-        return JobsWait(waits, self.wait_for)
+        return JobsWait.begin(
+            job_id=self.job_id,
+            job_ids=self.job_ids,
+            wait_for=self.wait_for,
+            target_status=self.target_status,
+            failure_statuses=self.failure_statuses,
+            poll_failure_tolerance=self.poll_failure_tolerance,
+            log=self.log,
+            histories=self.histories,
+        )
 
     async def _wait(self, jobs: JobsWait) -> tuple[str, str]:
         """Return how the wait ended, and what there is to say about it."""
@@ -199,7 +193,7 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
 
     async def _push_link(self, jobs: JobsWait) -> None:
         """Give a task that has seen no worker its button, as soon as the job has a page."""
-        link = _link(jobs)
+        link = link_to(jobs.service_url)
         if self.may_end_task and link not in ("", self._link):
             self._link = link
             try:
@@ -218,11 +212,6 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
                 key=key, value=value, dag_id=ti.dag_id, run_id=ti.run_id, task_id=ti.task_id, map_index=ti.map_index
             )
         )
-
-
-def _link(jobs: JobsWait) -> str:
-    first = jobs.first()
-    return link_to(first.service_url if first else None)
 
 
 def _trigger_event(event: WaitEvent) -> TriggerEvent:

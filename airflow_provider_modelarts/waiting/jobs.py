@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_modelarts.waiting.verdict import WAIT_FOR, Verdict
-from airflow_provider_modelarts.waiting.wait import JobCannotArriveError, JobStateUnknownError, Wait
+from airflow_provider_modelarts.api.parameters import checked_job_id, checked_job_ids
+from airflow_provider_modelarts.waiting.verdict import WAIT_FOR, Target, Verdict
+from airflow_provider_modelarts.waiting.wait import JobCannotArriveError, JobStateUnknownError, Log, Wait
 
 if TYPE_CHECKING:
-    from airflow_provider_modelarts.api.models import VisualizationJob
     from airflow_provider_modelarts.waiting.fetch import Observation
 
 
@@ -30,6 +30,37 @@ class JobsWait:
             raise ValueError(f"wait_for: {wait_for!r} is not one of {', '.join(WAIT_FOR)}")
         self._waits = {wait.job_id: wait for wait in waits}
         self._wait_for = wait_for
+
+    @classmethod
+    def begin(
+        cls,
+        *,
+        job_id: object = None,
+        job_ids: object = None,
+        wait_for: str = "all",
+        target_status: Any,
+        failure_statuses: Any,
+        poll_failure_tolerance: float,
+        log: Log,
+        seen: bool = False,
+        histories: Mapping[str, Sequence[Sequence[float]]] | None = None,
+    ) -> JobsWait:
+        """
+        Begin to wait, with parameters as a sensor takes them, rendered; ``job_ids`` wins over ``job_id``.
+
+        :param poll_failure_tolerance: seconds for which polls may fail, once a job has been seen
+        :param log: where transitions go
+        :param seen: whether the jobs have been seen before, by an earlier process of the same wait
+        :param histories: when each job came into which status, as an earlier process has seen it
+        :raises ValueError: a parameter cannot be
+        """
+        checked = [checked_job_id(job_id)] if job_ids is None else checked_job_ids(job_ids)
+        target = Target.of(target_status, failure_statuses)
+        waits = []
+        for checked_id in checked:
+            history = [(float(moment), int(status)) for moment, status in (histories or {}).get(checked_id, ())]
+            waits.append(Wait(checked_id, target, poll_failure_tolerance, log, seen, history))
+        return cls(waits, wait_for)
 
     @property
     def arrived(self) -> bool:
@@ -80,10 +111,15 @@ class JobsWait:
         """Return the jobs as they were last seen, by id."""
         return {job_id: wait.summary() for job_id, wait in self._waits.items()}
 
-    def first(self) -> VisualizationJob | None:
-        """Return the job that the wait is shown by: the first that arrived, else the first."""
-        waits = sorted(self._waits.values(), key=lambda wait: wait.verdict is not Verdict.ARRIVED)
-        return waits[0].last
+    def first(self) -> Wait:
+        """Return the wait that stands for all: the first that arrived, else the first."""
+        return min(self._waits.values(), key=lambda wait: wait.verdict is not Verdict.ARRIVED)
+
+    @property
+    def service_url(self) -> str | None:
+        """Page of the job that stands for all, as far as it is known."""
+        last = self.first().last
+        return None if last is None else last.service_url
 
     def histories(self) -> dict[str, list[tuple[float, int]]]:
         """Return when each job came into which status, by id."""
