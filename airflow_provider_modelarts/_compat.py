@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, cast
 
 try:
-    from airflow.sdk import BaseHook, BaseOperatorLink, BaseSensorOperator, PokeReturnValue
+    from airflow.sdk import (
+        BaseHook,
+        BaseOperator,
+        BaseOperatorLink,
+        BaseSensorOperator,
+        PokeReturnValue,
+        TaskGroup,
+    )
 except ImportError:  # Airflow 2.11
     from airflow.hooks.base import BaseHook  # type: ignore[attr-defined, no-redef]
+    from airflow.models.baseoperator import BaseOperator  # type: ignore[import-not-found, no-redef]
     from airflow.models.baseoperatorlink import BaseOperatorLink  # type: ignore[import-not-found, no-redef]
     from airflow.sensors.base import (  # type: ignore[import-not-found, no-redef]
         BaseSensorOperator,
         PokeReturnValue,
     )
+    from airflow.utils.task_group import TaskGroup  # type: ignore[import-not-found, no-redef]
 
 try:
     from airflow.sdk.exceptions import (
@@ -38,23 +47,37 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from airflow_provider_modelarts.api.metrics import Metrics
+
 __all__ = [
+    "FINAL_TASK_STATES",
     "AirflowFailException",
     "AirflowSensorTimeout",
     "AirflowSkipException",
     "AirflowTaskTimeout",
     "BaseHook",
+    "BaseOperator",
     "BaseOperatorLink",
     "BaseSensorOperator",
     "PokeReturnValue",
+    "TaskGroup",
     "aget_connection",
     "aget_extra",
+    "aget_task_state",
+    "airflow_url",
     "airflow_version",
     "amask_secret",
+    "apush_xcom",
     "conf",
     "first_reschedule_date",
+    "get_xcom",
+    "in_triggerer",
     "mask_secret",
+    "metrics",
 ]
+
+
+FINAL_TASK_STATES: Final = ("success", "failed", "skipped", "upstream_failed", "removed")
 
 
 def airflow_version() -> tuple[int, int]:
@@ -63,6 +86,12 @@ def airflow_version() -> tuple[int, int]:
 
     major, minor, *_ = __version__.split(".")
     return int(major), int(minor)
+
+
+def airflow_url() -> str:
+    """Return where users of this Airflow find its UI."""
+    section = "api" if airflow_version() >= (3, 0) else "webserver"
+    return str(conf.get(section, "base_url", fallback=""))
 
 
 def first_reschedule_date(context: Mapping[str, Any]) -> datetime | None:
@@ -91,7 +120,7 @@ async def aget_connection(conn_id: str) -> Any:
         try:
             return await BaseHook.aget_connection(conn_id)
         except Exception:
-            if _in_triggerer():
+            if in_triggerer():
                 raise
     return await sync_to_async(BaseHook.get_connection)(conn_id)
 
@@ -131,13 +160,67 @@ async def amask_secret(secret: str) -> None:
 
         await sync_to_async(mask_secret)(secret)
         return
-    if _in_triggerer():
+    if in_triggerer():
         await mask(secret)
     else:
         mask_secret(secret)
 
 
-def _in_triggerer() -> bool:
+def get_xcom(ti_key: Any, key: str) -> Any:
+    """Return an XCom of a task instance, on a worker or in Airflow 2.11's web server; None when there is none."""
+    try:
+        from airflow.sdk.execution_time.xcom import XCom
+    except ImportError:  # Airflow 2.11
+        from airflow.models.xcom import XCom  # type: ignore[no-redef]
+    return XCom.get_value(ti_key=ti_key, key=key)
+
+
+async def apush_xcom(ti: Any, key: str, value: Any) -> None:
+    """
+    Push an XCom of a task from its trigger, as a worker would. (``TaskSuccessEvent`` would encode it twice.)
+
+    ``dag.test()`` runs triggers without their task: nothing is pushed there.
+    """
+    if ti is None:
+        return
+    try:
+        from airflow.sdk.execution_time.comms import SetXCom
+        from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
+    except ImportError:  # Airflow 2.11, 3.0.0
+        from asgiref.sync import sync_to_async
+
+        await sync_to_async(ti.xcom_push)(key=key, value=value)
+        return
+    await SUPERVISOR_COMMS.asend(
+        SetXCom(key=key, value=value, dag_id=ti.dag_id, run_id=ti.run_id, task_id=ti.task_id, map_index=ti.map_index)
+    )
+
+
+async def aget_task_state(ti: Any) -> str | None:
+    """Return the state of a trigger's own task as Airflow has it now (Airflow 3)."""
+    from airflow.sdk.execution_time.comms import GetTaskStates
+    from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
+
+    question = GetTaskStates(dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=ti.map_index)
+    answer: Any = await SUPERVISOR_COMMS.asend(question)
+    states = answer.task_states.get(ti.run_id, {})
+    state: str | None = next(iter(states.values()), None)
+    return state
+
+
+def metrics() -> Metrics:
+    """Return Airflow's Stats, those that this process has set up."""
+    try:
+        if in_triggerer():
+            from airflow.observability import stats
+        else:
+            from airflow.sdk.observability import stats  # type: ignore[no-redef]
+    except ImportError:  # Airflow below 3.3
+        from airflow.stats import Stats as stats  # type: ignore[no-redef]
+    return cast("Metrics", stats)
+
+
+def in_triggerer() -> bool:
     """Whether a triggerer of Airflow 3 runs this, not `dag.test()`, a worker or a script."""
     try:
         from airflow.sdk.execution_time import task_runner

@@ -23,6 +23,7 @@ from airflow_provider_modelarts.api.errors import (
     ModelArtsError,
     ModelArtsNameTakenError,
 )
+from airflow_provider_modelarts.api.metrics import REQUESTS, Metrics, NoMetrics
 from airflow_provider_modelarts.api.models import StatusPage, VisualizationJob, VisualizationJobPage
 from airflow_provider_modelarts.api.parameters import (
     ScheduleLike,
@@ -81,6 +82,7 @@ class ModelArtsClient:
     :param config: where ModelArts is and who calls
     :param on_secret: told of each token or temporary key that comes up, before it is used
     :param sleep: how to wait between attempts, in seconds
+    :param metrics: what counts the requests
     """
 
     def __init__(
@@ -89,7 +91,9 @@ class ModelArtsClient:
         *,
         on_secret: OnSecret = lambda secret: None,
         sleep: Callable[[float], None] = time.sleep,
+        metrics: Metrics | None = None,
     ) -> None:
+        self.metrics: Metrics = metrics or NoMetrics()
         self._config = config
         self._sleep = sleep
         self._session = Session(verify=config.verify, proxies=config.proxies)
@@ -183,6 +187,15 @@ class ModelArtsClient:
             if not found.jobs or (found.job_total_count is not None and received >= found.job_total_count):
                 return
             page += 1
+
+    def find_visualization_job(self, job_name: str) -> VisualizationJob | None:
+        """
+        Return the job of exactly this name, None when there is none; the newest, should there be several.
+
+        The API has no such operation: the list is searched.
+        """
+        found = self.iter_visualization_jobs(search_content=job_name, order="desc")
+        return next((job for job in found if job.job_name == job_name), None)
 
     def list_job_statuses(self, *, per_page: int, page: int) -> StatusPage:
         """
@@ -322,16 +335,16 @@ class ModelArtsClient:
         :raises ModelArtsError: the one of the create request, when the jobs cannot be listed
         """
         try:
-            jobs = list(self.iter_visualization_jobs(search_content=body["job_name"]))
+            job = self.find_visualization_job(body["job_name"])
         except ModelArtsError as error:
             log.warning("Whether job %s was created cannot be looked up. %s", body["job_name"], error)
             raise lost from error
-        for job in jobs:
-            same = job.job_name == body["job_name"] and job.train_url in (None, body["train_url"])
-            if same and (job.create_time is None or job.create_time >= earliest):
-                log.info("The answer to creating job %s was lost, but the job is there: %s", job.job_name, job.job_id)
-                return job
-        return None
+        if job is None or job.train_url not in (None, body["train_url"]):
+            return None
+        if job.create_time is not None and job.create_time < earliest:
+            return None
+        log.info("The answer to creating job %s was lost, but the job is there: %s", job.job_name, job.job_id)
+        return job
 
     def _read(self, operation: str, url: str, parse: _Parse[T], query: Mapping[str, str] | None = None) -> T:
         return self._repeated(lambda: self._exchange(operation, url, parse, query=query), lambda error: error.retryable)
@@ -409,11 +422,16 @@ class ModelArtsClient:
                 allow_redirects=False,
             )
         except requests.RequestException as error:
+            self._count(operation, 0)
             raise connection_error(error, method=method, url=url, secrets=config.secrets) from error
+        self._count(operation, response.status_code)
         action = f"modelarts:tensorboard:{operation}" if operation != "projects" else "iam:projects:listProjects"
         names_job = operation not in ("create", "list", "projects")
         answer = answer_of(response, action=action, names_job=names_job, loads=parse.loads)
         return answer, response.request
+
+    def _count(self, operation: str, status_code: int) -> None:
+        self.metrics.incr(REQUESTS, tags={"operation": operation, "status": str(status_code)})
 
 
 def _with_query(url: str, query: Mapping[str, str] | None) -> str:

@@ -65,7 +65,10 @@ FAILED: Final = frozenset(
 )
 """The job is over because something went wrong."""
 
-ON_THE_WAY: Final = frozenset(JobStatus) - READY - ENDED - FAILED
+OVER: Final = ENDED | FAILED
+"""The job does not run, is not billed, and will not run by itself."""
+
+ON_THE_WAY: Final = frozenset(JobStatus) - READY - OVER
 """The job is between two of the others."""
 
 
@@ -75,6 +78,12 @@ def to_status(code: int) -> JobStatus | int:
         return JobStatus(code)
     except ValueError:
         return code
+
+
+def status_name(code: int) -> str:
+    """Return the name of a status without the API's prefix, ``RUNNING``; an undocumented code in digits."""
+    status = to_status(code)
+    return status.name if isinstance(status, JobStatus) else str(code)
 
 
 def status_label(code: int) -> str:
@@ -167,7 +176,7 @@ class VisualizationJob:
     @property
     def status_name(self) -> str:
         """Name of the status without the API's prefix, ``RUNNING``; an undocumented code in digits."""
-        return self.status.name if isinstance(self.status, JobStatus) else str(self.status)
+        return status_name(self.status)
 
     def summary(self) -> dict[str, Any]:
         """Return the job as the small dict that travels in XComs and events: JSON types only, the same keys always."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_modelarts._compat import BaseHook, aget_connection, aget_extra, amask_secret, mask_secret
+from airflow_provider_modelarts._compat import BaseHook, aget_connection, aget_extra, amask_secret, mask_secret, metrics
 from airflow_provider_modelarts.hooks.connection import config_from_connection, field_behaviour, form_widgets
 
 if TYPE_CHECKING:
@@ -53,6 +52,7 @@ class ModelArtsHook(BaseHook):
         self.project_id = project_id
         self.workspace_id = workspace_id
         self._client: ModelArtsClient | None = None
+        self._config: ModelArtsConfig | None = None
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
@@ -74,11 +74,23 @@ class ModelArtsHook(BaseHook):
             from airflow_provider_modelarts.api.client import ModelArtsClient
 
             connection = self.get_connection(self.modelarts_conn_id)
-            config = self._config(connection, connection.extra_dejson)
-            for secret in config.secrets:
+            self._config = self._config_of(connection, connection.extra_dejson)
+            for secret in self._config.secrets:
                 mask_secret(secret)
-            self._client = ModelArtsClient(config, on_secret=mask_secret)
+            self._client = ModelArtsClient(self._config, on_secret=mask_secret, metrics=metrics())
         return self._client
+
+    def spare_conn(self) -> ModelArtsClient:
+        """
+        Return one more client, of the connection as :meth:`get_conn` has read it; who calls it closes it.
+
+        Nothing of Airflow is asked and no lock of the other client is needed, so that it works when a task is killed.
+        """
+        from airflow_provider_modelarts.api.client import ModelArtsClient
+
+        if self._config is None:
+            raise RuntimeError("There is no client yet")
+        return ModelArtsClient(self._config)
 
     async def aget_conn(self) -> Callable[[Callable[[float], None]], ModelArtsClient]:
         """
@@ -90,7 +102,7 @@ class ModelArtsHook(BaseHook):
         :raises ValueError: a field of the connection cannot be
         """
         connection = await aget_connection(self.modelarts_conn_id)
-        config = self._config(connection, await aget_extra(connection))
+        config = self._config_of(connection, await aget_extra(connection))
         for secret in config.secrets:
             await amask_secret(secret)
         loop = asyncio.get_running_loop()
@@ -102,11 +114,11 @@ class ModelArtsHook(BaseHook):
         def make_client(sleep: Callable[[float], None]) -> ModelArtsClient:
             from airflow_provider_modelarts.api.client import ModelArtsClient
 
-            return ModelArtsClient(config, on_secret=mask_from_thread, sleep=sleep)
+            return ModelArtsClient(config, on_secret=mask_from_thread, sleep=sleep, metrics=metrics())
 
         return make_client
 
-    def _config(self, connection: Any, extra: Mapping[str, Any]) -> ModelArtsConfig:
+    def _config_of(self, connection: Any, extra: Mapping[str, Any]) -> ModelArtsConfig:
         try:
             return config_from_connection(
                 connection,
@@ -269,10 +281,10 @@ class ModelArtsHook(BaseHook):
         :raises JobStateUnknownError: the API refuses, or could not be reached for too long
         :raises WaitTimeoutError: the time is up
         """
+        from airflow_provider_modelarts.waiting.blocking import wait_here
         from airflow_provider_modelarts.waiting.fetch import JobFetcher
         from airflow_provider_modelarts.waiting.jobs import JobsWait
         from airflow_provider_modelarts.waiting.verdict import GONE
-        from airflow_provider_modelarts.waiting.wait import WaitTimeoutError, duration
 
         jobs = JobsWait.begin(
             job_id=job_id,
@@ -280,15 +292,10 @@ class ModelArtsHook(BaseHook):
             failure_statuses=failure_statuses,
             poll_failure_tolerance=poll_failure_tolerance,
             log=self.log,
+            metrics=metrics(),
         )
         if poke_interval <= 0:
             raise ValueError(f"poke_interval: {poke_interval!r} is not a number of seconds above 0")
-        fetcher = JobFetcher(self.get_conn())
-        deadline = time.monotonic() + timeout
-        while not jobs.observe(fetcher.fetch(dict.fromkeys(jobs.pending())), time.time()):
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise WaitTimeoutError(f"Timed out after {duration(timeout)} waiting for {jobs.describe()}")
-            time.sleep(min(poke_interval, left))
+        wait_here(jobs, JobFetcher(self.get_conn()), poke_interval=poke_interval, timeout=timeout)
         wait = jobs.first()
         return None if wait.status == GONE else wait.last

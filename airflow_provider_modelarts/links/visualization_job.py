@@ -1,21 +1,21 @@
-"""The button on a task that opens its visualization job."""
+"""The button on a task that opens its visualization job, named after the job's type where that is known."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
-from airflow_provider_modelarts._compat import BaseOperatorLink, airflow_version
+from airflow_provider_modelarts._compat import BaseOperatorLink, airflow_version, get_xcom
 
-XCOM_KEY = "modelarts_visualization_job_link"
+XCOM_KEY: Final = "modelarts_visualization_job_link"
 
 
 class ModelArtsVisualizationJobLink(BaseOperatorLink):
     """
-    Opens the page of a visualization job; there for as long as the task waits, too, once the job has a page.
+    Opens the page of a visualization job: there as soon as the job has a page, and whatever becomes of the task.
 
-    Airflow 3 asks for it at the end of each of the task's phases and keeps the answer in an XCom; Airflow 2.11 asks for
-    it in the web server, where the XCom that the task pushed is read.
+    The address is an XCom that worker and trigger push. Airflow 3 also asks for it at the end of each phase on a
+    worker, and would keep an empty answer in its place; Airflow 2.11 asks for it in the web server.
     """
 
     name = "ModelArts visualization job"
@@ -27,11 +27,26 @@ class ModelArtsVisualizationJobLink(BaseOperatorLink):
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
         """Return the page's URL, empty while there is none."""
-        if airflow_version() >= (3, 0):
-            return getattr(operator, "link", None) or ""
-        from airflow.models.xcom import XCom
+        known = getattr(operator, "link", None) if airflow_version() >= (3, 0) else None
+        return known or get_xcom(ti_key, XCOM_KEY) or ""
 
-        return XCom.get_value(ti_key=ti_key, key=XCOM_KEY) or ""
+
+class TensorBoardLink(ModelArtsVisualizationJobLink):
+    """Opens a visualization job that is known to be a TensorBoard."""
+
+    name = "TensorBoard"
+
+
+class MindInsightLink(ModelArtsVisualizationJobLink):
+    """Opens a visualization job that is known to be a MindInsight."""
+
+    name = "MindInsight"
+
+
+LINKS_BY_JOB_TYPE: Final[dict[str, ModelArtsVisualizationJobLink]] = {
+    "tensorboard": TensorBoardLink(),
+    "mindinsight": MindInsightLink(),
+}
 
 
 def link_to(service_url: str | None) -> str:

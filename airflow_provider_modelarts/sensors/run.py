@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_modelarts._compat import (
@@ -13,13 +12,10 @@ from airflow_provider_modelarts._compat import (
     AirflowSkipException,
     AirflowTaskTimeout,
     PokeReturnValue,
-    airflow_version,
     first_reschedule_date,
+    metrics,
 )
-from airflow_provider_modelarts.deferral import DEFER_TIMEOUT_MARGIN, FIRST_POLL_AFTER_DEFERRAL
-from airflow_provider_modelarts.links.visualization_job import XCOM_KEY, link_to
 from airflow_provider_modelarts.waiting import event as events
-from airflow_provider_modelarts.waiting.event import WaitEvent
 from airflow_provider_modelarts.waiting.fetch import JobFetcher
 from airflow_provider_modelarts.waiting.jobs import JobsWait
 from airflow_provider_modelarts.waiting.wait import (
@@ -28,8 +24,8 @@ from airflow_provider_modelarts.waiting.wait import (
     WaitError,
     WaitTimeoutError,
     duration,
-    transition,
 )
+from airflow_provider_modelarts.worker import give_to_triggerer, show, take_back, tell_consumers
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -60,6 +56,7 @@ class SensorRun:
             log=sensor.log,
             # The first run polls strictly: had it not seen the jobs, there would be no later one.
             seen=first_run is not None,
+            metrics=metrics(),
         )
         self._fetcher = JobFetcher(sensor.hook.get_conn())
 
@@ -76,7 +73,9 @@ class SensorRun:
             except WaitError as error:
                 _fail(sensor, error)
             if not (sensor.reschedule and self._jobs.failing) or time.time() > self._started_at + sensor.timeout:
-                return PokeReturnValue(arrived, _xcom(sensor, self._jobs.summaries()) if arrived else None)
+                return PokeReturnValue(
+                    arrived, _xcom(sensor, self._context, self._jobs.summaries()) if arrived else None
+                )
             time.sleep(sensor.poke_interval)
 
     def look_and_defer(self) -> Any:
@@ -86,7 +85,7 @@ class SensorRun:
             sensor.log.info("skip_worker: polling once on a worker; this task cannot start in the triggerer here")
         try:
             if self._look():
-                return _xcom(sensor, self._jobs.summaries())
+                return self._xcom()
         except JobStateUnknownError as error:
             if not sensor.silent_fail:
                 _fail(sensor, error)
@@ -104,21 +103,13 @@ class SensorRun:
         try:
             return self._jobs.observe(self._fetcher.fetch(dict.fromkeys(self._jobs.pending())), time.time())
         finally:
-            _set_link(self._sensor, self._context, link_to(self._jobs.service_url))
+            show(self._sensor, self._context, self._jobs.service_url)
+
+    def _xcom(self) -> Any:
+        return _xcom(self._sensor, self._context, self._jobs.summaries())
 
     def _defer(self) -> NoReturn:
-        from airflow_provider_modelarts.triggers.visualization_job import ModelArtsVisualizationJobTrigger
-
-        now = time.time()
-        deadline = max(now, self._started_at + self._sensor.time_to_wait())
-        trigger = ModelArtsVisualizationJobTrigger(
-            **self._sensor.trigger_arguments(),
-            deadline=deadline,
-            first_poll_at=now + FIRST_POLL_AFTER_DEFERRAL,
-            histories=self._jobs.histories(),
-        )
-        timeout = timedelta(seconds=deadline - now + FIRST_POLL_AFTER_DEFERRAL + DEFER_TIMEOUT_MARGIN)
-        self._sensor.defer(trigger=trigger, method_name="execute_complete", timeout=timeout)
+        give_to_triggerer(self._sensor, self._jobs, self._sensor.trigger_arguments(), started_at=self._started_at)
 
 
 def complete(sensor: ModelArtsVisualizationJobSensor, context: Context, event: Any) -> Any:
@@ -127,15 +118,13 @@ def complete(sensor: ModelArtsVisualizationJobSensor, context: Context, event: A
 
     :raises ValueError: the event is missing or not understood, or a rendered parameter cannot be
     """
-    result = WaitEvent.from_dict(event)
+    result = take_back(sensor, context, event)
     if result.outcome == events.INVALID:
         # The triggerer renders less than a worker does; what is wrong here, too, is refused here.
         sensor.log.info("The triggerer gives the task to a worker: %s", result.message)
         return sensor.execute(context)
-    _replay(sensor, result)
-    _set_link(sensor, context, result.link)
     if result.outcome == events.ARRIVED:
-        return _xcom(sensor, result.jobs)
+        return _xcom(sensor, context, result.jobs)
     errors = {events.CANNOT_ARRIVE: JobCannotArriveError, events.TIMEOUT: WaitTimeoutError}
     return _fail(sensor, errors.get(result.outcome, JobStateUnknownError)(result.message))
 
@@ -162,22 +151,7 @@ def _fail(sensor: ModelArtsVisualizationJobSensor, error: WaitError) -> NoReturn
     raise failure from error
 
 
-def _replay(sensor: ModelArtsVisualizationJobSensor, result: WaitEvent) -> None:
-    """Write into the task's log what the triggerer saw."""
-    for job_id, history in result.histories.items():
-        before = None
-        for entry in history:
-            moment = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(entry[0]))
-            sensor.log.info("%s: visualization job %s %s", moment, job_id, transition(before, entry))
-            before = entry
-
-
-def _set_link(sensor: ModelArtsVisualizationJobSensor, context: Context, url: str) -> None:
-    """Keep the job's page for the task's button, and push it where Airflow does not do so itself (2.11)."""
-    if url and url != sensor.link and airflow_version() < (3, 0):
-        context["ti"].xcom_push(key=XCOM_KEY, value=url)
-    sensor.link = url or sensor.link
-
-
-def _xcom(sensor: ModelArtsVisualizationJobSensor, jobs: Mapping[str, Mapping[str, Any]]) -> Any:
-    return next(iter(jobs.values())) if sensor.job_ids is None else dict(jobs)
+def _xcom(sensor: ModelArtsVisualizationJobSensor, context: Context, jobs: Mapping[str, Mapping[str, Any]]) -> Any:
+    xcom = next(iter(jobs.values())) if sensor.job_ids is None else dict(jobs)
+    tell_consumers(sensor, context, xcom)
+    return xcom

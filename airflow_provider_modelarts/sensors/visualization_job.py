@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import timedelta
 from functools import cached_property
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_modelarts._compat import BaseSensorOperator, airflow_version, conf
 from airflow_provider_modelarts.api.parameters import checked_job_id, checked_job_ids
+from airflow_provider_modelarts.arguments import can_be_template, is_literal, plain, seconds, time_to_wait
 from airflow_provider_modelarts.deferral import DEFER_TIMEOUT_MARGIN
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.links.visualization_job import ModelArtsVisualizationJobLink
@@ -99,7 +100,7 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
         self.modelarts_conn_id = modelarts_conn_id
         self.region = region
         self.project_id = project_id
-        self.poll_failure_tolerance = _seconds("poll_failure_tolerance", poll_failure_tolerance)
+        self.poll_failure_tolerance = seconds("poll_failure_tolerance", poll_failure_tolerance)
         self.deferrable = deferrable or skip_worker
         self.skip_worker = skip_worker
         self.link: str | None = None
@@ -148,18 +149,18 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
             raise ValueError("job_id: give either job_id or job_ids")
         if self.wait_for not in WAIT_FOR:
             raise ValueError(f"wait_for: {self.wait_for!r} is not one of {', '.join(WAIT_FOR)}")
-        if self.job_id is not None and _is_literal(self.job_id):
+        if self.job_id is not None and is_literal(self.job_id):
             checked_job_id(self.job_id)
         if isinstance(self.job_ids, (list, tuple)) and self.job_ids:
-            for job_id in filter(_is_literal, self.job_ids):
+            for job_id in filter(is_literal, self.job_ids):
                 checked_job_id(job_id)
-        elif self.job_ids is not None and _is_literal(self.job_ids):
+        elif self.job_ids is not None and is_literal(self.job_ids):
             checked_job_ids(self.job_ids)
-        if _is_literal(self.target_status):
+        if is_literal(self.target_status):
             checked_statuses(self.target_status, "target_status")
-        if self.failure_statuses is not None and _is_literal(self.failure_statuses):
+        if self.failure_statuses is not None and is_literal(self.failure_statuses):
             checked_statuses(self.failure_statuses, "failure_statuses", may_be_empty=True)
-        if _is_literal(self.target_status) and _is_literal(self.failure_statuses):
+        if is_literal(self.target_status) and is_literal(self.failure_statuses):
             Target.of(self.target_status, self.failure_statuses)
 
     def _can_start_in_triggerer(self) -> bool:
@@ -168,7 +169,7 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
             return False
         kind = type(self)
         return (
-            all(_can_be_template(getattr(self, name)) for name in self.template_fields)
+            all(can_be_template(getattr(self, name)) for name in self.template_fields)
             and not (self._pre_execute_hook or self._post_execute_hook or self.multiple_outputs)
             and kind.execute is ModelArtsVisualizationJobSensor.execute
             and kind.poke is ModelArtsVisualizationJobSensor.poke
@@ -188,45 +189,8 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
     def trigger_arguments(self) -> dict[str, Any]:
         """Return what the sensor and its trigger have in common, in JSON types."""
         names = (*self.template_fields, "wait_for", "poke_interval", "poll_failure_tolerance", "silent_fail")
-        return {name: _plain(getattr(self, name)) for name in names}
+        return {name: plain(getattr(self, name)) for name in names}
 
     def time_to_wait(self) -> float:
         """Return the seconds that the task may wait; Airflow applies no ``execution_timeout`` to a deferred task."""
-        limit = self.execution_timeout
-        return min(self.timeout, limit.total_seconds()) if limit else self.timeout
-
-
-def _seconds(field: str, value: Any) -> float:
-    seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds >= 0:
-        raise ValueError(f"{field}: {value!r} is not a number of seconds, or a timedelta, >= 0")
-    return float(seconds)
-
-
-def _is_literal(value: Any) -> bool:
-    """Return whether a parameter is known when the DAG is parsed: neither a template nor the output of a task."""
-    if isinstance(value, str):
-        return not any(mark in value for mark in ("{{", "{%", "{#"))
-    if hasattr(value, "resolve"):
-        return False
-    return all(map(_is_literal, value)) if isinstance(value, Iterable) else True
-
-
-def _can_be_template(value: Any) -> bool:
-    """Return whether a parameter means the same as a template: of tasks' outputs, a plain one of an unmapped task."""
-    if isinstance(value, str):
-        return True
-    if hasattr(value, "resolve"):
-        from airflow.sdk.definitions.xcom_arg import PlainXComArg
-
-        return isinstance(value, PlainXComArg) and not value.operator.is_mapped
-    return all(map(_can_be_template, value)) if isinstance(value, Iterable) else True
-
-
-def _plain(value: Any) -> Any:
-    """Return a parameter in JSON types; the output of a task as the template that stands for it."""
-    if hasattr(value, "resolve"):
-        return str(value)
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        return int(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    return [_plain(item) for item in value]
+        return time_to_wait(self.timeout, self.execution_timeout)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
+from airflow_provider_modelarts._compat import FINAL_TASK_STATES, aget_task_state, apush_xcom, metrics
+from airflow_provider_modelarts.api.errors import ModelArtsConnectionError
 from airflow_provider_modelarts.deferral import DEFER_TIMEOUT_MARGIN
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.links.visualization_job import XCOM_KEY, link_to
+from airflow_provider_modelarts.stopping import stop_job
 from airflow_provider_modelarts.waiting import event as events
 from airflow_provider_modelarts.waiting.event import WaitEvent
 from airflow_provider_modelarts.waiting.jobs import JobsWait
@@ -38,6 +46,9 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
     :param first_poll_at: seconds since the epoch before which the jobs are left alone
     :param histories: what is known of the jobs already, as in :class:`.WaitEvent`
     :param may_end_task: whether an arrived job may end the task from here, without a worker
+    :param stop_on_kill: whether ``job_id`` is to be stopped when a user fails the task or its run (Airflow 3.3); for
+        the task that made it
+    :param link: page of the job that the task's button leads to already
     """
 
     def __init__(
@@ -59,6 +70,8 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
         first_poll_at: float = 0.0,
         histories: Mapping[str, list[tuple[float, int]]] | None = None,
         may_end_task: bool = False,
+        stop_on_kill: bool = False,
+        link: str = "",
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.job_id = job_id
@@ -77,7 +90,8 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
         self.first_poll_at = first_poll_at
         self.histories = histories or {}
         self.may_end_task = may_end_task
-        self._link = ""
+        self.stop_on_kill = stop_on_kill
+        self.link = link
         self._not_rendered: Exception | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -99,6 +113,8 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
             "first_poll_at",
             "histories",
             "may_end_task",
+            "stop_on_kill",
+            "link",
         )
         kind = type(self)
         return f"{kind.__module__}.{kind.__qualname__}", {name: getattr(self, name) for name in names}
@@ -130,7 +146,7 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
             if getattr(self.task, "do_xcom_push", True):
                 summaries = jobs.summaries()
                 value = summaries if self.job_ids is not None else next(iter(summaries.values()))
-                await self._push_xcom("return_value", value)
+                await apush_xcom(self.task_instance, "return_value", value)
             yield TaskSuccessEvent()
             return
         yield _trigger_event(WaitEvent(outcome, message, jobs.summaries(), link_to(jobs.service_url), jobs.histories()))
@@ -145,6 +161,7 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
             poll_failure_tolerance=self.poll_failure_tolerance,
             log=self.log,
             histories=self.histories,
+            metrics=metrics(),
         )
 
     async def _wait(self, jobs: JobsWait) -> tuple[str, str]:
@@ -191,27 +208,55 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
     async def _connect(self) -> Callable[[Pause], ModelArtsClient]:
         return await ModelArtsHook(self.modelarts_conn_id, region=self.region, project_id=self.project_id).aget_conn()
 
-    async def _push_link(self, jobs: JobsWait) -> None:
-        """Give a task that has seen no worker its button, as soon as the job has a page."""
-        link = link_to(jobs.service_url)
-        if self.may_end_task and link not in ("", self._link):
-            self._link = link
-            try:
-                await self._push_xcom(XCOM_KEY, link)
-            except Exception:
-                self.log.warning("The link to the job could not be stored", exc_info=True)
+    async def on_kill(self) -> None:
+        """
+        Stop the job of a task that a user has ended. (Airflow 3.3 calls this; it cancels it after 30 s.)
 
-    async def _push_xcom(self, key: str, value: Any) -> None:
-        """Push an XCom as a worker would. (``TaskSuccessEvent`` would encode it twice.)"""
-        from airflow.sdk.execution_time.comms import SetXCom
-        from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
+        A task that was cleared is about to run again, and takes the job over.
+        """
+        if not self.stop_on_kill or await self._runs_again():
+            return
+        make_client = await self._connect()
+        given_up = threading.Event()
 
+        def pause(seconds: float) -> None:
+            if given_up.wait(seconds):
+                raise ModelArtsConnectionError("Given up, as the time for a kill is over")
+
+        def stop() -> None:
+            with closing(make_client(pause)) as client:
+                stop_job(client, str(self.job_id), self.log)
+
+        try:
+            await asyncio.get_running_loop().run_in_executor(_kill_threads(), stop)
+        finally:
+            given_up.set()
+
+    async def _runs_again(self) -> bool:
         ti: Any = self.task_instance
-        await SUPERVISOR_COMMS.asend(
-            SetXCom(
-                key=key, value=value, dag_id=ti.dag_id, run_id=ti.run_id, task_id=ti.task_id, map_index=ti.map_index
-            )
-        )
+        try:
+            state = await aget_task_state(ti)
+        except Exception:
+            self.log.warning("Whether the task runs again is not known; its job is stopped", exc_info=True)
+            return False
+        return state not in FINAL_TASK_STATES
+
+    async def _push_link(self, jobs: JobsWait) -> None:
+        """Give the task its button, as soon as the job has a page; nobody else may be there to do it."""
+        link = link_to(jobs.service_url)
+        if link in ("", self.link):
+            return
+        self.link = link
+        try:
+            await apush_xcom(self.task_instance, XCOM_KEY, link)
+        except Exception:
+            self.log.warning("The link to the job could not be stored", exc_info=True)
+
+
+@cache
+def _kill_threads() -> ThreadPoolExecutor:
+    """Return the threads on which jobs of killed tasks are stopped; a whole DAG run may be killed at once."""
+    return ThreadPoolExecutor(8, thread_name_prefix="modelarts-kill")
 
 
 def _trigger_event(event: WaitEvent) -> TriggerEvent:

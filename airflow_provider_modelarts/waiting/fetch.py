@@ -17,6 +17,7 @@ from airflow_provider_modelarts.api.errors import (
     ModelArtsThrottledError,
 )
 from airflow_provider_modelarts.api.models import StatusPage, VisualizationJob
+from airflow_provider_modelarts.waiting.pages import StatusPages
 
 if TYPE_CHECKING:
     from airflow_provider_modelarts.api.client import ModelArtsClient
@@ -25,9 +26,6 @@ log = logging.getLogger(__name__)
 
 Observation: TypeAlias = VisualizationJob | ModelArtsError
 """What one look at a job gives: the job, or why it could not be seen."""
-
-PAGE_SIZES: Final = (1000, 100)
-"""Jobs a page: what the API takes today, and what old deployments take."""
 
 PARALLEL_REQUESTS: Final = 8
 MAX_BREAK: Final = 300.0
@@ -53,7 +51,7 @@ class JobFetcher:
     def __init__(self, client: ModelArtsClient, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
         self._clock = clock
-        self._page_size = PAGE_SIZES[0]
+        self._pages = StatusPages(client)
         self._list_at = 0.0
         self._misses: Counter[str] = Counter()
         self._resume_at = 0.0
@@ -109,29 +107,18 @@ class JobFetcher:
             missing -= found
             wanted -= found
             received += page.row_count
-            pages_left = self._pages_left(page, received)
+            pages_left = self._pages.pages_left(page, received)
             oldest = min(map(int, page.statuses), default=0) if pages_left else 0
             overlooked |= {job_id for job_id in wanted if int(job_id) >= oldest}
             wanted -= overlooked
             page_number += 1
         return overlooked
 
-    def _pages_left(self, page: StatusPage, received: int) -> int:
-        """Return how many pages there are behind this one, as far as the server lets it be known."""
-        if page.job_total_count is None:
-            return 1 if page.row_count >= self._page_size else 0
-        left = max(0, page.job_total_count - received)
-        return -(-left // max(1, min(self._page_size, page.row_count)))
-
     def _page(self, number: int) -> StatusPage | None:
         """Return a page of the list, None where it is refused."""
         try:
-            return self._client.list_job_statuses(per_page=self._page_size, page=number)
+            return self._pages.page(number)
         except (ModelArtsPermissionError, ModelArtsBadRequestError) as error:
-            if isinstance(error, ModelArtsBadRequestError) and self._page_size != PAGE_SIZES[-1]:
-                self._page_size = PAGE_SIZES[-1]
-                log.info("This deployment refuses pages of %d jobs; taking %d", PAGE_SIZES[0], self._page_size)
-                return self._page(number)
             log.warning("Jobs are looked at one by one for now, since they cannot be listed. %s", error)
             self._list_at = self._clock() + LIST_AGAIN_AFTER
             return None

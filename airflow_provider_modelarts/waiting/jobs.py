@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_modelarts.api.metrics import Metrics, NoMetrics
 from airflow_provider_modelarts.api.parameters import checked_job_id, checked_job_ids
 from airflow_provider_modelarts.waiting.verdict import WAIT_FOR, Target, Verdict
 from airflow_provider_modelarts.waiting.wait import JobCannotArriveError, JobStateUnknownError, Log, Wait
@@ -44,6 +45,7 @@ class JobsWait:
         log: Log,
         seen: bool = False,
         histories: Mapping[str, Sequence[Sequence[float]]] | None = None,
+        metrics: Metrics | None = None,
     ) -> JobsWait:
         """
         Begin to wait, with parameters as a sensor takes them, rendered; ``job_ids`` wins over ``job_id``.
@@ -52,6 +54,7 @@ class JobsWait:
         :param log: where transitions go
         :param seen: whether the jobs have been seen before, by an earlier process of the same wait
         :param histories: when each job came into which status, as an earlier process has seen it
+        :param metrics: what is told how long each job was in each status
         :raises ValueError: a parameter cannot be
         """
         checked = [checked_job_id(job_id)] if job_ids is None else checked_job_ids(job_ids)
@@ -59,7 +62,7 @@ class JobsWait:
         waits = []
         for checked_id in checked:
             history = [(float(moment), int(status)) for moment, status in (histories or {}).get(checked_id, ())]
-            waits.append(Wait(checked_id, target, poll_failure_tolerance, log, seen, history))
+            waits.append(Wait(checked_id, target, poll_failure_tolerance, log, seen, history, metrics or NoMetrics()))
         return cls(waits, wait_for)
 
     @property

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from weakref import WeakKeyDictionary
 
 from airflow_provider_modelarts.api.errors import ModelArtsConnectionError
+from airflow_provider_modelarts.api.metrics import POLL_FAILURES, POLLS, WAITS, Metrics
 from airflow_provider_modelarts.waiting.fetch import JobFetcher, Observation
 
 if TYPE_CHECKING:
@@ -44,6 +45,9 @@ _TOGETHER: Final = 0.05
 
 _GATHERING: Final = 0.5
 """Seconds until the first look of a poller, so that a burst of waits is served by it."""
+
+_waiting: set[Subscription] = set()
+"""All waits in progress in this process."""
 
 _pollers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Hashable, Poller]] = WeakKeyDictionary()
 
@@ -73,9 +77,11 @@ async def subscribe(
     first_poll_at = asyncio.get_running_loop().time() + first_poll_after
     subscription = Subscription(poller, poke_interval, list(job_ids), first_poll_at)
     poller.join(subscription)
+    _waiting.add(subscription)
     try:
         yield subscription
     finally:
+        _waiting.discard(subscription)
         poller.leave(subscription)
         if poller.idle and pollers.get(key) is poller:
             del pollers[key]
@@ -266,7 +272,9 @@ class Poller:
                 due = await self._groups_that_are_due()
                 known = _merged(due)
                 if known:
-                    await self._tell(due, await self._loop.run_in_executor(threads, fetcher.fetch, known))
+                    seen = await self._loop.run_in_executor(threads, fetcher.fetch, known)
+                    _count(client.metrics, seen)
+                    await self._tell(due, seen)
         except Exception as problem:
             # Whatever it is, nobody must wait for ever, nor join from now on.
             self._broken = True
@@ -276,6 +284,7 @@ class Poller:
             if fetcher is not None:
                 fetcher.close()
             if client is not None:
+                client.metrics.gauge(WAITS, len(_waiting))
                 threads.submit(client.close)
             threads.shutdown(wait=False)
 
@@ -335,6 +344,13 @@ class Poller:
     def _next_due(self, interval: float) -> float:
         passed = self._loop.time() + _TOGETHER - self._start
         return self._start + (passed // interval + 1) * interval
+
+
+def _count(metrics: Metrics, seen: Mapping[str, Observation]) -> None:
+    metrics.gauge(WAITS, len(_waiting))
+    metrics.incr(POLLS)
+    if failures := sum(isinstance(observation, Exception) for observation in seen.values()):
+        metrics.incr(POLL_FAILURES, failures)
 
 
 def _merged(groups: list[Group]) -> dict[str, int | None]:

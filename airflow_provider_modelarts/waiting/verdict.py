@@ -8,7 +8,7 @@ from enum import Enum
 from functools import cache
 from typing import Any, Final
 
-from airflow_provider_modelarts.api.models import ENDED, FAILED, JobStatus, status_label
+from airflow_provider_modelarts.api.models import OVER, JobStatus, status_label
 from airflow_provider_modelarts.api.parameters import checked_status, text_items
 
 GONE: Final = -1
@@ -57,7 +57,7 @@ class Target:
         elif GONE in statuses:
             failures = frozenset({JobStatus.DELETE_FAILED}) - statuses
         else:
-            failures = (ENDED | FAILED) - statuses
+            failures = OVER - statuses
         return _target(statuses, frozenset(failures))
 
     def observe(self, status: int) -> Verdict:

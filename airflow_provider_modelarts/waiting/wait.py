@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from airflow_provider_modelarts.api.errors import ModelArtsError, ModelArtsNotFoundError
-from airflow_provider_modelarts.api.models import JobStatus, VisualizationJob
+from airflow_provider_modelarts.api.metrics import TIME_IN_STATUS, Metrics, NoMetrics
+from airflow_provider_modelarts.api.models import JobStatus, VisualizationJob, status_name
 from airflow_provider_modelarts.waiting.verdict import GONE, Target, Verdict, label
 
 HEARTBEAT_SECONDS: Final = 600.0
 """How often a wait that sees no change says that it is still there."""
 
+_NO_METRICS: Final = NoMetrics()
 _KNOWN: Final = frozenset(JobStatus) | {GONE}
 
 
@@ -53,6 +55,7 @@ class Wait:
     :param log: where transitions go
     :param seen: whether the job has been seen before, by an earlier process of the same wait
     :param history: when the job came into which status, as far as it is known; grows
+    :param metrics: what is told how long the job was in each status
     """
 
     job_id: str
@@ -61,6 +64,7 @@ class Wait:
     log: Log
     seen: bool = False
     history: list[tuple[float, int]] = field(default_factory=list)
+    metrics: Metrics = _NO_METRICS
     last: VisualizationJob | None = None
     verdict: Verdict = Verdict.WAITING
     _last_log: float = 0.0
@@ -100,8 +104,7 @@ class Wait:
 
     def summary(self) -> dict[str, Any]:
         """Return the job as it was last seen, as the dict that travels in XComs; a job that is gone has no status."""
-        last = self.last or VisualizationJob(self.job_id, JobStatus.UNKNOWN)
-        return {**last.summary(), "status": None, "status_name": "GONE"} if self.status == GONE else last.summary()
+        return summary_of(self.last or VisualizationJob(self.job_id, JobStatus.UNKNOWN), gone=self.status == GONE)
 
     def observe(self, seen: VisualizationJob | ModelArtsError, now: float) -> Verdict:
         """
@@ -148,6 +151,8 @@ class Wait:
             self.heartbeat(now)
         else:
             before = self.history[-1] if self.history else None
+            if before is not None:
+                self.metrics.timing(TIME_IN_STATUS, (now - before[0]) * 1000, tags={"status": status_name(before[1])})
             self.history.append((now, status))
             self._last_log = now
             self._log_news(transition(before, (now, status)), status)
@@ -177,6 +182,11 @@ class Wait:
         goal = f"; waiting for {self.target}" if self.verdict is Verdict.WAITING else ""
         level = logging.INFO if status in _KNOWN else logging.WARNING
         self.log.log(level, "Visualization job %s %s%s", self.name, news, goal)
+
+
+def summary_of(job: VisualizationJob, *, gone: bool) -> dict[str, Any]:
+    """Return a job as the dict that travels in XComs; one that is gone has no status."""
+    return {**job.summary(), "status": None, "status_name": "GONE"} if gone else job.summary()
 
 
 def transition(before: tuple[float, int] | None, after: tuple[float, int]) -> str:

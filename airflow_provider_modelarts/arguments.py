@@ -1,0 +1,53 @@
+"""Arguments of sensors and operators: literal or template, lengths of time, and what of them a trigger can take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+
+def seconds(field: str, value: Any) -> float:
+    """
+    Return a length of time in seconds.
+
+    :raises ValueError: it is neither a number nor a timedelta, or negative
+    """
+    number = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(number, bool) or not isinstance(number, (int, float)) or not number >= 0:
+        raise ValueError(f"{field}: {value!r} is not a number of seconds, or a timedelta, >= 0")
+    return float(number)
+
+
+def is_literal(value: Any) -> bool:
+    """Return whether a parameter is known when the DAG is parsed: neither a template nor the output of a task."""
+    if isinstance(value, str):
+        return not any(mark in value for mark in ("{{", "{%", "{#"))
+    if hasattr(value, "resolve"):
+        return False
+    return all(map(is_literal, value)) if isinstance(value, Iterable) else True
+
+
+def can_be_template(value: Any) -> bool:
+    """Return whether a parameter means the same as a template: of tasks' outputs, a plain one of an unmapped task."""
+    if isinstance(value, str):
+        return True
+    if hasattr(value, "resolve"):
+        from airflow.sdk.definitions.xcom_arg import PlainXComArg
+
+        return isinstance(value, PlainXComArg) and not value.operator.is_mapped
+    return all(map(can_be_template, value)) if isinstance(value, Iterable) else True
+
+
+def plain(value: Any) -> Any:
+    """Return a parameter in JSON types; the output of a task as the template that stands for it."""
+    if hasattr(value, "resolve"):
+        return str(value)
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        return int(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    return [plain(item) for item in value]
+
+
+def time_to_wait(timeout: float, execution_timeout: timedelta | None) -> float:
+    """Return the seconds that a task may wait; Airflow applies no ``execution_timeout`` to a deferred task."""
+    return min(timeout, execution_timeout.total_seconds()) if execution_timeout else timeout

@@ -1,0 +1,1 @@
+"""Assets: visualization jobs as what DAGs are scheduled on."""

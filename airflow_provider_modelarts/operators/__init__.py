@@ -1,0 +1,1 @@
+"""Operators: the life cycle of a visualization job."""

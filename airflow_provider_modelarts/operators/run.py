@@ -1,0 +1,222 @@
+"""What operators do with a job on a worker. Imported there, not when a DAG file is parsed, which has to be cheap."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_provider_modelarts._compat import AirflowFailException, metrics
+from airflow_provider_modelarts.api.errors import ModelArtsConflictError, ModelArtsError, ModelArtsNotFoundError
+from airflow_provider_modelarts.api.models import OVER, JobStatus, VisualizationJob, status_label
+from airflow_provider_modelarts.waiting import event as events
+from airflow_provider_modelarts.waiting.blocking import wait_here
+from airflow_provider_modelarts.waiting.fetch import JobFetcher
+from airflow_provider_modelarts.waiting.jobs import JobsWait
+from airflow_provider_modelarts.waiting.wait import (
+    JobCannotArriveError,
+    JobStateUnknownError,
+    WaitTimeoutError,
+    summary_of,
+)
+from airflow_provider_modelarts.worker import give_to_triggerer, show, take_back, tell_consumers
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_modelarts.api.client import ModelArtsClient
+    from airflow_provider_modelarts.operators.visualization_job import (
+        VisualizationJobOperator,
+        WaitingVisualizationJobOperator,
+    )
+
+OVER_OR_GONE: Final = (*sorted(OVER), "GONE")
+
+RESTART_TIMEOUT: Final = 120.0
+"""Seconds within which a job must have left its old status after a restart was accepted."""
+
+_RESTART_POLL: Final = 2.0
+
+
+class JobRun:
+    """
+    One run of an operator on a worker.
+
+    :param operator: its parameters are rendered
+    """
+
+    def __init__(self, operator: VisualizationJobOperator, context: Context) -> None:
+        self._task = operator
+        self._context = context
+
+    @cached_property
+    def client(self) -> ModelArtsClient:
+        """The client of the operator's hook."""
+        return self._task.hook.get_conn()
+
+    def look(self, job_id: str) -> VisualizationJob | None:
+        """Return a job, None when there is none, and let the task's button lead to it."""
+        try:
+            job = self.client.get_visualization_job(job_id)
+        except ModelArtsNotFoundError:
+            return None
+        show(self._task, self._context, job.service_url)
+        return job
+
+    def see(self, job_id: str) -> VisualizationJob:
+        """
+        Return a job that has to be there.
+
+        :raises AirflowFailException: it is not, and will not be for another try
+        """
+        job = self.look(job_id)
+        if job is None:
+            raise AirflowFailException(f"There is no visualization job {job_id}. {ModelArtsNotFoundError.hint}")
+        return job
+
+    def change(
+        self, call: Callable[[str], None], job_id: str, carried_out: Callable[[VisualizationJob | None], bool]
+    ) -> None:
+        """
+        Change a job. Where the answer gets lost or is a refusal, what the job is then decides.
+
+        :param call: the operation
+        :param carried_out: whether a job, None when it is gone, is what the operation makes of it
+        :raises AirflowFailException: there is no such job, and that is not what the operation makes of it
+        :raises ModelArtsError: it failed, and the job is not what it makes of it
+        """
+        try:
+            call(job_id)
+        except ModelArtsError as error:
+            refused = isinstance(error, (ModelArtsConflictError, ModelArtsNotFoundError))
+            if not (refused or error.may_have_happened) or not carried_out(self.look(job_id)):
+                if isinstance(error, ModelArtsNotFoundError):
+                    raise AirflowFailException(str(error)) from error
+                raise
+            self._task.log.info("Visualization job %s is as it should be all the same. %s", job_id, error)
+
+    def finish(self, job: VisualizationJob | dict[str, Any]) -> dict[str, Any]:
+        """Return the XCom of the task, after telling those who are scheduled on its outlets."""
+        xcom = job.summary() if isinstance(job, VisualizationJob) else job
+        tell_consumers(self._task, self._context, xcom)
+        return xcom
+
+
+class WaitingJobRun(JobRun):
+    """
+    One run, on a worker, of an operator that waits.
+
+    :param operator: its parameters are rendered
+    """
+
+    def __init__(self, operator: WaitingVisualizationJobOperator, context: Context) -> None:
+        super().__init__(operator, context)
+        self._operator = operator
+
+    def stop(self, job_id: str) -> None:
+        """Stop a job, unless it is coming to its end by itself just now."""
+        self.change(
+            self.client.stop_visualization_job,
+            job_id,
+            lambda now: now is None or now.status in OVER or now.status == JobStatus.KILLING,
+        )
+
+    def restart(self, job: VisualizationJob) -> VisualizationJob:
+        """
+        Restart a job that is over, and return it once it has left its old status, which it shows for a moment.
+
+        :raises ModelArtsConflictError: its status does not allow it
+        :raises JobStateUnknownError: it has not left that status in time
+        """
+        self._operator.log.info("Restarting visualization job %s, which is %s", job.job_id, status_label(job.status))
+        self.change(self.client.restart_visualization_job, job.job_id, _is_on_its_way)
+        deadline = time.monotonic() + RESTART_TIMEOUT
+        while (now := self.see(job.job_id)).status == job.status:
+            if time.monotonic() > deadline:
+                raise JobStateUnknownError(
+                    f"The restart of visualization job {job.job_id} was accepted, but it is still "
+                    f"{status_label(job.status)} after {RESTART_TIMEOUT:.0f} s"
+                )
+            time.sleep(_RESTART_POLL)
+        return now
+
+    def remove(self, job_id: str) -> None:
+        """Delete a job that is over, and return when it is gone."""
+        self.change(self.client.delete_visualization_job, job_id, lambda now: now is None)
+        self._wait_here(self._begin(job_id, "GONE"))
+
+    def settle(self, job: VisualizationJob) -> VisualizationJob | None:
+        """Return a job once it is not being stopped or deleted any more; None when it is gone then."""
+        if job.status != JobStatus.KILLING:
+            return job
+        self._wait_here(self._begin(job.job_id, OVER_OR_GONE))
+        return self.look(job.job_id)
+
+    def wait(self, job_id: str, target_status: Any, seen: VisualizationJob | None = None) -> dict[str, Any]:
+        """
+        Wait for a job, in the triggerer when the operator is deferrable, and return its XCom.
+
+        :param seen: the job, where it has just been seen
+        :raises WaitError: the wait ended without its target
+        """
+        jobs = self._begin(job_id, target_status)
+        if not self._operator.deferrable:
+            self._wait_here(jobs)
+        elif not jobs.observe({job_id: seen} if seen else self._fetcher.fetch({job_id: None}), time.time()):
+            give_to_triggerer(self._operator, jobs, self._operator.trigger_arguments(job_id, target_status))
+        return jobs.summaries()[job_id]
+
+    def complete(self, event: Any) -> dict[str, Any]:
+        """
+        Return the XCom of a wait that ended in the triggerer.
+
+        :raises WaitError: it ended without its target
+        :raises ValueError: the event is missing or not understood
+        """
+        result = take_back(self._operator, self._context, event)
+        if result.outcome == events.ARRIVED:
+            return dict(next(iter(result.jobs.values())))
+        kinds: dict[str, type[Exception]] = {
+            events.CANNOT_ARRIVE: JobCannotArriveError,
+            events.TIMEOUT: WaitTimeoutError,
+            events.INVALID: ValueError,
+        }
+        raise kinds.get(result.outcome, JobStateUnknownError)(result.message)
+
+    def wait_until_over(self, job_id: str) -> dict[str, Any]:
+        """Wait until a job does not run any more, or is gone, and return its XCom."""
+        return self.wait(job_id, OVER_OR_GONE)
+
+    @staticmethod
+    def gone(job_id: str) -> dict[str, Any]:
+        """Return the XCom for a job that is not there."""
+        return summary_of(VisualizationJob(job_id, JobStatus.UNKNOWN), gone=True)
+
+    @cached_property
+    def _fetcher(self) -> JobFetcher:
+        return JobFetcher(self.client)
+
+    def _begin(self, job_id: str, target_status: Any) -> JobsWait:
+        return JobsWait.begin(
+            job_id=job_id,
+            target_status=target_status,
+            failure_statuses=None,
+            poll_failure_tolerance=self._operator.poll_failure_tolerance,
+            log=self._operator.log,
+            seen=True,
+            metrics=metrics(),
+        )
+
+    def _wait_here(self, jobs: JobsWait) -> None:
+        wait_here(
+            jobs,
+            self._fetcher,
+            poke_interval=self._operator.poke_interval,
+            timeout=self._operator.timeout,
+            after_look=lambda: show(self._operator, self._context, jobs.service_url),
+        )
+
+
+def _is_on_its_way(job: VisualizationJob | None) -> bool:
+    return job is not None and job.status not in OVER and job.status != JobStatus.KILLING

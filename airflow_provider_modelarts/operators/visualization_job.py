@@ -1,0 +1,541 @@
+"""The operators: create, update, stop, restart and delete a visualization job, in a way that can be run again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_provider_modelarts._compat import AirflowFailException, BaseOperator, conf
+from airflow_provider_modelarts.api.errors import ModelArtsConflictError, ModelArtsPermissionError
+from airflow_provider_modelarts.api.models import OVER, JobStatus
+from airflow_provider_modelarts.api.parameters import checked_job_desc, checked_job_id, create_body
+from airflow_provider_modelarts.arguments import is_literal, seconds
+from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
+from airflow_provider_modelarts.links.visualization_job import LINKS_BY_JOB_TYPE, ModelArtsVisualizationJobLink
+from airflow_provider_modelarts.operators.identity import own_job_desc, own_job_name
+from airflow_provider_modelarts.stopping import stop_job, stop_job_in_time
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context, XComArg
+
+    from airflow_provider_modelarts.api.models import VisualizationJob
+    from airflow_provider_modelarts.operators.run import WaitingJobRun
+
+IF_ALREADY: Final = ("skip", "fail")
+
+JOB_ID_KEY: Final = "job_id"
+"""Key of the XCom that holds a new job's id from the start, also where the task fails after that."""
+
+_STORE_KEY: Final = "modelarts_visualization_job_id"
+
+
+class VisualizationJobOperator(BaseOperator):
+    """
+    What all operators on one visualization job have in common.
+
+    :param modelarts_conn_id: Airflow connection of type ``modelarts``, or ``huaweicloud`` (templated)
+    :param region: wins over the connection's (templated)
+    :param project_id: wins over the connection's (templated)
+    """
+
+    template_fields: Sequence[str] = ("modelarts_conn_id", "region", "project_id")
+    operator_extra_links: Any = (ModelArtsVisualizationJobLink(),)
+    ui_color = "#f5e0df"
+
+    def __init__(
+        self,
+        *,
+        modelarts_conn_id: str = ModelArtsHook.default_conn_name,
+        region: str | None = None,
+        project_id: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.modelarts_conn_id = modelarts_conn_id
+        self.region = region
+        self.project_id = project_id
+        self.link: str | None = None
+
+    @cached_property
+    def hook(self) -> ModelArtsHook:
+        """The hook that the operator works through."""
+        return ModelArtsHook(self.modelarts_conn_id, region=self.region, project_id=self.project_id)
+
+
+class WaitingVisualizationJobOperator(VisualizationJobOperator):
+    """
+    What the operators have in common that start something which the API goes on with by itself.
+
+    :param wait_for_completion: whether the task ends only when the job has come to where the operation takes it
+    :param deferrable: wait in the triggerer; by default as ``[operators] default_deferrable`` says
+    :param poke_interval: seconds, or a timedelta, between two looks
+    :param timeout: seconds, or a timedelta, that the task waits at most for what it has started
+    :param poll_failure_tolerance: seconds, or a timedelta, for which looks may fail
+    :param kwargs: as for all operators (:class:`VisualizationJobOperator`)
+    """
+
+    def __init__(
+        self,
+        *,
+        wait_for_completion: bool = True,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poke_interval: float | timedelta = 10,
+        timeout: float | timedelta = 3600,
+        poll_failure_tolerance: float | timedelta = 600,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.wait_for_completion = wait_for_completion
+        self.deferrable = deferrable
+        self.poke_interval = seconds("poke_interval", poke_interval)
+        self.timeout = seconds("timeout", timeout)
+        self.poll_failure_tolerance = seconds("poll_failure_tolerance", poll_failure_tolerance)
+
+    def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
+        """
+        End the task as the trigger's event says.
+
+        :raises WaitError: the job did not come to where the operation takes it; Airflow's retries apply
+        :raises ValueError: the event is missing or not understood
+        """
+        run = self._run(context)
+        return run.finish(run.complete(event))
+
+    def trigger_arguments(self, job_id: str, target_status: Any) -> dict[str, Any]:
+        """Return the arguments of a trigger that waits for a job, in JSON types."""
+        return {
+            "job_id": job_id,
+            "target_status": target_status,
+            "modelarts_conn_id": self.modelarts_conn_id,
+            "region": self.region,
+            "project_id": self.project_id,
+            "poke_interval": self.poke_interval,
+            "poll_failure_tolerance": self.poll_failure_tolerance,
+        }
+
+    def _run(self, context: Context) -> WaitingJobRun:
+        from airflow_provider_modelarts.operators.run import WaitingJobRun
+
+        return WaitingJobRun(self, context)
+
+
+class ModelArtsCreateVisualizationJobOperator(WaitingVisualizationJobOperator):
+    """
+    Creates a visualization job, waits until it is RUNNING, and returns it.
+
+    A task has one job, however often it is tried or cleared. Before anything is created, the job of an earlier try is
+    looked for: by the id in Airflow's task state store (3.3), then by its name. One that is on its way or runs is taken
+    over, one that is over is restarted. With no ``job_name`` the name is made of DAG, run, task and map index; with
+    one, a job of that name is the task's own when ``train_url`` and ``job_desc`` are the same, too.
+
+    A running job is billed until it is stopped. When the task does not come to its end (the wait fails, or somebody
+    fails the task), it stops the job, in the triggerer too from Airflow 3.3 on; ``auto_stop_hours`` holds in any case.
+
+    :param train_url: OBS directory ``/bucket/dir/`` or ``obs://bucket/dir/`` with the files to show (templated)
+    :param job_name: 1 to 20 letters, digits, ``_`` or ``-``, unique in the project (templated)
+    :param job_desc: at most 256 characters; by default it names the task and its run (templated)
+    :param job_type: ``tensorboard`` or ``mindinsight`` (templated)
+    :param flavor: code of the resource flavor; not needed (templated)
+    :param auto_stop_hours: 1 to 24: the API stops the job when it has run for so long (templated)
+    :param stop_on_failure: whether to stop the job when the wait for it fails or the task is killed
+    :param kwargs: as for all that wait (:class:`WaitingVisualizationJobOperator`)
+    :return: XCom of the job, as of the sensor; its id is an XCom of its own, ``job_id``, from the start
+    :raises ValueError: a parameter cannot be; when the DAG is parsed if it is literal, else before the first request
+    :raises ModelArtsNameTakenError: a job that is not this task's has the name
+    :raises WaitError: the job did not come to run; Airflow's retries apply, and restart it
+    """
+
+    template_fields: Sequence[str] = (
+        "job_name",
+        "train_url",
+        "job_desc",
+        "job_type",
+        "flavor",
+        "auto_stop_hours",
+        *VisualizationJobOperator.template_fields,
+    )
+
+    def __init__(
+        self,
+        *,
+        train_url: str | XComArg,
+        job_name: str | XComArg | None = None,
+        job_desc: str | XComArg | None = None,
+        job_type: str = "tensorboard",
+        flavor: str | None = None,
+        auto_stop_hours: int | str | None = None,
+        stop_on_failure: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.train_url = train_url
+        self.job_name = job_name
+        self.job_desc = job_desc
+        self.job_type = job_type
+        self.flavor = flavor
+        self.auto_stop_hours = auto_stop_hours
+        self.stop_on_failure = stop_on_failure
+        self._job_id: str | None = None
+        self._killed = False
+        self._check_literals()
+        if job_type in LINKS_BY_JOB_TYPE:
+            self.operator_extra_links = (LINKS_BY_JOB_TYPE[job_type],)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Create the job or take over the one of an earlier try, and wait."""
+        with self.hook:
+            run = self._run(context)
+            job = self._own_job(run, context) or self._create(run, context)
+            try:
+                self._own(context, job.job_id)
+                if job.status in OVER:
+                    job = self._revive(run, context, job)
+                xcom = run.wait(job.job_id, "RUNNING", job) if self.wait_for_completion else job.summary()
+            except Exception:
+                self._stop(run, context)
+                raise
+            return self._succeed(run, context, xcom)
+
+    def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
+        """
+        End the task as the trigger's event says; stop the job if that is not well.
+
+        :raises WaitError: the job did not come to run; Airflow's retries apply
+        :raises ValueError: the event is missing or not understood
+        """
+        with self.hook:
+            run = self._run(context)
+            try:
+                xcom = run.complete(event)
+            except Exception:
+                self._stop(run, context)
+                raise
+            return self._succeed(run, context, xcom)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Resume from the triggerer; when Airflow itself ended the wait, stop the job."""
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except Exception:
+            if next_method == "__fail__":
+                with self.hook:
+                    self._stop(self._run(context), context)
+            raise
+
+    def on_kill(self) -> None:
+        """Stop the job, when a worker is told to end the task."""
+        self._killed = True
+        if self.stop_on_failure and self._job_id is not None:
+            stop_job_in_time(self.hook.spare_conn, self._job_id, self.log)
+
+    def trigger_arguments(self, job_id: str, target_status: Any) -> dict[str, Any]:
+        """Return the arguments of the trigger that waits for the job."""
+        return {**super().trigger_arguments(job_id, target_status), "stop_on_kill": self.stop_on_failure}
+
+    def _create(self, run: WaitingJobRun, context: Context) -> VisualizationJob:
+        job = run.client.create_visualization_job(**self._job_arguments(context["ti"]))
+        self.log.info("Created visualization job %s (%s)", job.job_id, job.job_name)
+        return job
+
+    def _revive(self, run: WaitingJobRun, context: Context, job: VisualizationJob) -> VisualizationJob:
+        """Return the task's job, which is over, on its way again; one that cannot be restarted is replaced."""
+        try:
+            return run.restart(job)
+        except ModelArtsConflictError as error:
+            self.log.info("Deleting visualization job %s, to create it anew: %s", job.job_id, error.error_message)
+        run.remove(job.job_id)
+        created = self._create(run, context)
+        self._own(context, created.job_id)
+        return created
+
+    def _own(self, context: Context, job_id: str) -> None:
+        """
+        Keep the job's id where this process and later tries find it.
+
+        :raises AirflowFailException: the task was killed meanwhile
+        """
+        self._job_id = job_id
+        context["ti"].xcom_push(key=JOB_ID_KEY, value=job_id)
+        store = _state_store(context)
+        if store is not None:
+            store.set(_STORE_KEY, job_id)
+        if self._killed:
+            raise AirflowFailException("The task was killed while it made its job")
+
+    def _own_job(self, run: WaitingJobRun, context: Context) -> VisualizationJob | None:
+        """Return the job that an earlier try made, not being stopped any more; None when there is none."""
+        store = _state_store(context)
+        remembered = None if store is None else store.get(_STORE_KEY)
+        job = run.look(checked_job_id(remembered)) if remembered else None
+        job = job or self._find(run, context)
+        if job is None:
+            return None
+        self.log.info(
+            "Taking over visualization job %s (%s), which an earlier try of this task made: it is %s",
+            job.job_id,
+            job.job_name,
+            job.status_name,
+        )
+        return run.settle(job)
+
+    def _find(self, run: WaitingJobRun, context: Context) -> VisualizationJob | None:
+        """Return this task's job by its name; None also where jobs may not be listed: the API takes no name twice."""
+        arguments = self._job_arguments(context["ti"])
+        wanted = create_body(**arguments, workspace_id=None)
+        try:
+            job = run.client.find_visualization_job(arguments["job_name"])
+        except ModelArtsPermissionError as error:
+            self.log.warning("Whether an earlier try has made a job cannot be looked up. %s", error)
+            return None
+        if job is None:
+            return None
+        same_files = job.train_url is None or job.train_url.rstrip("/") == wanted["train_url"].rstrip("/")
+        if same_files and (self.job_name is None or job.job_desc == wanted["job_desc"]):
+            return job
+        self.log.warning(
+            "Visualization job %s is called %s, but is not this task's: it has other files or another description",
+            job.job_id,
+            job.job_name,
+        )
+        return None
+
+    def _job_arguments(self, ti: Any) -> dict[str, Any]:
+        """Return what a job is created with. ``ti`` decides on name and description where none are given."""
+        return {
+            "job_name": self.job_name or own_job_name(ti),
+            "train_url": self.train_url,
+            "job_desc": own_job_desc(ti) if self.job_desc is None else self.job_desc,
+            "job_type": self.job_type,
+            "flavor": self.flavor,
+            "schedule": _auto_stop(self.auto_stop_hours),
+        }
+
+    def _check_literals(self) -> None:
+        """Check what is known when the DAG is parsed; what is not is stood in for."""
+        fields: dict[str, Any] = {
+            "job_name": self.job_name or "job",
+            "train_url": self.train_url,
+            "job_desc": self.job_desc,
+            "job_type": self.job_type,
+            "flavor": self.flavor,
+        }
+        stand_ins = {"job_name": "job", "train_url": "/bucket/dir/", "job_type": "tensorboard"}
+        known: dict[str, Any] = {
+            name: value if is_literal(value) else stand_ins.get(name) for name, value in fields.items()
+        }
+        hours = self.auto_stop_hours if is_literal(self.auto_stop_hours) else None
+        create_body(**known, schedule=_auto_stop(hours), workspace_id=None)
+
+    def _stop(self, run: WaitingJobRun, context: Context) -> None:
+        ti: Any = context["ti"]
+        job_id = self._job_id or ti.xcom_pull(task_ids=ti.task_id, key=JOB_ID_KEY, map_indexes=ti.map_index)
+        if self.stop_on_failure and job_id:
+            stop_job(run.client, str(job_id), self.log)
+
+    def _succeed(self, run: WaitingJobRun, context: Context, xcom: dict[str, Any]) -> dict[str, Any]:
+        store = _state_store(context)
+        if store is not None:
+            # Entries outlive their task by a month.
+            store.delete(_STORE_KEY)
+        return run.finish(xcom)
+
+
+class ExistingVisualizationJobOperator(WaitingVisualizationJobOperator):
+    """
+    What the operators have in common that end or restart a job.
+
+    :param job_id: the job, digits (templated)
+    """
+
+    template_fields: Sequence[str] = ("job_id", *VisualizationJobOperator.template_fields)
+
+    def __init__(self, *, job_id: str | int | XComArg, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.job_id = job_id
+        if is_literal(job_id):
+            checked_job_id(job_id)
+
+
+class ModelArtsStopVisualizationJobOperator(ExistingVisualizationJobOperator):
+    """
+    Stops a visualization job, waits until it is over, and returns it. It is kept, and can be restarted.
+
+    :param job_id: the job, digits (templated)
+    :param if_already: what to do about a job that is over: ``"skip"`` the stop and succeed, or ``"fail"``
+    :param kwargs: as for all that wait (:class:`WaitingVisualizationJobOperator`)
+    :raises AirflowFailException: there is no such job, or it is over and ``if_already`` says so
+    :raises WaitError: it did not come to an end; Airflow's retries apply
+    """
+
+    def __init__(self, *, if_already: str = "skip", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.if_already = _checked_if_already(if_already)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Stop the job and wait, unless it is over."""
+        job_id = checked_job_id(self.job_id)
+        with self.hook:
+            run = self._run(context)
+            job = run.see(job_id)
+            if job.status in OVER:
+                _already(self, f"Visualization job {job_id} is {job.status_name}: there is nothing to stop")
+                return run.finish(job)
+            if job.status != JobStatus.KILLING:
+                run.stop(job_id)
+            return run.finish(run.wait_until_over(job_id) if self.wait_for_completion else run.see(job_id))
+
+
+class ModelArtsRestartVisualizationJobOperator(ExistingVisualizationJobOperator):
+    """
+    Restarts a visualization job that is over, waits until it is RUNNING, and returns it. It keeps its id.
+
+    In any case the task ends only when the job has left its old status, which the API shows for a moment after the
+    restart: a sensor behind it cannot take that for the end of the job.
+
+    :param job_id: the job, digits (templated)
+    :param if_already: what to do about a job that runs or is on its way: ``"skip"`` the restart, or ``"fail"``
+    :param kwargs: as for all that wait (:class:`WaitingVisualizationJobOperator`)
+    :raises AirflowFailException: there is no such job, or it runs and ``if_already`` says so
+    :raises WaitError: it did not come to run; Airflow's retries apply
+    """
+
+    def __init__(self, *, if_already: str = "skip", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.if_already = _checked_if_already(if_already)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Restart the job, unless it runs, and wait."""
+        job_id = checked_job_id(self.job_id)
+        with self.hook:
+            run = self._run(context)
+            job = run.settle(run.see(job_id)) or run.see(job_id)
+            if job.status in OVER:
+                job = run.restart(job)
+            else:
+                _already(self, f"Visualization job {job_id} is {job.status_name}: there is nothing to restart")
+            return run.finish(run.wait(job_id, "RUNNING", job) if self.wait_for_completion else job)
+
+
+class ModelArtsDeleteVisualizationJobOperator(ExistingVisualizationJobOperator):
+    """
+    Deletes a visualization job, waits until it is gone, and returns what was known of it. This cannot be undone.
+
+    :param job_id: the job, digits (templated)
+    :param stop_first: whether to stop a job that is not over before it is deleted. The API's pages do not say what
+        becomes of one that is deleted while it runs; a job that is being stopped cannot be deleted and is waited for
+    :param if_already: what to do about a job that is gone: ``"skip"`` the deletion and succeed, or ``"fail"``
+    :param kwargs: as for all that wait (:class:`WaitingVisualizationJobOperator`)
+    :raises AirflowFailException: there is no such job, and ``if_already`` says so
+    :raises WaitError: it did not go; Airflow's retries apply
+    """
+
+    def __init__(self, *, stop_first: bool = True, if_already: str = "skip", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.stop_first = stop_first
+        self.if_already = _checked_if_already(if_already)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Delete the job and wait, unless it is gone."""
+        job_id = checked_job_id(self.job_id)
+        with self.hook:
+            run = self._run(context)
+            job = run.look(job_id)
+            if job is None:
+                _already(self, f"There is no visualization job {job_id}: there is nothing to delete")
+                return run.finish(run.gone(job_id))
+            return run.finish(self._delete(run, job))
+
+    def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
+        """
+        Go on with the deletion as the trigger's event says: a job that has been stopped is deleted now.
+
+        :raises WaitError: the job did not come to where it was to; Airflow's retries apply
+        :raises ValueError: the event is missing or not understood
+        """
+        with self.hook:
+            run = self._run(context)
+            xcom = run.complete(event)
+            job = None if xcom["status"] is None else run.look(xcom["job_id"])
+            return run.finish(self._delete(run, job) if job else xcom)
+
+    def _delete(self, run: WaitingJobRun, job: VisualizationJob) -> dict[str, Any]:
+        """Take the job through what is left of its end. Called anew after a deferral, it goes by what the job is."""
+        job_id = job.job_id
+        is_running = job.status not in OVER and job.status != JobStatus.KILLING
+        if is_running and self.stop_first:
+            run.stop(job_id)
+        if job.status == JobStatus.KILLING or (is_running and self.stop_first):
+            over = run.wait_until_over(job_id)
+            if over["status"] is None:
+                return over
+        run.change(run.client.delete_visualization_job, job_id, lambda now: now is None)
+        if self.wait_for_completion:
+            return run.wait(job_id, "GONE")
+        left = run.look(job_id)
+        return left.summary() if left else run.gone(job_id)
+
+
+class ModelArtsUpdateVisualizationJobOperator(VisualizationJobOperator):
+    """
+    Changes the description of a visualization job, and returns the job. The API can change nothing else of it.
+
+    :param job_id: the job, digits (templated)
+    :param job_desc: at most 256 characters (templated)
+    :param kwargs: as for all operators (:class:`VisualizationJobOperator`)
+    :raises AirflowFailException: there is no such job
+    """
+
+    template_fields: Sequence[str] = ("job_id", "job_desc", *VisualizationJobOperator.template_fields)
+
+    def __init__(self, *, job_id: str | int | XComArg, job_desc: str | XComArg, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.job_id = job_id
+        self.job_desc = job_desc
+        if is_literal(job_id):
+            checked_job_id(job_id)
+        if is_literal(job_desc):
+            checked_job_desc(job_desc)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Change the description, and return the job."""
+        from airflow_provider_modelarts.operators.run import JobRun
+
+        job_id, job_desc = checked_job_id(self.job_id), checked_job_desc(self.job_desc)
+        with self.hook as hook:
+            run = JobRun(self, context)
+            run.change(
+                lambda job_id: hook.update_visualization_job(job_id, job_desc=job_desc),
+                job_id,
+                lambda job: job is not None and job.job_desc == job_desc,
+            )
+            return run.finish(run.see(job_id))
+
+
+def _already(operator: Any, message: str) -> None:
+    """Say that a job is where the operation would take it, and fail the task if it asks for that."""
+    if operator.if_already == "fail":
+        raise AirflowFailException(message)
+    operator.log.info("%s", message)
+
+
+def _checked_if_already(value: str) -> str:
+    if value not in IF_ALREADY:
+        raise ValueError(f"if_already: {value!r} is not one of {', '.join(IF_ALREADY)}")
+    return value
+
+
+def _auto_stop(hours: int | str | None) -> dict[str, Any] | None:
+    """Return the API's schedule for an auto stop; a template renders hours as text."""
+    if hours in (None, ""):
+        return None
+    whole = int(hours) if isinstance(hours, str) and hours.strip().isdigit() else hours
+    if isinstance(whole, bool) or not isinstance(whole, int) or not 1 <= whole <= 24:
+        raise ValueError(f"auto_stop_hours: {hours!r} is not a whole number from 1 to 24")
+    return {"type": "stop", "time_unit": "HOURS", "duration": whole}
+
+
+def _state_store(context: Context) -> Any:
+    """Return Airflow's task state store; None below Airflow 3.3."""
+    return context.get("task_state_store")

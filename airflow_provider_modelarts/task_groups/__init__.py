@@ -1,0 +1,1 @@
+"""Task groups: what belongs together around a visualization job."""
