@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 _MISSES_UNTIL_GONE = 100
-"""Looks. A list that shifts or lies can hide a job for a while, which must not make it arrive again; ids are not reused."""
+"""Looks. A list that shifts or lies hides a job for a while, which must not make it arrive again."""
 
 
 class Arrivals:

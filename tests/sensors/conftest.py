@@ -2,128 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import importlib
 import json
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 
-from airflow_provider_modelarts._compat import BaseSensorOperator
-from airflow_provider_modelarts.api.client import ModelArtsClient
 from airflow_provider_modelarts.emulator import Emulator
 from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
-from airflow_provider_modelarts.triggers.visualization_job import ModelArtsVisualizationJobTrigger
-from airflow_provider_modelarts.waiting.fetch import JobFetcher
-from airflow_provider_modelarts.waiting.poller import Poller
-from tests.simulated_loop import SimulatedLoop
-
-try:
-    from airflow.sdk.exceptions import TaskDeferred
-except ImportError:
-    from airflow.exceptions import TaskDeferred
-
-BASE = importlib.import_module(BaseSensorOperator.__module__)
-RUN = importlib.import_module("airflow_provider_modelarts.sensors.run")
-TRIGGER = importlib.import_module(ModelArtsVisualizationJobTrigger.__module__)
-
-
-class SimulatedTime:
-    """Stands in for the modules `time` and `timezone`. Sleeping moves it, and the emulator's jobs, forward at once."""
-
-    def __init__(self, emulator: Emulator) -> None:
-        self.now = 0.0
-        self._emulator = emulator
-        self._start = datetime.now(timezone.utc)
-        self._plans: list[tuple[float, Callable[[], Any]]] = []
-
-    def at(self, seconds: float, action: Callable[[], Any]) -> None:
-        """Have something happen at a time, counted from the start."""
-        self._plans.append((seconds, action))
-        self._plans.sort(key=lambda plan: plan[0])
-
-    def sleep(self, seconds: float) -> None:
-        end = self.now + seconds
-        while self._plans and self._plans[0][0] <= end:
-            moment, action = self._plans.pop(0)
-            self._move_to(moment)
-            action()
-        self._move_to(end)
-
-    def _move_to(self, moment: float) -> None:
-        self._emulator.advance(moment - self.now)
-        self.now = moment
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def time(self) -> float:
-        return self.utcnow().timestamp()
-
-    def utcnow(self) -> datetime:
-        return self._start + timedelta(seconds=self.now)
-
-    @staticmethod
-    def gmtime(seconds: float) -> time.struct_time:
-        return time.gmtime(seconds)
-
-    @staticmethod
-    def strftime(form: str, moment: time.struct_time) -> str:
-        return time.strftime(form, moment)
-
-
-@dataclass
-class Outcome:
-    """How a task ended: the state that Airflow gives it when it has retries left, and what it returned or raised."""
-
-    state: str
-    seconds: float
-    xcom: Any = None
-    error: BaseException | None = None
-    starts: int = 1
-
-
-@dataclass
-class TaskInstance:
-    """What the sensor asks of Airflow's task instance."""
-
-    first_reschedule: datetime | None = None
-    max_tries: int = 0
-    dag_id: str = "dag"
-    task_id: str = "wait"
-    run_id: str = "run"
-    map_index: int = -1
-
-    def get_first_reschedule_date(self, context: Any) -> datetime | None:
-        return self.first_reschedule
-
-    def xcom_push(self, key: str, value: Any) -> None:
-        json.dumps(value)
-
-
-def first_event(deferral: TaskDeferred, clock: SimulatedTime) -> Any:
-    """Run the trigger of a deferral as the triggerer does, made anew from what travels; return its first payload."""
-    path, arguments = deferral.trigger.serialize()
-    module, _, name = path.rpartition(".")
-    trigger = getattr(importlib.import_module(module), name)(**json.loads(json.dumps(arguments)))
-
-    async def first() -> Any:
-        stream = trigger.run()
-        try:
-            return (await stream.__anext__()).payload
-        finally:
-            await stream.aclose()
-
-    loop = SimulatedLoop(clock.monotonic, clock.sleep)
-    try:
-        return json.loads(json.dumps(loop.run_until_complete(first())))
-    finally:
-        loop.run_until_complete(asyncio.sleep(0))
-        loop.close()
+from tests.simulated_tasks import BASE, Outcome, TaskDeferred, TaskInstance, first_event, simulate
 
 
 @pytest.fixture
@@ -134,15 +20,7 @@ def emulator():
 
 @pytest.fixture
 def clock(emulator, monkeypatch):
-    simulated = SimulatedTime(emulator)
-    monkeypatch.setattr(BASE, "time", simulated)
-    monkeypatch.setattr(BASE, "timezone", simulated)
-    monkeypatch.setattr(RUN, "time", simulated)
-    monkeypatch.setattr(TRIGGER, "time", simulated)
-    monkeypatch.setitem(ModelArtsClient.__init__.__kwdefaults__, "sleep", simulated.sleep)
-    monkeypatch.setattr(Poller, "_pause", lambda poller, seconds: simulated.sleep(seconds))
-    monkeypatch.setitem(JobFetcher.__init__.__kwdefaults__, "clock", simulated.monotonic)
-    return simulated
+    return simulate(monkeypatch, emulator)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ except ImportError:
 
 from airflow_provider_modelarts.api.models import ENDED, JobStatus
 from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
-from tests.sensors.conftest import TaskInstance
+from tests.simulated_tasks import TaskInstance
 
 
 def sensor(**arguments):

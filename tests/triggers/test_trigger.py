@@ -19,7 +19,7 @@ from airflow_provider_modelarts.emulator import Emulator
 from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
 from airflow_provider_modelarts.triggers.visualization_job import ModelArtsVisualizationJobTrigger, _XComPuller
 from airflow_provider_modelarts.waiting.event import WaitEvent
-from tests.sensors.conftest import TaskInstance
+from tests.simulated_tasks import TaskInstance
 
 SKIPS_WORKER = airflow_version() >= (3, 3)
 

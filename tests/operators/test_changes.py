@@ -1,0 +1,235 @@
+"""Stopping, restarting, deleting, updating a job: what they do in each status, again, and when answers get lost."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_modelarts.api.errors import ModelArtsConflictError
+from airflow_provider_modelarts.emulator.faults import Fault
+from airflow_provider_modelarts.operators.run import RESTART_TIMEOUT
+from airflow_provider_modelarts.operators.visualization_job import (
+    ModelArtsDeleteVisualizationJobOperator as Delete,
+)
+from airflow_provider_modelarts.operators.visualization_job import (
+    ModelArtsRestartVisualizationJobOperator as Restart,
+)
+from airflow_provider_modelarts.operators.visualization_job import (
+    ModelArtsStopVisualizationJobOperator as Stop,
+)
+from airflow_provider_modelarts.operators.visualization_job import (
+    ModelArtsUpdateVisualizationJobOperator as Update,
+)
+from airflow_provider_modelarts.waiting.wait import JobCannotArriveError, JobStateUnknownError
+
+OVER = [3, 5, 6, 10, 11, 12, 13, 14, 16, 17, 20, 21, 22]
+ON_THE_WAY = [1, 2, 4, 7, 8, 15]
+LOST = ["cut_after", "truncated", "empty"]
+
+
+@pytest.mark.parametrize("status", ON_THE_WAY)
+def test_stop_ends_a_job(status, task, emulator):
+    outcome = task(Stop, job_id=emulator.create_job(status=status)).run()
+    assert (outcome.state, outcome.xcom["status_name"]) == ("success", "KILLED")
+    assert emulator.request_counts()["stop"] == 1
+
+
+@pytest.mark.parametrize("status", OVER)
+def test_stop_leaves_a_job_alone_that_is_over(status, task, emulator):
+    job_id = emulator.create_job(status=status)
+    assert task(Stop, job_id=job_id).run().xcom["status"] == status
+    outcome = task(Stop, job_id=job_id, if_already="fail").run()
+    assert outcome.state == "failed"
+    assert "there is nothing to stop" in str(outcome.error)
+    assert emulator.request_counts() == {"get": 2}
+
+
+def test_stop_waits_for_a_stop_that_is_under_way(task, emulator):
+    job_id = emulator.create_job(script="9:0,12:20")
+    outcome = task(Stop, job_id=job_id).run()
+    assert (outcome.state, outcome.xcom["status_name"]) == ("success", "KILLED")
+    assert "stop" not in emulator.request_counts()
+
+
+def test_stop_is_content_with_a_job_that_is_deleted_meanwhile(task, emulator):
+    outcome = task(Stop, job_id=emulator.create_job(script="9:0,gone:20")).run()
+    assert (outcome.state, outcome.xcom["status"], outcome.xcom["status_name"]) == ("success", None, "GONE")
+
+
+def test_stop_without_waiting_returns_the_job_as_it_is_then(task, emulator):
+    outcome = task(Stop, job_id=emulator.create_job(status=8), wait_for_completion=False).run()
+    assert (outcome.xcom["status_name"], outcome.seconds) == ("KILLING", 0)
+
+
+@pytest.mark.parametrize("kind", LOST)
+@pytest.mark.parametrize(
+    ("operator", "operation", "status", "end"),
+    [(Stop, "stop", 8, "KILLED"), (Restart, "restart", 12, "RUNNING"), (Delete, "delete", 12, "GONE")],
+)
+def test_a_lost_answer_and_a_retry_do_it_once(kind, operator, operation, status, end, task, emulator):
+    emulator.inject(Fault(kind, operation=operation, times=1))
+    changed = task(operator, job_id=emulator.create_job(status=status))
+    outcome = changed.run()
+    if outcome.state == "up_for_retry":
+        # The API still shows what was before.
+        emulator.advance(30)
+        outcome = changed.run()
+    assert (outcome.state, outcome.xcom["status_name"]) == ("success", end)
+    assert emulator.request_counts()[operation] == 1
+
+
+@pytest.mark.parametrize("status", [3, 5, 10, 11, 12, 13, 14, 22])
+def test_restart_starts_a_job_that_is_over(status, task, emulator):
+    outcome = task(Restart, job_id=emulator.create_job(status=status)).run()
+    assert (outcome.state, outcome.xcom["status_name"]) == ("success", "RUNNING")
+
+
+@pytest.mark.parametrize("status", [12, 13])
+def test_restart_returns_only_when_the_old_status_has_been_left(status, task, emulator):
+    outcome = task(Restart, job_id=emulator.create_job(status=status), wait_for_completion=False).run()
+    assert (outcome.state, outcome.xcom["status_name"]) == ("success", "INIT")
+
+
+def test_restart_does_not_wait_for_ever_for_the_old_status_to_be_left(task, emulator, monkeypatch):
+    monkeypatch.setattr("airflow_provider_modelarts.emulator.jobs.RESTART", ((10_000.0, 1),))
+    outcome = task(Restart, job_id=emulator.create_job(status=12)).run()
+    assert (outcome.state, type(outcome.error)) == ("up_for_retry", JobStateUnknownError)
+    assert outcome.seconds == pytest.approx(RESTART_TIMEOUT, abs=5)
+
+
+@pytest.mark.parametrize("script", ["1:0,8:20", "7:0,8:20", "8:0"])
+def test_restart_leaves_a_job_alone_that_runs_or_is_about_to(script, task, emulator):
+    job_id = emulator.create_job(script=script)
+    outcome = task(Restart, job_id=job_id, if_already="fail").run()
+    assert outcome.state == "failed"
+    assert "there is nothing to restart" in str(outcome.error)
+    assert task(Restart, job_id=job_id).run().xcom["status_name"] == "RUNNING"
+    assert "restart" not in emulator.request_counts()
+
+
+def test_restart_waits_for_a_stop_that_is_under_way(task, emulator):
+    outcome = task(Restart, job_id=emulator.create_job(script="9:0,12:30")).run()
+    assert (outcome.state, outcome.xcom["status_name"]) == ("success", "RUNNING")
+
+
+def test_a_restarted_job_that_fails_fails_the_task(task, emulator, monkeypatch):
+    monkeypatch.setattr("airflow_provider_modelarts.emulator.jobs.RESTART", ((2, 1), (10, 11)))
+    outcome = task(Restart, job_id=emulator.create_job(status=12)).run()
+    assert (outcome.state, type(outcome.error)) == ("up_for_retry", JobCannotArriveError)
+
+
+def test_a_refused_restart_says_what_the_api_says(task, emulator):
+    outcome = task(Restart, job_id=emulator.create_job(status=21)).run()
+    assert isinstance(outcome.error, ModelArtsConflictError)
+    assert "job status: 21" in str(outcome.error)
+
+
+@pytest.mark.parametrize("status", [*OVER, *ON_THE_WAY])
+def test_delete_stops_what_runs_and_removes_the_job(status, task, emulator):
+    job_id = emulator.create_job(status=status)
+    outcome = task(Delete, job_id=job_id).run()
+    assert (outcome.state, outcome.xcom["job_id"], outcome.xcom["status_name"]) == ("success", job_id, "GONE")
+    assert emulator.jobs == {}
+    assert emulator.request_counts().get("stop", 0) == (status in ON_THE_WAY)
+    assert emulator.request_counts()["delete"] == 1
+
+
+def test_delete_need_not_stop_first(task, emulator):
+    assert task(Delete, job_id=emulator.create_job(status=8), stop_first=False).run().state == "success"
+    assert "stop" not in emulator.request_counts()
+    assert emulator.jobs == {}
+
+
+def test_delete_waits_for_a_stop_that_is_under_way(task, emulator):
+    outcome = task(Delete, job_id=emulator.create_job(script="9:0,12:30")).run()
+    assert (outcome.state, emulator.jobs) == ("success", {})
+
+
+@pytest.mark.parametrize("script", ["9:0,gone:30", "12:0"])
+def test_delete_again_is_content(script, task, emulator):
+    deleted = task(Delete, job_id=emulator.create_job(script=script))
+    assert deleted.run().state == "success"
+    assert deleted.run().xcom["status_name"] == "GONE"
+    deleted.arguments["if_already"] = "fail"
+    outcome = deleted.run()
+    assert outcome.state == "failed"
+    assert "there is nothing to delete" in str(outcome.error)
+
+
+def test_delete_without_waiting(task, emulator):
+    outcome = task(Delete, job_id=emulator.create_job(status=12), wait_for_completion=False).run()
+    assert (outcome.xcom["status_name"], outcome.seconds) == ("KILLING", 0)
+
+
+def test_a_deletion_that_fails_fails_the_task(task, emulator, monkeypatch):
+    monkeypatch.setattr("airflow_provider_modelarts.emulator.jobs.DELETE", ((0, 9), (5, 6)))
+    outcome = task(Delete, job_id=emulator.create_job(status=12)).run()
+    assert (outcome.state, type(outcome.error)) == ("up_for_retry", JobCannotArriveError)
+
+
+def test_update_changes_the_description(clock, emulator):
+    from tests.operators.conftest import Task
+
+    job_id = emulator.create_job(status=8, job_desc="old")
+    updated = Task(Update, {"job_id": job_id, "job_desc": "neu, ää"}, clock)
+    for _ in range(2):
+        assert updated.run().xcom["job_id"] == job_id
+    assert emulator.job(job_id).job_desc == "neu, ää"
+
+    emulator.inject(Fault("cut_after", operation="update", times=1))
+    updated.arguments["job_desc"] = ""
+    assert updated.run().state == "success"
+    assert emulator.job(job_id).job_desc == ""
+
+
+@pytest.mark.parametrize("operator", [Stop, Restart])
+def test_a_job_that_is_not_there_fails_the_task_for_good(operator, task):
+    outcome = task(operator, job_id="4711").run()
+    assert outcome.state == "failed"
+    assert "There is no visualization job 4711" in str(outcome.error)
+
+
+def test_an_update_of_a_job_that_is_not_there_fails_the_task_for_good(clock):
+    from tests.operators.conftest import Task
+
+    outcome = Task(Update, {"job_id": "4711", "job_desc": "x"}, clock).run()
+    assert outcome.state == "failed"
+    assert "4711" in str(outcome.error)
+
+
+@pytest.mark.parametrize("operator", [Stop, Restart, Delete])
+def test_what_cannot_be_is_refused_when_the_dag_is_parsed(operator):
+    with pytest.raises(ValueError, match="no job id"):
+        operator(task_id="x", job_id="../10")
+    with pytest.raises(ValueError, match="if_already"):
+        operator(task_id="x", job_id=10, if_already="retry")
+
+
+def test_what_a_template_renders_is_checked_before_anything_is_sent(task, emulator):
+    for operator in (Stop, Restart, Delete):
+        changed = task(operator, job_id="{{ params.x }}").make()
+        changed.render_template_fields({"params": {"x": "10/stop"}})
+        with pytest.raises(ValueError, match="no job id"):
+            changed.execute({})
+    assert emulator.request_counts() == {}
+
+
+def test_the_button_leads_to_the_job(task, emulator):
+    stopped = task(Stop, job_id=emulator.create_job(status=8))
+    outcome = stopped.run()
+    assert stopped.ti.xcoms["modelarts_visualization_job_link"] == outcome.xcom["service_url"]
+
+
+def test_consumers_of_an_outlet_are_told_of_the_job(task, emulator):
+    from airflow_provider_modelarts.assets.visualization_job import create_asset
+
+    class Accessor:
+        def __init__(self):
+            self.extra = {}
+
+    board = create_asset(region="eu-de", project_id="p", job="board")
+    other = type(board)("s3://bucket/other")
+    stopped = task(Stop, job_id=emulator.create_job("board", status=8), outlets=[board, other])
+    stopped.outlet_events = {board: Accessor(), other: Accessor()}
+    outcome = stopped.run()
+    assert stopped.outlet_events[board].extra == outcome.xcom
+    assert stopped.outlet_events[other].extra == {}

@@ -1,0 +1,85 @@
+"""Housekeeping: which jobs are found, over all pages, and what is done about them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from airflow_provider_modelarts.api.errors import ModelArtsServerError
+from airflow_provider_modelarts.emulator.faults import Fault
+from airflow_provider_modelarts.operators.clean_up import ModelArtsCleanUpVisualizationJobsOperator as CleanUp
+
+
+def clean_up(**arguments):
+    return CleanUp(task_id="clean_up", **arguments).execute({})
+
+
+@pytest.fixture
+def jobs(emulator):
+    """Jobs by name; "old-*" have run for two hours."""
+    made = {name: emulator.create_job(name, status=8) for name in ("old-a", "old-b", "keep")}
+    made["old-ended"] = emulator.create_job("old-ended", status=12)
+    made["old-queued"] = emulator.create_job("old-queued", status=7)
+    emulator.advance(7200)
+    made["new-a"] = emulator.create_job("new-a", status=8)
+    return made
+
+
+@pytest.mark.usefixtures("jobs")
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        ({"longer_than": timedelta(hours=1)}, ["old-a", "old-b", "keep"]),
+        ({"longer_than": 3 * 3600}, []),
+        ({"job_name": "old-*"}, ["old-a", "old-b", "old-queued"]),
+        ({"job_name": "new-a"}, ["new-a"]),
+        ({"job_name": "old-?", "longer_than": 60}, ["old-a", "old-b"]),
+    ],
+)
+def test_what_is_found_is_only_reported(arguments, found, emulator):
+    result = clean_up(**arguments)
+    assert [job["job_name"] for job in result["found"]] == found
+    assert result["stopped"] == []
+    assert "stop" not in emulator.request_counts()
+
+
+def test_what_is_found_is_stopped_if_asked_for(jobs, emulator):
+    result = clean_up(job_name="old-*", action="stop")
+    assert result["stopped"] == [jobs["old-a"], jobs["old-b"], jobs["old-queued"]]
+    emulator.advance(10)
+    assert {job.job_name: job.status for job in emulator.jobs.values()} == {
+        "old-a": 12, "old-b": 12, "old-queued": 12, "old-ended": 12, "keep": 8, "new-a": 8,
+    }  # fmt: skip
+    assert clean_up(job_name="old-*", action="stop") == {"found": [], "stopped": []}
+
+
+def test_all_pages_are_looked_at(emulator):
+    for number in range(250):
+        emulator.create_job(f"job-{number}", status=8 if number % 2 else 12)
+    assert len(clean_up(job_name="*")["found"]) == 125
+    assert emulator.request_counts() == {"list": 3}
+
+
+def test_one_stop_that_fails_does_not_keep_the_others_from_being_stopped(jobs, emulator):
+    emulator.inject(Fault("status", operation="stop", times=1, status=500))
+    with pytest.raises(ModelArtsServerError):
+        clean_up(job_name="old-*", action="stop")
+    assert [emulator.job(jobs[name]).status for name in ("old-a", "old-b", "old-queued")] == [8, 9, 9]
+
+
+def test_a_job_that_ends_meanwhile_is_no_failure(jobs, emulator):
+    emulator.inject(
+        Fault("status", operation="stop", times=1, status=400, error_code="ModelArts.0105", message="job status: 12")
+    )
+    assert clean_up(job_name="old-*", action="stop")["stopped"] == [jobs["old-b"], jobs["old-queued"]]
+
+
+def test_what_cannot_be_is_refused(emulator):
+    with pytest.raises(ValueError, match="at least one is needed"):
+        CleanUp(task_id="clean_up")
+    with pytest.raises(ValueError, match="longer_than"):
+        CleanUp(task_id="clean_up", longer_than="1h")
+    with pytest.raises(ValueError, match="action: 'delete' is not one of report, stop"):
+        clean_up(job_name="x", action="delete")
+    assert emulator.request_counts() == {}

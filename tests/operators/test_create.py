@@ -1,0 +1,279 @@
+"""Creating a job: one task, one job, whatever happens to the task."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from airflow_provider_modelarts.api.errors import ModelArtsNameTakenError
+from airflow_provider_modelarts.emulator.faults import Fault
+from airflow_provider_modelarts.operators.identity import own_job_name
+from airflow_provider_modelarts.operators.visualization_job import ModelArtsCreateVisualizationJobOperator as Create
+from airflow_provider_modelarts.waiting.wait import JobCannotArriveError, WaitTimeoutError
+from tests.simulated_tasks import TaskDeferred, TaskInstance
+
+URL = "/bucket/logs/"
+
+
+def only_job(emulator):
+    (job,) = emulator.jobs.values()
+    return job
+
+
+@pytest.fixture(params=[False, True], ids=["without_store", "with_store"])
+def store(request):
+    return request.param
+
+
+def test_the_job_runs_when_the_task_succeeds(task, emulator):
+    created = task(Create, train_url="obs://bucket/logs/", auto_stop_hours="4", job_type="mindinsight")
+    outcome = created.run()
+    job = only_job(emulator)
+    assert (outcome.state, job.status, job.auto_stop_hours) == ("success", 8, 4)
+    assert (job.train_url, job.job_type) == (URL, "mindinsight")
+    assert outcome.xcom["job_id"] == created.ti.xcoms["job_id"] == str(job.job_id)
+    assert outcome.xcom["status_name"] == "RUNNING"
+    assert outcome.xcom["service_url"] == created.ti.xcoms["modelarts_visualization_job_link"]
+    assert job.job_name == own_job_name(created.ti)
+    assert re.fullmatch(r"airflow-[a-z2-7]{12}", job.job_name)
+    assert job.job_desc == "Airflow: dag / task / run"
+
+
+def test_without_waiting_the_job_is_returned_as_it_is_made(task, emulator):
+    outcome = task(Create, train_url=URL, wait_for_completion=False).run()
+    assert outcome.xcom["status_name"] == "INIT"
+    assert emulator.request_counts() == {"list": 1, "create": 1}
+
+
+@pytest.mark.parametrize("changed", ["dag_id", "run_id", "task_id", "map_index", "base_url"])
+def test_another_task_or_run_or_airflow_has_another_name(changed, monkeypatch):
+    ti, other = TaskInstance(), TaskInstance()
+    name = own_job_name(ti)
+    if changed == "base_url":
+        monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://other.example.com")
+        monkeypatch.setenv("AIRFLOW__WEBSERVER__BASE_URL", "https://other.example.com")
+    else:
+        setattr(other, changed, 7 if changed == "map_index" else "other")
+    assert own_job_name(other) != name
+    assert own_job_name(ti) == own_job_name(TaskInstance()) or changed == "base_url"
+
+
+@pytest.mark.parametrize("ended_in", [8, 9, 10, 11, 12, 13, 14, 7, 1])
+def test_a_task_that_runs_again_has_the_same_job(ended_in, task, emulator, store):
+    created = task(Create, train_url=URL, store=store)
+    assert created.run().state == "success"
+    job = only_job(emulator)
+    emulator.set_script(job.job_id, {9: "9:0,12:5", 7: "7:0,8:20", 1: "1:0,8:20"}.get(ended_in, f"{ended_in}:0"))
+
+    outcome = created.run()
+
+    assert (outcome.state, outcome.xcom["status_name"]) == ("success", "RUNNING")
+    assert (only_job(emulator).job_id, only_job(emulator).status) == (job.job_id, 8)
+    assert created.store in (None, {})
+
+
+def test_a_job_that_cannot_be_restarted_is_replaced(task, emulator):
+    created = task(Create, train_url=URL)
+    created.run()
+    emulator.set_status(only_job(emulator).job_id, 16)
+    assert created.run().state == "success"
+    assert (only_job(emulator).job_id, only_job(emulator).status) == (1002, 8)
+
+
+def test_a_job_that_was_deleted_is_made_anew(task, emulator, store):
+    created = task(Create, train_url=URL, store=store)
+    created.run()
+    emulator.remove_job(only_job(emulator).job_id)
+    assert created.run().state == "success"
+    assert only_job(emulator).status == 8
+
+
+def test_a_worker_lost_right_after_the_request_leaves_one_job(task, emulator, store, monkeypatch):
+    created = task(Create, train_url=URL, store=store)
+    with monkeypatch.context() as patch:
+        patch.setattr(Create, "_own", lost_worker)
+        with pytest.raises(SystemExit):
+            created.begin()
+    job_id = only_job(emulator).job_id
+    emulator.clear_requests()
+
+    outcome = created.run()
+
+    assert (outcome.state, outcome.xcom["job_id"]) == ("success", str(job_id))
+    assert only_job(emulator).job_id == job_id
+    assert "create" not in emulator.request_counts()
+
+
+def lost_worker(*args):
+    raise SystemExit
+
+
+def test_the_task_state_store_leads_to_a_job_that_nobody_can_find_by_its_name(task, emulator):
+    created = task(Create, train_url=URL, job_name="board", store=True, deferrable=True)
+    assert isinstance(created.begin(), TaskDeferred)
+    emulator.job_store.get("1001", 0).job_desc = "changed"
+    emulator.set_status("1001", 8)
+    assert created.run().xcom["job_id"] == "1001"
+    assert only_job(emulator).status == 8
+    assert created.store == {}
+
+
+@pytest.mark.parametrize("kind", ["cut_after", "truncated", "empty"])
+def test_a_lost_answer_leaves_one_job(kind, task, emulator):
+    emulator.inject(Fault(kind, operation="create", times=1))
+    outcome = task(Create, train_url=URL).run()
+    assert (outcome.state, only_job(emulator).status) == ("success", 8)
+
+
+@pytest.mark.parametrize("kind", ["cut_after", "truncated", "empty", "wrong_types"])
+def test_lost_answers_and_a_lost_list_leave_one_job_after_a_retry(kind, task, emulator):
+    emulator.inject(Fault(kind, operation="create", times=1))
+    emulator.inject(Fault("status", operation="list", after=1, times=12, status=503))
+    created = task(Create, train_url=URL)
+    assert created.run().state == "up_for_retry"
+    assert created.run().state == "success"
+    assert only_job(emulator).status == 8
+
+
+def test_a_list_that_is_forbidden_does_not_keep_a_job_from_being_made(task, emulator):
+    emulator.deny = frozenset({"list"})
+    created = task(Create, train_url=URL)
+    assert created.run().state == "success"
+    # Made twice it is not: the API takes no name twice.
+    outcome = created.run()
+    assert isinstance(outcome.error, ModelArtsNameTakenError)
+    assert only_job(emulator).status == 8
+
+
+@pytest.mark.parametrize(("script", "error"), [("fails", JobCannotArriveError), ("hangs", WaitTimeoutError)])
+def test_a_wait_that_fails_stops_the_job(script, error, task, emulator):
+    emulator.add_script_rule("*", script)
+    created = task(Create, train_url=URL, timeout=60)
+    outcome = created.run()
+    assert (outcome.state, type(outcome.error)) == ("up_for_retry", error)
+    emulator.advance(10)
+    assert only_job(emulator).status == {"fails": 11, "hangs": 12}[script]
+
+    # A retry starts the same job again.
+    outcome = created.run()
+    assert (outcome.state, only_job(emulator).status) == ("success", 8)
+
+
+def test_a_wait_that_fails_leaves_the_job_alone_if_told_so(task, emulator):
+    emulator.add_script_rule("*", "hangs")
+    assert task(Create, train_url=URL, timeout=60, stop_on_failure=False).run().state == "up_for_retry"
+    emulator.advance(10)
+    assert only_job(emulator).status == 7
+
+
+def test_airflows_own_end_of_a_deferral_stops_the_job(task, emulator):
+    created = task(Create, train_url=URL, deferrable=True)
+    assert isinstance(created.begin(), TaskDeferred)
+    with pytest.raises(Exception, match="Trigger"):
+        created.make().resume_execution("__fail__", {"error": "Trigger timeout"}, created.context)
+    emulator.advance(10)
+    assert only_job(emulator).status == 12
+
+
+def test_a_worker_that_is_told_to_end_stops_the_job(task, emulator):
+    created = task(Create, train_url=URL, deferrable=False)
+    operator = created.make()
+    created.clock.at(5, operator.on_kill)
+    # A worker goes on after the signal, until it is killed for good.
+    with pytest.raises(JobCannotArriveError):
+        operator.execute(created.context)
+    assert only_job(emulator).status == 12
+    assert emulator.request_counts()["stop"] == 2
+
+
+def test_a_kill_before_the_job_is_known_stops_it_once_it_is(task, emulator):
+    created = task(Create, train_url=URL)
+    operator = created.make()
+    operator.on_kill()
+    with pytest.raises(Exception, match="killed while it made its job"):
+        operator.execute(created.context)
+    emulator.advance(10)
+    assert only_job(emulator).status == 12
+
+
+def test_a_kill_stops_nothing_if_told_so(task, emulator):
+    created = task(Create, train_url=URL, stop_on_failure=False, wait_for_completion=False)
+    operator = created.make()
+    operator.execute(created.context)
+    operator.on_kill()
+    assert "stop" not in emulator.request_counts()
+
+
+def test_a_given_name_is_shared_with_nobody(task, emulator):
+    emulator.create_job("board", train_url=URL, job_desc="of somebody else")
+    outcome = task(Create, train_url=URL, job_name="board").run()
+    assert isinstance(outcome.error, ModelArtsNameTakenError)
+    assert len(emulator.jobs) == 1
+
+
+def test_a_given_name_with_everything_else_the_same_is_the_tasks_own(task, emulator):
+    emulator.create_job("board", train_url=URL, job_desc="the board")
+    outcome = task(Create, train_url=URL, job_name="board", job_desc="the board").run()
+    assert (outcome.state, outcome.xcom["job_id"]) == ("success", "1001")
+
+
+def test_other_files_are_another_job(task, emulator):
+    created = task(Create, train_url=URL)
+    created.run()
+    created.arguments["train_url"] = "/bucket/other/"
+    assert isinstance(created.run().error, ModelArtsNameTakenError)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"train_url": "bucket/logs"}, "train_url: 'bucket/logs' is no OBS directory"),
+        ({"train_url": URL, "job_name": "no blanks"}, "job_name: 'no blanks' is not 1 to 20"),
+        ({"train_url": URL, "job_type": "wandb"}, "job_type: 'wandb' is not one of"),
+        ({"train_url": URL, "job_desc": "x" * 257}, "job_desc: has 257 characters"),
+        ({"train_url": URL, "auto_stop_hours": 0}, "auto_stop_hours: 0 is not a whole number from 1 to 24"),
+        ({"train_url": URL, "auto_stop_hours": "many"}, "auto_stop_hours: 'many' is not a whole number"),
+        ({"train_url": URL, "timeout": -1}, "timeout: -1 is not a number of seconds"),
+    ],
+)
+def test_what_cannot_be_is_refused_when_the_dag_is_parsed(arguments, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        Create(task_id="create", **arguments)
+
+
+def test_templates_are_taken_as_they_are():
+    template = "{{ params.x }}"
+    operator = Create(
+        task_id="create",
+        train_url=template,
+        job_name=template * 2,
+        job_desc=template,
+        job_type=template,
+        flavor=template,
+        auto_stop_hours=template,
+    )
+    operator.render_template_fields({"params": {"x": "7"}})
+    assert (operator.train_url, operator.job_name, operator.auto_stop_hours) == ("7", "77", "7")
+
+
+def test_what_a_template_renders_is_checked_before_anything_is_sent(task, emulator):
+    created = task(Create, train_url="{{ params.x }}")
+    operator = created.make()
+    operator.render_template_fields({"params": {"x": "../../etc"}})
+    with pytest.raises(ValueError, match="train_url"):
+        operator.execute(created.context)
+    assert emulator.request_counts() == {}
+
+
+@pytest.mark.parametrize(
+    ("job_type", "name"),
+    [
+        ("tensorboard", "TensorBoard"),
+        ("mindinsight", "MindInsight"),
+        ("{{ params.x }}", "ModelArts visualization job"),
+    ],
+)
+def test_the_button_is_named_after_the_jobs_type(job_type, name):
+    (link,) = Create(task_id="create", train_url=URL, job_type=job_type).operator_extra_links
+    assert link.name == name
