@@ -8,12 +8,17 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     "region": {
         "label": "Region",
         "description": "Region id, such as cn-north-4 or eu-de. Gives the endpoints, unless Endpoint is filled in.",
-        "schema": {"type": ["string", "null"]},
+        "schema": {
+            "type": ["string", "null"],
+            "pattern": "^[a-z0-9-]*$",
+            "maxLength": 64,
+            "examples": ["cn-north-4", "cn-east-3", "ap-southeast-1", "eu-de", "eu-nl"],
+        },
     },
     "project_id": {
         "label": "Project ID",
         "description": "By default taken from the token, or looked up by the region's name.",
-        "schema": {"type": ["string", "null"]},
+        "schema": {"type": ["string", "null"], "pattern": "^[A-Za-z0-9_-]*$", "maxLength": 64},
     },
     "domain_name": {
         "label": "Account (IAM domain) name",
@@ -28,7 +33,7 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     "iam_endpoint": {
         "label": "IAM endpoint",
         "description": "By default derived from the region or the endpoint; needed on Huawei Cloud Stack.",
-        "schema": {"type": ["string", "null"]},
+        "schema": {"type": ["string", "null"], "format": "url", "examples": ["https://iam.my-site.example.com"]},
     },
     "workspace_id": {
         "label": "Workspace ID",
@@ -38,22 +43,22 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     "verify": {
         "label": "Verify TLS",
         "description": "true, false, or the path of a CA bundle. By default true.",
-        "schema": {"type": ["string", "null"]},
+        "schema": {"type": ["string", "null"], "examples": ["true", "false", "/etc/ssl/certs/my-ca.pem"]},
     },
     "proxies": {
         "label": "Proxies",
         "description": 'JSON object by scheme, {"https": "http://proxy:3128"}. By default from the environment.',
-        "schema": {"type": ["string", "null"]},
+        "schema": {"type": ["string", "null"], "examples": ['{"https": "http://proxy:3128"}']},
     },
     "connect_timeout": {
         "label": "Connect timeout (s)",
         "description": "Seconds until a connection must stand. By default 10.",
-        "schema": {"type": ["number", "null"], "minimum": 0},
+        "schema": {"type": ["number", "null"], "minimum": 0, "maximum": 86400},
     },
     "read_timeout": {
         "label": "Read timeout (s)",
         "description": "Seconds that the server may be silent. By default 30.",
-        "schema": {"type": ["number", "null"], "minimum": 0},
+        "schema": {"type": ["number", "null"], "minimum": 0, "maximum": 86400},
     },
 }
 """Fields of the connection form that are kept in its extra; the order is that of the form."""
@@ -94,13 +99,35 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": ["airflow_provider_modelarts.sensors.visualization_job"],
             }
         ],
+        "operators": [
+            {
+                "integration-name": integration,
+                "python-modules": [
+                    "airflow_provider_modelarts.operators.visualization_job",
+                    "airflow_provider_modelarts.operators.clean_up",
+                ],
+            }
+        ],
         "triggers": [
             {
                 "integration-name": integration,
-                "python-modules": ["airflow_provider_modelarts.triggers.visualization_job"],
+                "python-modules": [
+                    "airflow_provider_modelarts.triggers.visualization_job",
+                    "airflow_provider_modelarts.triggers.visualization_job_event",
+                ],
             }
         ],
-        "extra-links": ["airflow_provider_modelarts.links.visualization_job.ModelArtsVisualizationJobLink"],
+        "extra-links": [
+            f"airflow_provider_modelarts.links.visualization_job.{name}"
+            for name in ("ModelArtsVisualizationJobLink", "TensorBoardLink", "MindInsightLink")
+        ],
+        "asset-uris": [
+            {
+                "schemes": ["modelarts"],
+                "handler": "airflow_provider_modelarts.assets.visualization_job.sanitize_uri",
+                "factory": "airflow_provider_modelarts.assets.visualization_job.create_asset",
+            }
+        ],
         "connection-types": [
             {
                 "connection-type": "modelarts",

@@ -21,6 +21,7 @@ CONNECTIONS: dict[str, dict[str, Any]] = {
     "breaks_down": {},
     "wrong_key": {"password": "not-the-secret-key"},
     "refuses": {},
+    "operators": {},
 }
 """
 Connections, each to an emulator of its own, so that what goes wrong with one disturbs no other wait; and what of their

@@ -48,11 +48,24 @@ class ObservedRun:
         assert len(keys) == len(set(keys)), keys
         return {key: self._airflow.xcom(self._dag_id, self.run_id, task_id, key, map_index) for key in keys}
 
-    def link(self, task_id: str, map_index: int = -1) -> str | None:
+    def link(self, task_id: str, map_index: int = -1, name: str = "ModelArts visualization job") -> str | None:
         """Return where the button of the task leads."""
         answer = self._airflow.api("GET", f"{self._path(task_id)}/links", params={"map_index": map_index})
-        link: str | None = answer["extra_links"]["ModelArts visualization job"]
+        link: str | None = answer["extra_links"][name]
         return link
+
+    def waits(self, task_id: str) -> bool:
+        """Return whether a task waits, on a worker or in the triggerer."""
+        return self.states(task_id) in (["running"], ["deferred"])
+
+    def clear(self, task_id: str) -> None:
+        """Clear a task, as the button does, so that it runs again."""
+        body = {"dry_run": False, "dag_run_id": self.run_id, "task_ids": [task_id], "only_failed": False}
+        self._airflow.api("POST", f"dags/{self._dag_id}/clearTaskInstances", json=body)
+
+    def set_state(self, task_id: str, state: str) -> None:
+        """Mark a task, as the button does."""
+        self._airflow.api("PATCH", self._path(task_id), json={"new_state": state})
 
     def log(self, task_id: str, map_index: int = -1) -> str:
         """Return all that was logged for a task instance by workers and triggerer so far, an event a line."""

@@ -1,0 +1,40 @@
+"""
+A TensorBoard that is there for as long as some tasks need it, and not billed a minute longer, also when they fail.
+
+Trigger it with ``{"fail": true}`` to see the job end although the evaluation fails. (Airflow 2.11: import ``dag`` and
+``task`` from ``airflow.decorators``.)
+"""
+
+from typing import Any
+
+from airflow.sdk import dag, task
+
+from airflow_provider_modelarts.task_groups.visualization_job import visualization_job
+
+
+@task
+def evaluate(job: dict[str, Any], fail: str) -> None:
+    print(f"Look at {job['service_url']}")
+    if fail == "True":
+        raise RuntimeError("The evaluation failed, as asked for")
+
+
+@task
+def publish() -> None:
+    print("Published")
+
+
+@dag(
+    dag_id="modelarts_board_around_tasks",
+    schedule=None,
+    params={"train_url": "/my-bucket/tensorboard-logs/", "fail": False},
+    tags=["modelarts"],
+)
+def board_around_tasks() -> None:
+    with visualization_job("board", train_url="{{ params.train_url }}", auto_stop_hours=4, deferrable=True) as job:
+        evaluated = evaluate(job.output, "{{ params.fail }}")
+
+    evaluated >> publish()  # does not wait for the board to be stopped
+
+
+board_around_tasks()

@@ -1,0 +1,37 @@
+"""
+Housekeeping: every morning, find the visualization jobs that have been running, and billed, for more than a day.
+
+It only reports; trigger it with ``{"action": "stop"}`` to stop them. (Airflow 2.11: import ``dag`` and ``task`` from
+``airflow.decorators`` and ``Param`` from ``airflow.models.param``.)
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import Param, dag, task
+
+from airflow_provider_modelarts.operators.clean_up import ModelArtsCleanUpVisualizationJobsOperator
+
+
+@dag(
+    dag_id="modelarts_clean_up_jobs",
+    schedule="0 6 * * *",
+    catchup=False,
+    params={"action": Param("report", enum=["report", "stop"])},
+    tags=["modelarts"],
+)
+def clean_up_jobs() -> None:
+    found = ModelArtsCleanUpVisualizationJobsOperator(
+        task_id="find_old_jobs", longer_than=timedelta(hours=24), action="{{ params.action }}"
+    )
+
+    @task
+    def tell(result: dict[str, Any]) -> None:
+        for job in result["found"]:
+            print(f"{job['job_name']} ({job['job_id']}) has been running for {job['duration_ms'] / 3_600_000:.0f} h")
+        print(f"Stopped: {result['stopped']}")
+
+    tell(found.output)
+
+
+clean_up_jobs()
