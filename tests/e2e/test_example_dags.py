@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any
 
+import pytest
+
 from airflow_provider_modelarts.emulator import Emulator
 from demo.local_airflow import LocalAirflow, poll_until
 
@@ -71,24 +73,19 @@ def test_a_job_lives_its_whole_life(local_airflow: LocalAirflow, emulator: Emula
     run_id = local_airflow.trigger(dag_id, conf={"train_url": "/bucket/life/"})
 
     assert local_airflow.wait(dag_id, run_id, timeout=240) == "success"
-    job_id = local_airflow.xcom(dag_id, run_id, "create_job")
-    operations = _operations(emulator, job_id)
-    assert [operation for operation in operations if operation != "get"] == ["stop", "delete"]
-    assert operations[0] == "get", "waited before it was stopped"
-    assert operations[-2] == "get", "waited before it was deleted"
-
-    running = local_airflow.xcom(dag_id, run_id, "wait_until_running")
-    assert (running["job_id"], running["status_name"], running["train_url"]) == (job_id, "RUNNING", "/bucket/life/")
-    over = local_airflow.xcom(dag_id, run_id, "wait_until_over")
-    assert (over["job_id"], over["status_name"]) == (job_id, "KILLED")
-    shown = f"{running['job_name']} shows /bucket/life/ at {running['service_url']}"
+    created = local_airflow.xcom(dag_id, run_id, "create")
+    operations = _operations(emulator, created["job_id"])
+    changes = [operation for operation in operations if operation != "get"]
+    assert changes == ["update", "stop", "restart", "stop", "delete"]
+    assert (created["status_name"], created["train_url"]) == ("RUNNING", "/bucket/life/")
+    ends = [local_airflow.xcom(dag_id, run_id, task)["status_name"] for task in ("stop", "restart", "delete")]
+    assert ends == ["KILLED", "RUNNING", "GONE"]
+    shown = f"{created['job_name']} shows /bucket/life/ at {created['service_url']}"
     assert shown in _log(local_airflow, dag_id, run_id, "show_job")
-
-    emulator.advance(60)  # a deletion takes a while
-    assert job_id not in emulator.jobs
+    assert created["job_id"] not in emulator.jobs
 
 
-def test_a_job_that_does_not_start_is_deleted_all_the_same(local_airflow: LocalAirflow, emulator: Emulator) -> None:
+def test_a_job_that_does_not_start_fails_the_run_and_is_over(local_airflow: LocalAirflow, emulator: Emulator) -> None:
     dag_id = "modelarts_visualization_job_life_cycle"
     emulator.add_script_rule("airflow-*", "image-fails")
 
@@ -97,16 +94,67 @@ def test_a_job_that_does_not_start_is_deleted_all_the_same(local_airflow: LocalA
     assert local_airflow.wait(dag_id, run_id, timeout=120) == "failed"
     emulator.clear_script_rules()
     states = {task_id: instance["state"] for task_id, instance in _instances(local_airflow, dag_id, run_id).items()}
+    assert states.pop("create") == "failed"
+    assert set(states.values()) == {"upstream_failed"}
+    job_id = local_airflow.xcom(dag_id, run_id, "create", key="job_id")
+    assert emulator.job(job_id).status == 3
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_board_around_tasks_ends_with_them_whatever_becomes_of_them(
+    fails: bool, local_airflow: LocalAirflow, emulator: Emulator
+) -> None:
+    dag_id = "modelarts_board_around_tasks"
+
+    run_id = local_airflow.trigger(dag_id, conf={"train_url": "/bucket/board/", "fail": fails})
+
+    assert local_airflow.wait(dag_id, run_id, timeout=240) == ("failed" if fails else "success")
+    states = {task_id: instance["state"] for task_id, instance in _instances(local_airflow, dag_id, run_id).items()}
     assert states == {
-        "create_job": "success",
-        "wait_until_running": "failed",
-        "show_job": "upstream_failed",
-        "stop_job": "upstream_failed",
-        "wait_until_over": "upstream_failed",
-        "delete_job": "success",
+        "board.create": "success",
+        "board.stop": "success",
+        "board.evaluate": "failed" if fails else "success",
+        "publish": "upstream_failed" if fails else "success",
     }
-    job_id = local_airflow.xcom(dag_id, run_id, "create_job")
-    assert _operations(emulator, job_id)[-1] == "delete"
+    board = local_airflow.xcom(dag_id, run_id, "board.create")
+    assert emulator.job(board["job_id"]).status == 12
+    running = [job for job in emulator.jobs.values() if job.train_url == "/bucket/board/" and job.active]
+    assert running == []
+
+
+def test_housekeeping_reports_and_stops_only_if_told_to(local_airflow: LocalAirflow, emulator: Emulator) -> None:
+    dag_id = "modelarts_clean_up_jobs"
+    job_id = emulator.create_job("forgotten", status=8)
+    emulator.advance(25 * 3600)
+
+    for action, stopped in (("report", []), ("stop", [job_id])):
+        run_id = local_airflow.trigger(dag_id, conf={"action": action})
+        assert local_airflow.wait(dag_id, run_id, timeout=120) == "success"
+        result = local_airflow.xcom(dag_id, run_id, "find_old_jobs")
+        assert job_id in [job["job_id"] for job in result["found"]]
+        assert set(stopped) <= set(result["stopped"])
+        assert stopped or emulator.job(job_id).status == 8
+    assert "forgotten" in str(_log(local_airflow, dag_id, run_id, "tell"))
+    emulator.advance(60)
+    assert emulator.job(job_id).status == 12
+
+
+def test_a_dag_runs_when_a_job_comes_to_run(local_airflow: LocalAirflow, emulator: Emulator) -> None:
+    dag_id = "modelarts_schedule_on_running"
+    local_airflow.wait_for_dag(dag_id)
+    emulator.create_job("other", status=8)
+    # The watcher has to have seen the project once: what runs then has not come to run.
+    poll_until(lambda: "list" in emulator.request_counts(), 120, lambda: "the watcher has not looked")
+    job_id = emulator.create_job("board-of-tests", status=8)
+
+    def runs() -> list[dict[str, Any]]:
+        return list(local_airflow.api("GET", f"dags/{dag_id}/dagRuns")["dag_runs"])
+
+    poll_until(runs, 120, lambda: local_airflow.component_log("triggerer")[-2000:])
+    [run] = runs()
+    assert local_airflow.wait(dag_id, run["dag_run_id"], timeout=120) == "success"
+    said = _log(local_airflow, dag_id, run["dag_run_id"], "greet")
+    assert any(f"board-of-tests ({job_id}) is RUNNING: {emulator.url}" in line for line in said), said
 
 
 def _instances(airflow: LocalAirflow, dag_id: str, run_id: str) -> dict[str, dict[str, Any]]:
