@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Hashable
+from collections.abc import AsyncGenerator, AsyncIterator, Hashable
+from contextlib import aclosing
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
@@ -90,7 +91,7 @@ class ModelArtsVisualizationJobEventTrigger(BaseEventTrigger):
         return (type(self).__qualname__, *where, self.poke_interval)
 
     @classmethod
-    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[Snapshot]:
+    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncGenerator[Snapshot, None]:
         """Yield looks at all jobs of a project, for all triggers of the same key."""
         hook = ModelArtsHook(
             kwargs["modelarts_conn_id"],
@@ -98,8 +99,9 @@ class ModelArtsVisualizationJobEventTrigger(BaseEventTrigger):
             project_id=kwargs["project_id"],
             workspace_id=kwargs["workspace_id"],
         )
-        async for snapshot in snapshots(hook.aget_conn, poke_interval=kwargs["poke_interval"]):
-            yield snapshot
+        async with aclosing(snapshots(hook.aget_conn, poke_interval=kwargs["poke_interval"])) as looks:
+            async for snapshot in looks:
+                yield snapshot
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Snapshot]) -> AsyncIterator[TriggerEvent]:
         """Yield an event for each arrival that is asked for."""
@@ -117,8 +119,9 @@ class ModelArtsVisualizationJobEventTrigger(BaseEventTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look and send events alone (Airflow below 3.3)."""
-        async for event in self.filter_shared_stream(self.open_shared_stream(self.serialize()[1])):
-            yield event
+        async with aclosing(self.open_shared_stream(self.serialize()[1])) as looks:
+            async for event in self.filter_shared_stream(looks):
+                yield event
 
     def _asked_for(self, snapshot: Snapshot, job_id: str) -> VisualizationJob | None:
         if self.job_id is not None and job_id != str(self.job_id):

@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections import ChainMap
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
@@ -56,7 +56,7 @@ class Snapshot:
         return page.job(job_id)
 
 
-async def snapshots(connect: Connect, *, poke_interval: float) -> AsyncIterator[Snapshot]:
+async def snapshots(connect: Connect, *, poke_interval: float) -> AsyncGenerator[Snapshot, None]:
     """
     Look at all jobs again and again, and yield what was seen. It ends only with who listens.
 

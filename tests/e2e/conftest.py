@@ -22,6 +22,7 @@ CONNECTIONS: dict[str, dict[str, Any]] = {
     "wrong_key": {"password": "not-the-secret-key"},
     "refuses": {},
     "operators": {},
+    "events": {},
 }
 """
 Connections, each to an emulator of its own, so that what goes wrong with one disturbs no other wait; and what of their

@@ -1,0 +1,194 @@
+"""The event trigger: which jobs it tells of, and what it keeps over a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+
+import pytest
+
+from airflow_provider_modelarts._compat import airflow_version
+from airflow_provider_modelarts.api.models import JobStatus
+from airflow_provider_modelarts.emulator import Emulator
+
+if airflow_version() < (3, 0):
+    pytest.skip("Airflow 2.11 has no event triggers", allow_module_level=True)
+
+from airflow_provider_modelarts.triggers.visualization_job_event import (
+    ModelArtsVisualizationJobEventTrigger as EventTrigger,
+)
+
+
+@pytest.fixture
+def emulator(monkeypatch):
+    with Emulator(time_scale=0) as running:
+        monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(running.connection()))
+        yield running
+
+
+class AssetStore(dict):
+    """Airflow 3.3's asset state store."""
+
+    async def aget(self, key, default=None):
+        return self.get(key, default)
+
+    async def aset(self, key, value):
+        self[key] = json.loads(json.dumps(value))
+
+
+class Watcher:
+    """A trigger as the triggerer runs it, without sharing; looks as fast as it can."""
+
+    def __init__(self, store=None, **arguments):
+        self.trigger = EventTrigger(**arguments)
+        self.trigger.poke_interval = 0.01
+        self.trigger.asset_state_store = store
+
+    def events(self, count, *steps, settle=0.3):
+        """Return names of jobs in events, while steps are taken one after the other, each after two looks or so."""
+
+        async def listen():
+            told = []
+
+            async def collect():
+                async for event in self.trigger.run():
+                    told.append(event.payload["job_name"])
+
+            task = asyncio.create_task(collect())
+            for step in steps:
+                await asyncio.sleep(settle)
+                step()
+            await asyncio.sleep(settle)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            return told
+
+        told = asyncio.run(listen())
+        assert len(told) == count, told
+        return told
+
+
+def test_each_arrival_is_told_once(emulator):
+    emulator.create_job("early", status=8)
+    late = emulator.create_job("late", status=7)
+    told = Watcher().events(
+        3,
+        lambda: emulator.set_status(late, 8),
+        lambda: emulator.create_job("new", status=8),
+        lambda: emulator.set_status(late, 12),
+        lambda: emulator.set_status(late, 8),
+    )
+    assert told == ["late", "new", "late"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({}, ["board-1", "other"]),
+        ({"job_name": "board-*"}, ["board-1"]),
+        ({"job_name": "other"}, ["other"]),
+        ({"job_id": "1002"}, ["other"]),
+        ({"job_id": 1001}, ["board-1"]),
+        ({"status": ["KILLED", 11]}, ["fails"]),
+    ],
+)
+def test_only_what_is_asked_for_is_told(arguments, expected, emulator):
+    def arrive():
+        emulator.create_job("board-1", status=8)
+        emulator.create_job("other", status=8)
+        emulator.create_job("fails", status=11)
+
+    assert Watcher(**arguments).events(len(expected), arrive) == expected
+
+
+def test_a_restart_neither_repeats_nor_misses(emulator):
+    store = AssetStore()
+    Watcher(store).events(1, lambda: emulator.create_job("first", status=8))
+    emulator.create_job("meanwhile", status=8)
+    assert Watcher(store).events(1) == ["meanwhile"]
+    assert Watcher(store).events(0) == []
+
+
+def test_a_first_look_at_nothing_is_kept_too(emulator):
+    store = AssetStore()
+    Watcher(store).events(0)
+    emulator.create_job("meanwhile", status=8)
+    assert Watcher(store).events(1) == ["meanwhile"]
+
+
+def test_watchers_of_one_asset_keep_their_own(emulator):
+    store = AssetStore()
+    Watcher(store).events(1, lambda: emulator.create_job("first", status=8))
+    Watcher(store, job_name="x-*").events(0)
+    assert len(store) == 2
+
+
+@pytest.mark.parametrize("broken", ["aget", "aset"])
+def test_a_store_that_fails_does_not_end_the_watching(broken, emulator, monkeypatch):
+    async def fail(*args):
+        raise RuntimeError("no store")
+
+    store = AssetStore()
+    monkeypatch.setattr(AssetStore, broken, fail)
+    assert Watcher(store).events(1, lambda: emulator.create_job("first", status=8)) == ["first"]
+
+
+def test_without_a_store_a_restart_begins_anew(emulator):
+    emulator.create_job("early", status=8)
+    assert Watcher().events(0) == []
+
+
+def test_an_outage_is_waited_for(emulator):
+    assert Watcher().events(
+        1, emulator.stop, lambda: emulator.create_job("during", status=8), emulator.start, lambda: None, settle=0.6
+    ) == ["during"]
+
+
+def test_the_payload_is_the_job(emulator):
+    async def first():
+        return (await anext(trigger.run())).payload
+
+    trigger = EventTrigger()
+    trigger.poke_interval = 0.01
+    trigger.asset_state_store = AssetStore({trigger._store_key: ""})
+    job_id = emulator.create_job("board", status=8)
+    payload = asyncio.run(first())
+    assert (payload["job_id"], payload["status_name"]) == (job_id, "RUNNING")
+    assert set(payload) == {
+        "job_id", "job_name", "status", "status_name", "service_url", "train_url", "create_time", "duration_ms",
+    }  # fmt: skip
+    json.dumps(payload)
+
+
+def test_what_travels_makes_the_same_trigger():
+    trigger = EventTrigger(
+        status=[JobStatus.RUNNING, 12], job_id=10, job_name="x*", region="eu-de", project_id="p", workspace_id="1"
+    )
+    path, arguments = trigger.serialize()
+    module, _, name = path.rpartition(".")
+    again = getattr(importlib.import_module(module), name)(**json.loads(json.dumps(arguments)))
+    assert again.serialize() == (path, arguments)
+    assert again.shared_stream_key() == trigger.shared_stream_key()
+
+
+def test_triggers_share_a_look_where_they_can():
+    one = EventTrigger(status="RUNNING").shared_stream_key()
+    assert one == EventTrigger(status="KILLED", job_name="x*").shared_stream_key()
+    assert one != EventTrigger(poke_interval=5).shared_stream_key()
+    assert one != EventTrigger(modelarts_conn_id="other").shared_stream_key()
+    assert one != EventTrigger(workspace_id="1").shared_stream_key()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"status": "RUNING"}, "status"),
+        ({"status": "GONE"}, "GONE is no status"),
+        ({"job_id": "board"}, "no job id"),
+        ({"poke_interval": -1}, "poke_interval"),
+    ],
+)
+def test_what_cannot_be_is_refused_when_the_dag_is_parsed(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        EventTrigger(**arguments)

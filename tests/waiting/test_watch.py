@@ -1,0 +1,109 @@
+"""Looks at all jobs of a project, against a real server: pages, outages, connections that change, and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from contextlib import aclosing
+
+import pytest
+
+from airflow_provider_modelarts.api.client import ModelArtsClient
+from airflow_provider_modelarts.api.config import ModelArtsConfig
+from airflow_provider_modelarts.emulator import Emulator
+from airflow_provider_modelarts.emulator.faults import Fault
+from airflow_provider_modelarts.waiting.watch import snapshots
+
+
+@pytest.fixture
+def emulator():
+    with Emulator(time_scale=0) as running:
+        yield running
+
+
+def looks(emulator, count, *, between=lambda number: None, **fields):
+    """Return the statuses that the first looks show."""
+
+    def config() -> ModelArtsConfig:
+        return ModelArtsConfig(
+            endpoint=emulator.url, login=emulator.ak, password=emulator.sk, project_id=emulator.project_id, **fields
+        )
+
+    async def connect():
+        return lambda pause: ModelArtsClient(config(), sleep=lambda seconds: pause(min(seconds, 0.01)))
+
+    async def look():
+        seen = []
+        async with aclosing(snapshots(connect, poke_interval=0.01)) as stream:
+            async for snapshot in stream:
+                seen.append(dict(snapshot.statuses))
+                between(len(seen))
+                if len(seen) == count:
+                    return seen
+        raise AssertionError("unreachable")
+
+    return asyncio.run(asyncio.wait_for(look(), 20))
+
+
+def test_all_pages_are_seen(emulator):
+    for _ in range(2500):
+        emulator.create_job(status=7)
+    [seen] = looks(emulator, 1)
+    assert len(seen) == 2500
+    assert emulator.request_counts() == {"list": 3}
+
+
+def test_a_deployment_with_small_pages(emulator):
+    emulator.per_page_limit = 100
+    for _ in range(250):
+        emulator.create_job(status=7)
+    first, second = looks(emulator, 2)
+    assert len(first) == len(second) == 250
+    assert emulator.request_counts() == {"list": 1 + 3 + 3}
+
+
+def test_an_outage_is_waited_for_and_told_of_once(emulator, caplog):
+    caplog.set_level(logging.INFO)
+    job_id = emulator.create_job(status=7)
+
+    def between(number):
+        if number == 1:
+            emulator.inject(Fault("status", status=503, times=20))
+
+    first, second = looks(emulator, 2, between=between)
+    assert first == second == {job_id: 7}
+    told = [record.message for record in caplog.records if "of a project can" in record.message]
+    assert len(told) == 2
+    assert "cannot be looked at" in told[0]
+    assert "HTTP 503" in told[0]
+    assert "can be looked at again" in told[1]
+
+
+def test_refused_credentials_are_asked_for_anew(emulator, caplog):
+    caplog.set_level(logging.ERROR)
+    right = emulator.sk
+
+    def between(number):
+        if number == 1:
+            # What the client has read is refused; what connect() reads later is right.
+            emulator.sk = "rotated"
+
+    first, second = looks(emulator, 2, between=between)
+    assert first == second == {}
+    assert emulator.sk != right
+
+
+def test_a_server_that_wants_to_be_left_alone_is(emulator):
+    emulator.inject(Fault("status", status=429, retry_after=120))
+    with pytest.raises(asyncio.TimeoutError):
+        asyncio.run(asyncio.wait_for(asyncio.to_thread(looks, emulator, 1), 1))
+    assert emulator.request_counts() == {"list": 1}
+
+
+def test_nothing_is_left_when_nobody_listens(emulator):
+    looks(emulator, 3)
+    for thread in threading.enumerate():
+        if thread.name.startswith("modelarts-watch"):
+            thread.join(5)  # it closes the client
+            assert not thread.is_alive()
