@@ -95,7 +95,7 @@ class Answer:
         """The decoded body, None when it is not JSON."""
         try:
             return self.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
 
@@ -209,7 +209,7 @@ def _clock_skew(answer: Answer) -> timedelta:
     """Return by how much this machine's clock is ahead of the server's, as far as the answer is dated."""
     try:
         return datetime.now(timezone.utc) - parsedate_to_datetime(answer.headers.get("Date") or "")
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return timedelta()
 
 

@@ -79,7 +79,7 @@ def retry_after_seconds(value: str | None) -> float | None:
         return None
     try:
         return float(Retry().parse_retry_after(value))
-    except (InvalidHeader, OverflowError):
+    except (InvalidHeader, ValueError, OverflowError):
         return None
 
 

@@ -133,6 +133,20 @@ def test_a_cut_body_is_repeated(server, client):
     assert client.get_visualization_job(10).job_id == "197"
 
 
+@pytest.mark.parametrize("value", ["9" * 5000, "Fri, 31 Dec 99999 25:61:61 GMT", "-1", "1e3", "NaN", ";;;"])
+def test_a_retry_after_that_cannot_be_read_is_none(server, client, value):
+    server.answer(Reply(503, None, {"Retry-After": value}), JOB)
+    assert client.get_visualization_job(10).job_id == "197"
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b'{"job_id": 10, "schedule": ' + b"[" * 100_000])
+@pytest.mark.parametrize("call", ["get_visualization_job", "list_job_statuses"])
+def test_a_body_that_is_too_deep_to_be_decoded_is_malformed(server, client, body, call):
+    server.answer(Reply(200, body))
+    with pytest.raises(errors.ModelArtsMalformedResponseError):
+        getattr(client, call)(**({"job_id": 10} if call.startswith("get") else {"per_page": 10, "page": 1}))
+
+
 def test_each_attempt_is_dated_anew(server, slept):
     def sleep_into_the_next_second(seconds):
         threading.Event().wait(1.1)
