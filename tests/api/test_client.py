@@ -6,6 +6,8 @@ import json
 import logging
 import socket
 import threading
+import time
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 
@@ -15,6 +17,7 @@ from airflow_provider_modelarts.api import errors
 from airflow_provider_modelarts.api.client import ModelArtsClient
 from airflow_provider_modelarts.api.config import ModelArtsConfig
 from airflow_provider_modelarts.api.models import JobStatus
+from airflow_provider_modelarts.api.transport import MAX_ANSWER_BYTES, MAX_ANSWER_TIME
 from tests.api.samples import CREATE_SUCCESS, DETAIL_SUCCESS
 from tests.conftest import Reply
 
@@ -145,6 +148,40 @@ def test_a_body_that_is_too_deep_to_be_decoded_is_malformed(server, client, body
     server.answer(Reply(200, body))
     with pytest.raises(errors.ModelArtsMalformedResponseError):
         getattr(client, call)(**({"job_id": 10} if call.startswith("get") else {"per_page": 10, "page": 1}))
+
+
+def test_a_body_that_is_too_long_is_not_read_to_its_end(server, client):
+    server.answer(Reply(200, b'{"job_id": 197, "job_desc": "' + b" " * MAX_ANSWER_BYTES + b'"}'))
+    with pytest.raises(errors.ModelArtsConnectionError, match="longer than"):
+        client.get_visualization_job(10)
+    assert len(server.received) == 4
+
+
+@pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\nX-Dots: ", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"])
+def test_an_answer_that_drips_has_an_end(start):
+    """A server that sends a byte now and then is never silent, so that read_timeout does not see it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(10)
+        dripping = threading.Thread(target=drip, args=(listener, start))
+        dripping.start()
+        client = client_for(f"http://127.0.0.1:{listener.getsockname()[1]}", read_timeout=0.1)
+        started = time.monotonic()
+        with client, pytest.raises(errors.ModelArtsConnectionError):
+            client.get_visualization_job(10)
+        assert time.monotonic() - started < 4 * MAX_ANSWER_TIME * 0.1 + 5
+        dripping.join()
+
+
+def drip(listener, start):
+    """Serve four connections, each with an answer that does not end."""
+    for _ in range(4):
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            connection.recv(65536)
+            connection.sendall(start)
+            for _ in range(1000):
+                connection.sendall(b".")
+                time.sleep(0.02)
 
 
 def test_each_attempt_is_dated_anew(server, slept):
