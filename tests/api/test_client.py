@@ -123,6 +123,12 @@ def test_pages_that_are_smaller_than_asked_for_are_all_read(server, client, tota
     assert len(list(client.iter_visualization_jobs(per_page=1000))) == 250
 
 
+def test_a_server_that_takes_no_notice_of_the_page_is_not_asked_for_ever(server, client):
+    server.answer(Reply(200, {"jobs": [{"job_id": 1}, {"job_id": 2}]}))
+    assert [job.job_id for job in client.iter_visualization_jobs(per_page=2)] == ["1", "2"]
+    assert len(server.received) == 2
+
+
 @pytest.mark.parametrize("failure", [Reply(500), Reply(502), Reply(503), Reply(504), Reply(429), Reply(cut=True)])
 def test_reads_are_repeated_and_signed_anew(server, client, failure, monkeypatch):
     server.answer(failure, failure, JOB)
