@@ -278,6 +278,8 @@ def _light_row(data: dict[str, Any]) -> Any:
 
 def _status_row(row: Any) -> tuple[str, int] | None:
     """Return id and status of a job; None when they cannot be read, as one bad row must not hide the others."""
+    if not isinstance(row, tuple):
+        return None
     try:
         job_id, status = row
         number = _whole("job_id", job_id)
