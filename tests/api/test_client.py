@@ -326,6 +326,11 @@ class TestConnectionsThatFail:
         error = self.failure(server.url.replace("http://", "https://"))
         assert error.part == "TLS"
 
+    def test_a_bundle_of_certificates_that_is_not_there(self):
+        error = self.failure("https://127.0.0.1:9", verify="/no/such/bundle.pem")
+        assert error.part == "TLS"
+        assert "/no/such/bundle.pem" in str(error)
+
     def test_proxy(self):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
