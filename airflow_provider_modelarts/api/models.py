@@ -149,13 +149,12 @@ class VisualizationJob:
         job_id = _integer(data, "job_id")
         if job_id is None:
             raise ValueError("job_id is missing")
-        milliseconds = _integer(data, "duration")
         return cls(
             job_id=str(job_id),
             status=to_status(_status(data.get("status"))),
             job_name=_text(data, "job_name"),
             create_time=_timestamp(data, "create_time"),
-            duration=None if milliseconds is None else pendulum.duration(milliseconds=milliseconds),
+            duration=_duration(data, "duration"),
             job_desc=_text(data, "job_desc"),
             service_url=_text(data, "service_url"),
             train_url=_text(data, "train_url"),
@@ -334,6 +333,14 @@ def _whole(field: str, value: Any) -> int | None:
     if not number.is_integer():
         raise ValueError(f"{field} is not a whole number: {value!r}")
     return int(number)
+
+
+def _duration(data: Mapping[str, Any], field: str) -> pendulum.Duration | None:
+    milliseconds = _integer(data, field)
+    try:
+        return None if milliseconds is None else pendulum.duration(milliseconds=milliseconds)
+    except OverflowError:
+        raise ValueError(f"{field} is longer than can be") from None
 
 
 def _timestamp(data: Mapping[str, Any], field: str) -> pendulum.DateTime | None:
