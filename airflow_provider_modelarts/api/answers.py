@@ -26,6 +26,7 @@ from airflow_provider_modelarts.api.errors import (
     ModelArtsThrottledError,
     unknown_outcome,
 )
+from airflow_provider_modelarts.api.models import encodable
 
 _CODES: Final[dict[type[ModelArtsError], str]] = {
     ModelArtsNotFoundError: "ModelArts.0102 ModelArts.0015",
@@ -218,7 +219,7 @@ def _ok(status_code: int) -> bool:
 
 
 def _text_of(value: Any) -> str | None:
-    return str(value) if value not in (None, "") else None
+    return encodable(str(value)) if value not in (None, "") else None
 
 
 def _excerpt(body: bytes) -> str:

@@ -297,9 +297,16 @@ def _status(value: Any) -> int:
 
 def _text(data: Mapping[str, Any], field: str) -> str | None:
     value = data.get(field)
-    if value is None or isinstance(value, str):
-        return value
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return encodable(value)
     raise ValueError(f"{field} is not text: {value!r}")
+
+
+def encodable(text: str) -> str:
+    """Return a text without halves of characters, which JSON can hold and neither a log nor a message can."""
+    return text.encode("utf-8", errors="replace").decode("utf-8")
 
 
 def _number(data: Mapping[str, Any], field: str) -> float | None:

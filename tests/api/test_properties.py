@@ -62,13 +62,14 @@ def as_strings(value: Any) -> Any:
 @example({"job_id": 1, "duration": 10**300})
 @example({"job_id": 1, "create_time": 10**300})
 @example({"job_id": float("inf")})
+@example({"job_id": 1, "job_name": "\ud800"})
 def test_a_job_is_read_or_refused_with_a_value_error(data: dict[str, Any]) -> None:
     try:
         job = VisualizationJob.from_api(data)
     except ValueError:
         return
     summary = job.summary()
-    assert json.loads(json.dumps(summary)) == summary
+    assert json.loads(json.dumps(summary, ensure_ascii=False).encode()) == summary
     assert job.job_id.removeprefix("-").isdigit()
     assert int(job.status) >= 0
     assert job.status is JobStatus.UNKNOWN or data.get("status") not in (None, "", 0)
@@ -112,12 +113,13 @@ def test_of_any_page_each_row_is_a_job_or_none(rows: Any, total: Any) -> None:
 
 @given(st.integers(200, 599), JSON, st.dictionaries(st.sampled_from(["Date", "Location", "X-Request-Id"]), st.text()))
 @example(401, {}, {"Date": "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"})
+@example(400, {"error_code": "\ud800", "error_message": "\ud800"}, {})
 @example(401, {}, {"Date": "Mon, 01 Jan 2026 00:00:00 +99999999999"})
 def test_every_answer_is_a_success_or_an_error(status_code: int, data: Any, headers: dict[str, str]) -> None:
     answer = Answer("GET", "http://example.com/", status_code, headers, json.dumps(data).encode(), names_job=True)
     error = error_in(answer)
     failed = isinstance(data, dict) and (str(data.get("is_success")).lower() == "false" or data.get("error_code"))
-    assert error is None or isinstance(error, ModelArtsError)
+    assert error is None or (isinstance(error, ModelArtsError) and str(error).encode())
     assert (error is not None) or not (failed or status_code >= 300)
 
 
