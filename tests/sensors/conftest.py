@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
@@ -32,11 +32,18 @@ RUN = importlib.import_module("airflow_provider_modelarts.sensors.run")
 TRIGGER = importlib.import_module(ModelArtsVisualizationJobTrigger.__module__)
 
 
+class Advances(Protocol):
+    """What goes with simulated time: an emulator, or another server."""
+
+    def advance(self, seconds: float) -> None: ...
+
+
 class SimulatedTime:
     """Stands in for the modules `time` and `timezone`. Sleeping moves it, and the emulator's jobs, forward at once."""
 
-    def __init__(self, emulator: Emulator) -> None:
+    def __init__(self, emulator: Advances) -> None:
         self.now = 0.0
+        self.worst_pass = 0.0
         self._emulator = emulator
         self._start = datetime.now(timezone.utc)
         self._plans: list[tuple[float, Callable[[], Any]]] = []
@@ -122,8 +129,54 @@ def first_event(deferral: TaskDeferred, clock: SimulatedTime) -> Any:
     try:
         return json.loads(json.dumps(loop.run_until_complete(first())))
     finally:
+        clock.worst_pass = max(clock.worst_pass, loop.worst_pass)
         loop.run_until_complete(asyncio.sleep(0))
         loop.close()
+
+
+def simulate(clock: SimulatedTime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let sensors, triggers and clients live on simulated time."""
+    monkeypatch.setattr(BASE, "time", clock)
+    monkeypatch.setattr(BASE, "timezone", clock)
+    monkeypatch.setattr(RUN, "time", clock)
+    monkeypatch.setattr(TRIGGER, "time", clock)
+    monkeypatch.setitem(ModelArtsClient.__init__.__kwdefaults__, "sleep", clock.sleep)
+    monkeypatch.setattr(Poller, "_pause", lambda poller, seconds: clock.sleep(seconds))
+    monkeypatch.setitem(JobFetcher.__init__.__kwdefaults__, "clock", clock.monotonic)
+
+
+def run_to_its_end(mode: str, clock: SimulatedTime, monkeypatch: pytest.MonkeyPatch, **arguments: Any) -> Outcome:
+    """Run a sensor to its end, with a new object wherever Airflow would start a new process."""
+    ti = TaskInstance()
+    if hasattr(BASE, "_orig_start_date"):  # Airflow 2.11 asks its database.
+        monkeypatch.setattr(BASE, "_orig_start_date", lambda *args, **kwargs: ti.first_reschedule)
+    how = {"deferrable": True} if mode == "deferrable" else {"mode": mode}
+    starts = 0
+    event = None
+    while True:
+        sensor = ModelArtsVisualizationJobSensor(task_id="wait", **how, **arguments)
+        context = {"ti": ti, "task_reschedule_count": starts}
+        starts += 1
+        started = clock.utcnow()
+        try:
+            if event is None:
+                xcom = sensor.execute(context)
+            else:
+                xcom = sensor.resume_execution("execute_complete", {"event": event}, context)
+        except TaskDeferred as deferral:
+            event = first_event(deferral, clock)
+            continue
+        except BASE.AirflowRescheduleException as request:
+            ti.first_reschedule = ti.first_reschedule or started
+            clock.sleep((request.reschedule_date - clock.utcnow()).total_seconds())
+            continue
+        except BASE.AirflowSkipException as error:
+            return Outcome("skipped", clock.now, error=error, starts=starts)
+        except (BASE.AirflowFailException, BASE.AirflowSensorTimeout) as error:
+            return Outcome("failed", clock.now, error=error, starts=starts)
+        except Exception as error:  # noqa: BLE001
+            return Outcome("up_for_retry", clock.now, error=error, starts=starts)
+        return Outcome("success", clock.now, xcom=xcom, starts=starts)
 
 
 @pytest.fixture
@@ -135,13 +188,7 @@ def emulator():
 @pytest.fixture
 def clock(emulator, monkeypatch):
     simulated = SimulatedTime(emulator)
-    monkeypatch.setattr(BASE, "time", simulated)
-    monkeypatch.setattr(BASE, "timezone", simulated)
-    monkeypatch.setattr(RUN, "time", simulated)
-    monkeypatch.setattr(TRIGGER, "time", simulated)
-    monkeypatch.setitem(ModelArtsClient.__init__.__kwdefaults__, "sleep", simulated.sleep)
-    monkeypatch.setattr(Poller, "_pause", lambda poller, seconds: simulated.sleep(seconds))
-    monkeypatch.setitem(JobFetcher.__init__.__kwdefaults__, "clock", simulated.monotonic)
+    simulate(simulated, monkeypatch)
     return simulated
 
 
@@ -159,38 +206,9 @@ def connection(emulator, monkeypatch):
 
 @pytest.fixture
 def run(clock, connection, monkeypatch):
-    """Run a sensor to its end, with a new object wherever Airflow would start a new process."""
+    """Run a sensor to its end."""
 
     def run_sensor(mode: str, **arguments: Any) -> Outcome:
-        ti = TaskInstance()
-        if hasattr(BASE, "_orig_start_date"):  # Airflow 2.11 asks its database.
-            monkeypatch.setattr(BASE, "_orig_start_date", lambda *args, **kwargs: ti.first_reschedule)
-        how = {"deferrable": True} if mode == "deferrable" else {"mode": mode}
-        starts = 0
-        event = None
-        while True:
-            sensor = ModelArtsVisualizationJobSensor(task_id="wait", **how, **arguments)
-            context = {"ti": ti, "task_reschedule_count": starts}
-            starts += 1
-            started = clock.utcnow()
-            try:
-                if event is None:
-                    xcom = sensor.execute(context)
-                else:
-                    xcom = sensor.resume_execution("execute_complete", {"event": event}, context)
-            except TaskDeferred as deferral:
-                event = first_event(deferral, clock)
-                continue
-            except BASE.AirflowRescheduleException as request:
-                ti.first_reschedule = ti.first_reschedule or started
-                clock.sleep((request.reschedule_date - clock.utcnow()).total_seconds())
-                continue
-            except BASE.AirflowSkipException as error:
-                return Outcome("skipped", clock.now, error=error, starts=starts)
-            except (BASE.AirflowFailException, BASE.AirflowSensorTimeout) as error:
-                return Outcome("failed", clock.now, error=error, starts=starts)
-            except Exception as error:  # noqa: BLE001
-                return Outcome("up_for_retry", clock.now, error=error, starts=starts)
-            return Outcome("success", clock.now, xcom=xcom, starts=starts)
+        return run_to_its_end(mode, clock, monkeypatch, **arguments)
 
     return run_sensor
