@@ -8,6 +8,7 @@ import json
 import socket
 import time
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, Final
 
 import requests
@@ -126,12 +127,13 @@ class _BoundedResponse(http.client.HTTPResponse):
 
 def _bounded(pools: Mapping[str, Any]) -> dict[str, Any]:
     """Return the classes of connection pools, by scheme, made to read answers for a limited time."""
+    return {scheme: _bounded_pool(pool) for scheme, pool in pools.items()}
 
-    def bounded(pool: Any) -> Any:
-        connection = type("BoundedConnection", (pool.ConnectionCls,), {"response_class": _BoundedResponse})
-        return type("BoundedPool", (pool,), {"ConnectionCls": connection})
 
-    return {scheme: bounded(pool) for scheme, pool in pools.items()}
+@cache
+def _bounded_pool(pool: Any) -> Any:
+    connection = type("BoundedConnection", (pool.ConnectionCls,), {"response_class": _BoundedResponse})
+    return type("BoundedPool", (pool,), {"ConnectionCls": connection})
 
 
 def connection_error(
