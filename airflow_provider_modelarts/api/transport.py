@@ -132,8 +132,10 @@ def _bounded(pools: Mapping[str, Any]) -> dict[str, Any]:
 
 @cache
 def _bounded_pool(pool: Any) -> Any:
-    connection = type("BoundedConnection", (pool.ConnectionCls,), {"response_class": _BoundedResponse})
-    return type("BoundedPool", (pool,), {"ConnectionCls": connection})
+    kind = pool.ConnectionCls
+    # The name stays, as it is in the messages of urllib3.
+    connection = type(kind.__name__, (kind,), {"response_class": _BoundedResponse})
+    return type(pool.__name__, (pool,), {"ConnectionCls": connection})
 
 
 def connection_error(
