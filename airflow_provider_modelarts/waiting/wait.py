@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from airflow_provider_modelarts.api.errors import ModelArtsError, ModelArtsNotFoundError
-from airflow_provider_modelarts.api.models import JobStatus, VisualizationJob
+from airflow_provider_modelarts.api.models import JobStatus, VisualizationJob, to_status
 from airflow_provider_modelarts.waiting.verdict import GONE, Target, Verdict, label
 
 HEARTBEAT_SECONDS: Final = 600.0
@@ -100,7 +100,7 @@ class Wait:
 
     def summary(self) -> dict[str, Any]:
         """Return the job as it was last seen, as the dict that travels in XComs; a job that is gone has no status."""
-        last = self.last or VisualizationJob(self.job_id, JobStatus.UNKNOWN)
+        last = self.last or VisualizationJob(self.job_id, to_status(self.status or JobStatus.UNKNOWN))
         return {**last.summary(), "status": None, "status_name": "GONE"} if self.status == GONE else last.summary()
 
     def observe(self, seen: VisualizationJob | ModelArtsError, now: float) -> Verdict:
