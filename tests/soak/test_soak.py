@@ -114,7 +114,8 @@ class Weather:
         self._inject("status", status=status, retry_after=self._rng.choice([None, 1, 2]))
 
     def _bodies(self) -> None:
-        self._inject(self._rng.choice(["html", "truncated", "empty", "wrong_types", "is_success_false", "cut"]))
+        # Not "truncated": half of a 404 does not say any more that it is about a job, and a foreign 404 is final.
+        self._inject(self._rng.choice(["html", "empty", "wrong_types", "is_success_false", "cut"]))
 
     def _delay(self) -> None:
         self._inject("delay", delay=self._rng.uniform(0.1, 3))
