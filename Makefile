@@ -3,12 +3,13 @@ PYTHON ?= python3
 AIRFLOW = 3.3.2
 READY := .venv/.ready
 
-.PHONY: help demo demo-ui test lint bench constraints clean
+.PHONY: help demo demo-ui test test-all lint bench constraints clean
 
 help:
 	@echo "make demo         watch a real Airflow run a DAG that waits for a visualization job (emulated)"
 	@echo "make demo-ui      Airflow's web UI with the example DAGs and the emulator, until Ctrl-C"
 	@echo "make test         all tests, those on real Airflow processes included"
+	@echo "make test-all     those and the soak; some minutes more"
 	@echo "make lint         ruff and mypy"
 	@echo "make bench        the figures that README.md quotes; about 25 minutes"
 	@echo "make constraints  renew constraints.txt"
@@ -22,6 +23,9 @@ demo-ui: $(READY)
 
 test: $(READY)
 	@.venv/bin/python -m pytest
+
+test-all: $(READY)
+	@.venv/bin/python -m pytest -m ""
 
 lint: $(READY)
 	@.venv/bin/ruff check

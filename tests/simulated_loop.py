@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import selectors
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,16 +16,32 @@ class _JumpingSelector(selectors.DefaultSelector):
         super().__init__()
         self._busy = busy
         self._sleep = sleep
+        self._returned = time.perf_counter()
+        self.worst_pass = 0.0
 
     def select(self, timeout: float | None = None) -> list[Any]:
+        entered = time.perf_counter()
+        self._blocked(entered - self._returned)
+        try:
+            return self._select(timeout, entered)
+        finally:
+            self._returned = time.perf_counter()
+
+    def _select(self, timeout: float | None, entered: float) -> list[Any]:
         if self._busy():
-            return super().select(0.01 if timeout is None else min(timeout, 0.01))
+            tick = 0.01 if timeout is None else min(timeout, 0.01)
+            ready = super().select(tick)
+            self._blocked(time.perf_counter() - entered - tick)
+            return ready
         ready = super().select(0)
         if not ready and timeout is None:
             return super().select(0.01)
         if not ready and timeout:
             self._sleep(timeout)
         return ready
+
+    def _blocked(self, seconds: float) -> None:
+        self.worst_pass = max(self.worst_pass, seconds)
 
 
 class SimulatedLoop(asyncio.SelectorEventLoop):
@@ -38,7 +55,18 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
     def __init__(self, monotonic: Callable[[], float], sleep: Callable[[float], None]) -> None:
         self._monotonic = monotonic
         self._working = 0
-        super().__init__(_JumpingSelector(lambda: self._working > 0, sleep))
+        self._jumping = _JumpingSelector(lambda: self._working > 0, sleep)
+        super().__init__(self._jumping)
+
+    @property
+    def worst_pass(self) -> float:
+        """
+        Longest real time, in seconds, for which the loop could not turn.
+
+        Either its own callbacks took so long, or another thread kept it from running; while threads work it turns
+        every 10 ms.
+        """
+        return self._jumping.worst_pass
 
     def time(self) -> float:
         return self._monotonic()

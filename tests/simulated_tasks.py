@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
 from airflow_provider_modelarts._compat import BaseSensorOperator
 from airflow_provider_modelarts.api.client import ModelArtsClient
-from airflow_provider_modelarts.emulator import Emulator
+from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
 from airflow_provider_modelarts.triggers.visualization_job import ModelArtsVisualizationJobTrigger
 from airflow_provider_modelarts.waiting.fetch import JobFetcher
 from airflow_provider_modelarts.waiting.poller import Poller
@@ -38,11 +38,18 @@ TIMED = [
 """Modules that look at the clock, or sleep."""
 
 
+class Advances(Protocol):
+    """What goes with simulated time: an emulator, or another server."""
+
+    def advance(self, seconds: float) -> None: ...
+
+
 class SimulatedTime:
     """Stands in for the modules `time` and `timezone`. Sleeping moves it, and the emulator's jobs, forward at once."""
 
-    def __init__(self, emulator: Emulator) -> None:
+    def __init__(self, emulator: Advances) -> None:
         self.now = 0.0
+        self.worst_pass = 0.0
         self._emulator = emulator
         self._start = datetime.now(timezone.utc)
         self._plans: list[tuple[float, Callable[[], Any]]] = []
@@ -133,11 +140,12 @@ def first_event(deferral: TaskDeferred, clock: SimulatedTime) -> Any:
     try:
         return json.loads(json.dumps(loop.run_until_complete(first())))
     finally:
+        clock.worst_pass = max(clock.worst_pass, loop.worst_pass)
         loop.run_until_complete(asyncio.sleep(0))
         loop.close()
 
 
-def simulate(monkeypatch: pytest.MonkeyPatch, emulator: Emulator) -> SimulatedTime:
+def simulate(monkeypatch: pytest.MonkeyPatch, emulator: Advances) -> SimulatedTime:
     """Have this provider live on simulated time, for the time of a test."""
     simulated = SimulatedTime(emulator)
     for module in TIMED:
@@ -147,3 +155,37 @@ def simulate(monkeypatch: pytest.MonkeyPatch, emulator: Emulator) -> SimulatedTi
     monkeypatch.setattr(Poller, "_pause", lambda poller, seconds: simulated.sleep(seconds))
     monkeypatch.setitem(JobFetcher.__init__.__kwdefaults__, "clock", simulated.monotonic)
     return simulated
+
+
+def run_to_its_end(mode: str, clock: SimulatedTime, monkeypatch: pytest.MonkeyPatch, **arguments: Any) -> Outcome:
+    """Run a sensor to its end, with a new object wherever Airflow would start a new process."""
+    ti = TaskInstance()
+    if hasattr(BASE, "_orig_start_date"):  # Airflow 2.11 asks its database.
+        monkeypatch.setattr(BASE, "_orig_start_date", lambda *args, **kwargs: ti.first_reschedule)
+    how = {"deferrable": True} if mode == "deferrable" else {"mode": mode}
+    starts = 0
+    event = None
+    while True:
+        sensor = ModelArtsVisualizationJobSensor(task_id="wait", **how, **arguments)
+        context = {"ti": ti, "task_reschedule_count": starts}
+        starts += 1
+        started = clock.utcnow()
+        try:
+            if event is None:
+                xcom = sensor.execute(context)
+            else:
+                xcom = sensor.resume_execution("execute_complete", {"event": event}, context)
+        except TaskDeferred as deferral:
+            event = first_event(deferral, clock)
+            continue
+        except BASE.AirflowRescheduleException as request:
+            ti.first_reschedule = ti.first_reschedule or started
+            clock.sleep((request.reschedule_date - clock.utcnow()).total_seconds())
+            continue
+        except BASE.AirflowSkipException as error:
+            return Outcome("skipped", clock.now, error=error, starts=starts)
+        except (BASE.AirflowFailException, BASE.AirflowSensorTimeout) as error:
+            return Outcome("failed", clock.now, error=error, starts=starts)
+        except Exception as error:  # noqa: BLE001
+            return Outcome("up_for_retry", clock.now, error=error, starts=starts)
+        return Outcome("success", clock.now, xcom=xcom, starts=starts)

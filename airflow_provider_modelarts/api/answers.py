@@ -26,6 +26,7 @@ from airflow_provider_modelarts.api.errors import (
     ModelArtsThrottledError,
     unknown_outcome,
 )
+from airflow_provider_modelarts.api.models import encodable
 
 _CODES: Final[dict[type[ModelArtsError], str]] = {
     ModelArtsNotFoundError: "ModelArts.0102 ModelArts.0015",
@@ -95,7 +96,7 @@ class Answer:
         """The decoded body, None when it is not JSON."""
         try:
             return self.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
 
@@ -209,7 +210,7 @@ def _clock_skew(answer: Answer) -> timedelta:
     """Return by how much this machine's clock is ahead of the server's, as far as the answer is dated."""
     try:
         return datetime.now(timezone.utc) - parsedate_to_datetime(answer.headers.get("Date") or "")
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return timedelta()
 
 
@@ -218,7 +219,7 @@ def _ok(status_code: int) -> bool:
 
 
 def _text_of(value: Any) -> str | None:
-    return str(value) if value not in (None, "") else None
+    return encodable(str(value)) if value not in (None, "") else None
 
 
 def _excerpt(body: bytes) -> str:

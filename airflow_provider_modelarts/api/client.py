@@ -180,11 +180,13 @@ class ModelArtsClient:
         page = 1
         while True:
             found = self.list_visualization_jobs(per_page=per_page, page=page, **filters)
-            yield from (job for job in found.jobs if job.job_id not in seen)
-            seen.update(job.job_id for job in found.jobs)
+            new = {job.job_id: job for job in found.jobs if job.job_id not in seen}
+            yield from new.values()
+            seen.update(new)
             # Counted, not computed: some deployments give fewer jobs a page than they are asked for.
             received += len(found.jobs)
-            if not found.jobs or (found.job_total_count is not None and received >= found.job_total_count):
+            # A server that takes no notice of the page shows the same jobs for ever.
+            if not new or (found.job_total_count is not None and received >= found.job_total_count):
                 return
             page += 1
 

@@ -32,7 +32,7 @@ class ModelArtsConfig:
     :param verify: whether to verify TLS certificates, or the path of a CA bundle
     :param proxies: URL of a proxy by scheme, as `requests` takes it; by default from the environment
     :param connect_timeout: seconds until a connection must stand
-    :param read_timeout: seconds that the server may be silent
+    :param read_timeout: seconds that the server may be silent; the whole of an answer may take 4 times as long
     :raises ValueError: something is missing or cannot be; the text names the field, never a secret's value
     """
 

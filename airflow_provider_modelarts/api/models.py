@@ -158,13 +158,12 @@ class VisualizationJob:
         job_id = _integer(data, "job_id")
         if job_id is None:
             raise ValueError("job_id is missing")
-        milliseconds = _integer(data, "duration")
         return cls(
             job_id=str(job_id),
             status=to_status(_status(data.get("status"))),
             job_name=_text(data, "job_name"),
             create_time=_timestamp(data, "create_time"),
-            duration=None if milliseconds is None else pendulum.duration(milliseconds=milliseconds),
+            duration=_duration(data, "duration"),
             job_desc=_text(data, "job_desc"),
             service_url=_text(data, "service_url"),
             train_url=_text(data, "train_url"),
@@ -287,6 +286,8 @@ def _light_row(data: dict[str, Any]) -> Any:
 
 def _status_row(row: Any) -> tuple[str, int] | None:
     """Return id and status of a job; None when they cannot be read, as one bad row must not hide the others."""
+    if not isinstance(row, tuple):
+        return None
     try:
         job_id, status = row
         number = _whole("job_id", job_id)
@@ -305,9 +306,16 @@ def _status(value: Any) -> int:
 
 def _text(data: Mapping[str, Any], field: str) -> str | None:
     value = data.get(field)
-    if value is None or isinstance(value, str):
-        return value
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return encodable(value)
     raise ValueError(f"{field} is not text: {value!r}")
+
+
+def encodable(text: str) -> str:
+    """Return a text without halves of characters, which JSON can hold and neither a log nor a message can."""
+    return text.encode("utf-8", errors="replace").decode("utf-8")
 
 
 def _number(data: Mapping[str, Any], field: str) -> float | None:
@@ -341,6 +349,14 @@ def _whole(field: str, value: Any) -> int | None:
     if not number.is_integer():
         raise ValueError(f"{field} is not a whole number: {value!r}")
     return int(number)
+
+
+def _duration(data: Mapping[str, Any], field: str) -> pendulum.Duration | None:
+    milliseconds = _integer(data, field)
+    try:
+        return None if milliseconds is None else pendulum.duration(milliseconds=milliseconds)
+    except OverflowError:
+        raise ValueError(f"{field} is longer than can be") from None
 
 
 def _timestamp(data: Mapping[str, Any], field: str) -> pendulum.DateTime | None:

@@ -13,6 +13,9 @@ SORT_FIELDS: Final = ("job_id", "job_name", "job_desc", "create_time", "status")
 ORDERS: Final = ("asc", "desc")
 MAX_PER_PAGE: Final = 1000
 
+_MAX_DIGITS: Final = 19
+"""Of a job id: no more fit into the API's 64 bits, and Python refuses to count with thousands."""
+
 _JOB_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,20}")
 _STATUS_PREFIX: Final = "JOBSTAT_"
 
@@ -30,8 +33,8 @@ def checked_job_id(job_id: object) -> str:
     :raises ValueError: it is not made of decimal digits only
     """
     text = str(job_id)
-    if isinstance(job_id, bool) or not (text.isascii() and text.isdigit()):
-        raise ValueError(f"job_id: {job_id!r} is no job id; a job id is made of digits only, such as 197")
+    if isinstance(job_id, bool) or not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
+        raise ValueError(f"job_id: {job_id!r:.100} is no job id; a job id is made of digits only, such as 197")
     return text
 
 

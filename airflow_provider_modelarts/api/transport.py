@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
+import io
 import json
+import socket
+import time
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, Final
 
 import requests
@@ -19,6 +24,13 @@ from airflow_provider_modelarts.api.errors import (
     unknown_outcome,
 )
 
+MAX_ANSWER_BYTES: Final = 16 * 2**20
+"""Of a body, decoded. A page of 1,000 jobs, the longest answer there is, has a few MiB."""
+
+MAX_ANSWER_TIME: Final = 4
+"""How many times the read timeout an answer may take. That timeout is of silence only, and begins anew with a byte."""
+
+_CHUNK: Final = 64 * 1024
 _SECRET_HEADERS: Final = ("Authorization", "X-Auth-Token", "X-Security-Token")
 _HINTS: Final = {
     "DNS": "The name does not resolve: check region and host, and the DNS server of this machine.",
@@ -37,7 +49,7 @@ class Session(requests.Session):
         self.proxies.update(proxies or {})
         self.headers["User-Agent"] = f"airflow-provider-modelarts/{__version__}"
         # Retries are the client's: each is signed anew.
-        adapter = HTTPAdapter(max_retries=0)
+        adapter = _Adapter(max_retries=0)
         self.mount("https://", adapter)
         self.mount("http://", adapter)
 
@@ -46,6 +58,84 @@ class Session(requests.Session):
     ) -> Any:
         chosen = self.verify if verify is None else verify
         return super().merge_environment_settings(url, {**(proxies or {}), **self.proxies}, stream, chosen, cert)
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        """Send a request and read its answer, as long as that is of a length that can be."""
+        response = super().send(request, **{**kwargs, "stream": True})
+        body = bytearray()
+        for chunk in response.iter_content(_CHUNK):
+            body += chunk
+            if len(body) > MAX_ANSWER_BYTES:
+                response.close()
+                raise requests.RequestException(f"the answer is longer than {MAX_ANSWER_BYTES} bytes", request=request)
+        response._content = bytes(body)
+        return response
+
+
+class _Adapter(HTTPAdapter):
+    """Gives each answer a time in which it must be complete, head and body, through a proxy too."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = _bounded(self.poolmanager.pool_classes_by_scheme)
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        try:
+            super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
+        except OSError as error:
+            # There is no bundle at the path given.
+            raise requests.exceptions.SSLError(error) from error
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        known = proxy in self.proxy_manager
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        if not known:
+            manager.pool_classes_by_scheme = _bounded(manager.pool_classes_by_scheme)
+        return manager
+
+
+class _BoundedReader(io.RawIOBase):
+    """What a socket receives, until the time is up."""
+
+    def __init__(self, received: io.RawIOBase, sock: socket.socket) -> None:
+        self._received = received
+        self._sock = sock
+        # Set at every request, to connect_timeout in a proxy's tunnel and to read_timeout else.
+        self._silence = sock.gettimeout() or 30.0
+        self._end = time.monotonic() + MAX_ANSWER_TIME * self._silence
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the answer took too long")
+        self._sock.settimeout(min(self._silence, left))
+        return self._received.readinto(buffer)
+
+    def close(self) -> None:
+        self._received.close()
+        super().close()
+
+
+class _BoundedResponse(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp = io.BufferedReader(_BoundedReader(self.fp.detach(), sock))
+
+
+def _bounded(pools: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the classes of connection pools, by scheme, made to read answers for a limited time."""
+    return {scheme: _bounded_pool(pool) for scheme, pool in pools.items()}
+
+
+@cache
+def _bounded_pool(pool: Any) -> Any:
+    kind = pool.ConnectionCls
+    # The name stays, as it is in the messages of urllib3.
+    connection = type(kind.__name__, (kind,), {"response_class": _BoundedResponse})
+    return type(pool.__name__, (pool,), {"ConnectionCls": connection})
 
 
 def connection_error(
@@ -79,7 +169,7 @@ def retry_after_seconds(value: str | None) -> float | None:
         return None
     try:
         return float(Retry().parse_retry_after(value))
-    except (InvalidHeader, OverflowError):
+    except (InvalidHeader, ValueError, OverflowError):
         return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -10,10 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from airflow_provider_modelarts.api.errors import (
-    ModelArtsBadRequestError,
+    ModelArtsAuthenticationError,
     ModelArtsError,
     ModelArtsMalformedResponseError,
-    ModelArtsPermissionError,
     ModelArtsThrottledError,
 )
 from airflow_provider_modelarts.api.models import StatusPage, VisualizationJob
@@ -33,6 +33,9 @@ MAX_BREAK: Final = 300.0
 
 LIST_AGAIN_AFTER: Final = 3600.0
 """Seconds after which a list that was refused is tried again."""
+
+LIST_AGAIN_AFTER_FAILURE: Final = 300.0
+"""Seconds after which a list that failed, while the details of a job could be had, is tried again."""
 
 _MISSES_UNTIL_UNLISTED: Final = 2
 """A page that shifts while the list is read can hide a job once, so one miss says nothing."""
@@ -79,8 +82,10 @@ class JobFetcher:
         try:
             overlooked = self._from_list(known, missing, news)
         except ModelArtsError as error:
-            self._take_a_break(error)
-            return {**news, **dict.fromkeys(missing, error)}
+            if not self._only_the_list_fails(error, min(missing)):
+                self._take_a_break(error)
+                return {**news, **dict.fromkeys(missing, error)}
+            overlooked = set()
         self._from_details(missing, known, news)
         self._misses = Counter({job_id: self._misses[job_id] for job_id in self._misses.keys() & known.keys()})
         self._misses.update(overlooked)
@@ -95,6 +100,7 @@ class JobFetcher:
         wanted = {job_id for job_id in missing if self._misses[job_id] < _MISSES_UNTIL_UNLISTED}
         overlooked: set[str] = set()
         received, page_number, pages_left = 0, 1, 1
+        oldest_before = math.inf
         while len(wanted) > pages_left and self._clock() >= self._list_at:
             page = self._page(page_number)
             if page is None:
@@ -111,6 +117,10 @@ class JobFetcher:
             oldest = min(map(int, page.statuses), default=0) if pages_left else 0
             overlooked |= {job_id for job_id in wanted if int(job_id) >= oldest}
             wanted -= overlooked
+            if oldest >= oldest_before:
+                # The server takes no notice of the page or of the order; this would go on for ever.
+                break
+            oldest_before = oldest
             page_number += 1
         return overlooked
 
@@ -118,10 +128,25 @@ class JobFetcher:
         """Return a page of the list, None where it is refused."""
         try:
             return self._pages.page(number)
-        except (ModelArtsPermissionError, ModelArtsBadRequestError) as error:
-            log.warning("Jobs are looked at one by one for now, since they cannot be listed. %s", error)
-            self._list_at = self._clock() + LIST_AGAIN_AFTER
+        except ModelArtsError as error:
+            if error.retryable or isinstance(error, ModelArtsAuthenticationError):
+                raise
+            self._do_without_list(error, LIST_AGAIN_AFTER)
             return None
+
+    def _only_the_list_fails(self, error: ModelArtsError, job_id: str) -> bool:
+        """Return whether the details of a job can be had where the list failed; then it is left alone for a while."""
+        if not (error.retryable and error.may_have_happened) or error.retry_after is not None:
+            return False
+        seen = self._detail(job_id)
+        if isinstance(seen, ModelArtsError) and seen.retryable:
+            return False
+        self._do_without_list(error, LIST_AGAIN_AFTER_FAILURE)
+        return True
+
+    def _do_without_list(self, error: ModelArtsError, seconds: float) -> None:
+        log.warning("Jobs are looked at one by one for now, since they cannot be listed. %s", error)
+        self._list_at = self._clock() + seconds
 
     def _from_details(
         self, job_ids: Iterable[str], known: Mapping[str, int | None], news: dict[str, Observation]
@@ -151,9 +176,14 @@ class JobFetcher:
 
     def _detail(self, job_id: str) -> Observation:
         try:
-            return self._client.get_visualization_job(job_id)
+            job = self._client.get_visualization_job(job_id)
         except ModelArtsError as error:
             return error
+        if int(job.job_id) != int(job_id):
+            return ModelArtsMalformedResponseError(
+                f"Asked for visualization job {job_id}, the answer describes job {job.job_id}"
+            )
+        return job
 
     def _take_a_break(self, error: ModelArtsError) -> None:
         if error.retry_after is not None:

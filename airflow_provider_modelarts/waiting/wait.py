@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 
 from airflow_provider_modelarts.api.errors import ModelArtsError, ModelArtsNotFoundError
 from airflow_provider_modelarts.api.metrics import TIME_IN_STATUS, Metrics, NoMetrics
-from airflow_provider_modelarts.api.models import JobStatus, VisualizationJob, status_name
+from airflow_provider_modelarts.api.models import JobStatus, VisualizationJob, status_name, to_status
 from airflow_provider_modelarts.waiting.verdict import GONE, Target, Verdict, label
 
 HEARTBEAT_SECONDS: Final = 600.0
@@ -104,7 +104,8 @@ class Wait:
 
     def summary(self) -> dict[str, Any]:
         """Return the job as it was last seen, as the dict that travels in XComs; a job that is gone has no status."""
-        return summary_of(self.last or VisualizationJob(self.job_id, JobStatus.UNKNOWN), gone=self.status == GONE)
+        last = self.last or VisualizationJob(self.job_id, to_status(self.status or JobStatus.UNKNOWN))
+        return summary_of(last, gone=self.status == GONE)
 
     def observe(self, seen: VisualizationJob | ModelArtsError, now: float) -> Verdict:
         """

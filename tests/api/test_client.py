@@ -6,6 +6,8 @@ import json
 import logging
 import socket
 import threading
+import time
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 
@@ -15,6 +17,7 @@ from airflow_provider_modelarts.api import errors
 from airflow_provider_modelarts.api.client import ModelArtsClient
 from airflow_provider_modelarts.api.config import ModelArtsConfig
 from airflow_provider_modelarts.api.models import JobStatus
+from airflow_provider_modelarts.api.transport import MAX_ANSWER_BYTES, MAX_ANSWER_TIME
 from tests.api.samples import CREATE_SUCCESS, DETAIL_SUCCESS
 from tests.conftest import Reply
 
@@ -120,6 +123,12 @@ def test_pages_that_are_smaller_than_asked_for_are_all_read(server, client, tota
     assert len(list(client.iter_visualization_jobs(per_page=1000))) == 250
 
 
+def test_a_server_that_takes_no_notice_of_the_page_is_not_asked_for_ever(server, client):
+    server.answer(Reply(200, {"jobs": [{"job_id": 1}, {"job_id": 2}]}))
+    assert [job.job_id for job in client.iter_visualization_jobs(per_page=2)] == ["1", "2"]
+    assert len(server.received) == 2
+
+
 @pytest.mark.parametrize("failure", [Reply(500), Reply(502), Reply(503), Reply(504), Reply(429), Reply(cut=True)])
 def test_reads_are_repeated_and_signed_anew(server, client, failure, monkeypatch):
     server.answer(failure, failure, JOB)
@@ -131,6 +140,54 @@ def test_reads_are_repeated_and_signed_anew(server, client, failure, monkeypatch
 def test_a_cut_body_is_repeated(server, client):
     server.answer(Reply(200, DETAIL_SUCCESS, announced_length=len(DETAIL_SUCCESS) + 100), JOB)
     assert client.get_visualization_job(10).job_id == "197"
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, "Fri, 31 Dec 99999 25:61:61 GMT", "-1", "1e3", "NaN", ";;;"])
+def test_a_retry_after_that_cannot_be_read_is_none(server, client, value):
+    server.answer(Reply(503, None, {"Retry-After": value}), JOB)
+    assert client.get_visualization_job(10).job_id == "197"
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b'{"job_id": 10, "schedule": ' + b"[" * 100_000])
+@pytest.mark.parametrize("call", ["get_visualization_job", "list_job_statuses"])
+def test_a_body_that_is_too_deep_to_be_decoded_is_malformed(server, client, body, call):
+    server.answer(Reply(200, body))
+    with pytest.raises(errors.ModelArtsMalformedResponseError):
+        getattr(client, call)(**({"job_id": 10} if call.startswith("get") else {"per_page": 10, "page": 1}))
+
+
+def test_a_body_that_is_too_long_is_not_read_to_its_end(server, client):
+    server.answer(Reply(200, b'{"job_id": 197, "job_desc": "' + b" " * MAX_ANSWER_BYTES + b'"}'))
+    with pytest.raises(errors.ModelArtsConnectionError, match="longer than"):
+        client.get_visualization_job(10)
+    assert len(server.received) == 4
+
+
+@pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\nX-Dots: ", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"])
+def test_an_answer_that_drips_has_an_end(start):
+    """A server that sends a byte now and then is never silent, so that read_timeout does not see it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(10)
+        dripping = threading.Thread(target=drip, args=(listener, start))
+        dripping.start()
+        client = client_for(f"http://127.0.0.1:{listener.getsockname()[1]}", read_timeout=0.1)
+        started = time.monotonic()
+        with client, pytest.raises(errors.ModelArtsConnectionError):
+            client.get_visualization_job(10)
+        assert time.monotonic() - started < 4 * MAX_ANSWER_TIME * 0.1 + 5
+        dripping.join()
+
+
+def drip(listener, start):
+    """Serve four connections, each with an answer that does not end."""
+    for _ in range(4):
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            connection.recv(65536)
+            connection.sendall(start)
+            for _ in range(1000):
+                connection.sendall(b".")
+                time.sleep(0.02)
 
 
 def test_each_attempt_is_dated_anew(server, slept):
@@ -268,6 +325,11 @@ class TestConnectionsThatFail:
     def test_tls(self, server):
         error = self.failure(server.url.replace("http://", "https://"))
         assert error.part == "TLS"
+
+    def test_a_bundle_of_certificates_that_is_not_there(self):
+        error = self.failure("https://127.0.0.1:9", verify="/no/such/bundle.pem")
+        assert error.part == "TLS"
+        assert "/no/such/bundle.pem" in str(error)
 
     def test_proxy(self):
         with socket.socket() as free:

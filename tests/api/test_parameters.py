@@ -39,7 +39,23 @@ def test_job_ids(job_id):
 
 
 @pytest.mark.parametrize(
-    "job_id", ["", "ten", "-1", "1.0", " 1", "1/stop", "../1", "\N{FULLWIDTH DIGIT ONE}", None, True, 1.0, "{{ x }}"]
+    "job_id",
+    [
+        "",
+        "ten",
+        "-1",
+        "1.0",
+        " 1",
+        "1/stop",
+        "../1",
+        "\N{FULLWIDTH DIGIT ONE}",
+        None,
+        True,
+        1.0,
+        "{{ x }}",
+        "1" * 20,
+        "9" * 5000,
+    ],
 )
 def test_what_is_no_job_id(job_id):
     with pytest.raises(ValueError, match="job_id"):

@@ -15,7 +15,11 @@ except ImportError:
     from airflow.models.connection import Connection
 
 from airflow_provider_modelarts.api.client import ModelArtsClient
-from airflow_provider_modelarts.api.errors import ModelArtsNotFoundError
+from airflow_provider_modelarts.api.errors import (
+    ModelArtsBadRequestError,
+    ModelArtsMalformedResponseError,
+    ModelArtsNotFoundError,
+)
 from airflow_provider_modelarts.api.models import JobStatus
 from airflow_provider_modelarts.emulator import Emulator, Fault
 from airflow_provider_modelarts.hooks import modelarts
@@ -282,6 +286,27 @@ class TestTokens:
         for _ in range(3):
             hook.get_visualization_job(job_id)
         assert emulator.request_counts() == {"token": 1, "get": 3}
+
+    @pytest.mark.parametrize(
+        ("headers", "body"),
+        [
+            ({}, '{"token": {}}'),
+            ({"X-Subject-Token": "new"}, '{"token": {"expires_at": "soon", "issued_at": 5}}'),
+            ({"X-Subject-Token": "new"}, '{"token": {"expires_at": [], "issued_at": {}}}'),
+            ({"X-Subject-Token": "new"}, '{"token": 5}'),
+            ({"X-Subject-Token": "new"}, "[]"),
+        ],
+    )
+    def test_an_answer_that_is_no_token(self, hook, emulator, headers, body):
+        emulator.inject(Fault(kind="status", status=201, operation="token", headers=headers, body=body))
+        with pytest.raises(ModelArtsMalformedResponseError):
+            hook.get_visualization_job(emulator.create_job(status=8))
+
+    def test_a_redirect_of_the_token_is_not_followed(self, hook, emulator):
+        location = {"Location": "https://elsewhere.example.com/"}
+        emulator.inject(Fault(kind="status", status=302, operation="token", headers=location, body=""))
+        with pytest.raises(ModelArtsBadRequestError, match="where credentials are not sent"):
+            hook.get_visualization_job(emulator.create_job(status=8))
 
     def test_the_project_comes_from_the_token(self, connect, emulator):
         connect("password", extra={"project_id": ""})

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_modelarts.emulator import Emulator
-from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
-from tests.simulated_tasks import BASE, Outcome, TaskDeferred, TaskInstance, first_event, simulate
+from tests.simulated_tasks import Outcome, run_to_its_end, simulate
 
 
 @pytest.fixture
@@ -37,38 +36,9 @@ def connection(emulator, monkeypatch):
 
 @pytest.fixture
 def run(clock, connection, monkeypatch):
-    """Run a sensor to its end, with a new object wherever Airflow would start a new process."""
+    """Run a sensor to its end."""
 
     def run_sensor(mode: str, **arguments: Any) -> Outcome:
-        ti = TaskInstance()
-        if hasattr(BASE, "_orig_start_date"):  # Airflow 2.11 asks its database.
-            monkeypatch.setattr(BASE, "_orig_start_date", lambda *args, **kwargs: ti.first_reschedule)
-        how = {"deferrable": True} if mode == "deferrable" else {"mode": mode}
-        starts = 0
-        event = None
-        while True:
-            sensor = ModelArtsVisualizationJobSensor(task_id="wait", **how, **arguments)
-            context = {"ti": ti, "task_reschedule_count": starts}
-            starts += 1
-            started = clock.utcnow()
-            try:
-                if event is None:
-                    xcom = sensor.execute(context)
-                else:
-                    xcom = sensor.resume_execution("execute_complete", {"event": event}, context)
-            except TaskDeferred as deferral:
-                event = first_event(deferral, clock)
-                continue
-            except BASE.AirflowRescheduleException as request:
-                ti.first_reschedule = ti.first_reschedule or started
-                clock.sleep((request.reschedule_date - clock.utcnow()).total_seconds())
-                continue
-            except BASE.AirflowSkipException as error:
-                return Outcome("skipped", clock.now, error=error, starts=starts)
-            except (BASE.AirflowFailException, BASE.AirflowSensorTimeout) as error:
-                return Outcome("failed", clock.now, error=error, starts=starts)
-            except Exception as error:  # noqa: BLE001
-                return Outcome("up_for_retry", clock.now, error=error, starts=starts)
-            return Outcome("success", clock.now, xcom=xcom, starts=starts)
+        return run_to_its_end(mode, clock, monkeypatch, **arguments)
 
     return run_sensor

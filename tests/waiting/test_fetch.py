@@ -6,10 +6,17 @@ import pytest
 
 from airflow_provider_modelarts.api.client import ModelArtsClient
 from airflow_provider_modelarts.api.config import ModelArtsConfig
-from airflow_provider_modelarts.api.errors import ModelArtsNotFoundError, ModelArtsServerError, ModelArtsThrottledError
+from airflow_provider_modelarts.api.errors import (
+    ModelArtsAuthenticationError,
+    ModelArtsMalformedResponseError,
+    ModelArtsNotFoundError,
+    ModelArtsServerError,
+    ModelArtsThrottledError,
+)
 from airflow_provider_modelarts.api.models import JobStatus
 from airflow_provider_modelarts.emulator import Emulator, Fault
 from airflow_provider_modelarts.waiting.fetch import JobFetcher
+from tests.conftest import Reply
 
 
 class Clock:
@@ -39,6 +46,11 @@ def fetcher(emulator, clock):
         made = JobFetcher(client, clock=clock)
         yield made
         made.close()
+
+
+def client_of(server):
+    config = ModelArtsConfig(endpoint=server.url, project_id="p", login="AK", password="SK")
+    return ModelArtsClient(config, sleep=lambda seconds: None)
 
 
 @pytest.fixture
@@ -143,7 +155,8 @@ def test_an_outage_is_told_of_every_job(emulator, look):
     news, counted = look(job_ids)
     assert news.keys() == set(job_ids)
     assert all(isinstance(error, ModelArtsServerError) for error in news.values())
-    assert counted == {"list": 4}
+    # A job is asked for by itself, to see whether it is only the list that fails.
+    assert counted == {"list": 4, "get": 4}
 
 
 def test_a_server_that_asks_to_be_left_alone_is(emulator, look, clock):
@@ -199,10 +212,71 @@ def test_details_stop_in_an_outage(emulator, look):
 
 def test_what_a_page_showed_holds_when_the_next_one_fails(emulator, look):
     job_ids = make(emulator, 1500)
-    emulator.inject(Fault(kind="status", status=503, operation="list", after=1))
+    emulator.inject(Fault(kind="status", status=503, after=1))
     news, _ = look(job_ids)
     assert sum(isinstance(seen, ModelArtsServerError) for seen in news.values()) == 500
     assert news.keys() == set(job_ids)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(kind="status", status=500, operation="list"),
+        Fault(kind="empty", operation="list"),
+        Fault(kind="cut", operation="list"),
+        Fault(kind="status", status=404, operation="list"),
+        Fault(kind="status", status=404, error_code="ModelArts.0102", operation="list"),
+        Fault(kind="status", status=409, operation="list"),
+    ],
+)
+def test_a_list_that_fails_alone_is_done_without_for_a_while(emulator, look, clock, fault):
+    job_ids = make(emulator, 3)
+    emulator.inject(fault)
+    news, _ = look(job_ids)
+    assert {job_id: job.status for job_id, job in news.items()} == dict.fromkeys(job_ids, JobStatus.WAITING)
+    assert look(job_ids)[1] == {"get": 3}
+    emulator.clear_faults()
+    clock.now += 3601
+    assert look(job_ids)[1] == {"list": 1}
+
+
+def test_a_list_that_is_refused_for_the_credentials_is_not_followed_by_more_requests(emulator, look):
+    job_ids = make(emulator, 3)
+    emulator.inject(Fault(kind="status", status=401, operation="list"))
+    news, counted = look(job_ids)
+    assert all(isinstance(error, ModelArtsAuthenticationError) for error in news.values())
+    assert counted == {"list": 1}
+
+
+def test_a_list_that_takes_no_notice_of_the_page_is_not_read_for_ever(server):
+    page = Reply(200, {"jobs": [{"job_id": 5000 + number, "status": 8} for number in range(1000)]})
+    server.answer(page, page, Reply(200, {"job_id": 1, "status": 7}), Reply(200, {"job_id": 2, "status": 7}))
+    with client_of(server) as client:
+        fetcher = JobFetcher(client)
+        news = fetcher.fetch({"1": None, "2": None})
+        fetcher.close()
+    assert len(server.received) == 4
+    assert news.keys() == {"1", "2"}
+
+
+def test_an_answer_about_another_job_is_none(server):
+    server.answer(Reply(200, {"job_id": 2, "status": 8}))
+    with client_of(server) as client:
+        (seen,) = JobFetcher(client).fetch({"1": None}).values()
+    assert isinstance(seen, ModelArtsMalformedResponseError)
+
+
+@pytest.mark.parametrize("row", [[1, 8], "18", {"1": 8, "2": 8}])
+def test_rows_that_are_no_jobs_are_none(server, row):
+    server.answer(
+        Reply(200, {"jobs": [row, row], "job_total_count": 2}),
+        Reply(404, {"error_code": "ModelArts.0102", "is_success": False}),
+    )
+    with client_of(server) as client:
+        fetcher = JobFetcher(client)
+        news = fetcher.fetch({"1": None, "2": None})
+        fetcher.close()
+    assert all(isinstance(seen, ModelArtsNotFoundError) for seen in news.values())
 
 
 def test_a_closed_fetcher_asks_no_more(emulator, look, fetcher):

@@ -177,6 +177,11 @@ def test_a_wait_goes_on_where_another_process_left_it(lines):
     assert lines()[-1] == "Visualization job 10 (board) went from WAITING (7) to RUNNING (8) after 1 min 0 s"
 
 
+def test_what_another_process_saw_is_what_is_known_of_the_job():
+    summary = Course(history=[(1000, 7)]).wait.summary()
+    assert (summary["job_id"], summary["status"], summary["status_name"]) == ("10", 7, "WAITING")
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (3599, "59 min 59 s"), (7320, "2 h 2 min")]
 )

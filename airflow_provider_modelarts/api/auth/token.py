@@ -14,7 +14,7 @@ from keystoneauth1.session import Session
 
 from airflow_provider_modelarts.api.answers import Answer, error_in, malformed
 from airflow_provider_modelarts.api.auth.base import ModelArtsAuth, OnSecret
-from airflow_provider_modelarts.api.errors import ModelArtsError
+from airflow_provider_modelarts.api.errors import ModelArtsError, ModelArtsMalformedResponseError
 from airflow_provider_modelarts.api.transport import answer_of, connection_error
 
 if TYPE_CHECKING:
@@ -89,17 +89,25 @@ class IamTokenAuth(ModelArtsAuth):
         )
         log.debug("Getting an IAM token from %s", config.iam_url)
         try:
-            return self._plugin.get_auth_ref(session)
-        except exceptions.HttpError as error:
+            access = self._plugin.get_auth_ref(session)
+            _margin(access)
+            return access
+        except (exceptions.HttpError, exceptions.InvalidResponse) as error:
             raise self._refused(error.response) from None
-        except exceptions.InvalidResponse as error:
-            raise malformed(self._answer(error.response), "it is no token") from None
         except exceptions.ConnectionError as error:
             cause = error.__context__
             if not isinstance(cause, requests.RequestException):
                 raise
             secrets = config.secrets
             raise connection_error(cause, method="POST", url=self._plugin.token_url, secrets=secrets) from None
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            # Keystone's client takes the fields of an answer, and the header with the token, for granted.
+            raise ModelArtsMalformedResponseError(
+                f"POST {self._plugin.token_url} answered, but it is no token: {error!r}. "
+                f"{ModelArtsMalformedResponseError.hint}",
+                method="POST",
+                url=self._plugin.token_url,
+            ) from None
 
     def _refused(self, response: requests.Response) -> ModelArtsError:
         answer = self._answer(response)
