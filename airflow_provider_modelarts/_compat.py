@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 try:
-    from airflow.sdk import BaseHook, BaseOperatorLink, BaseSensorOperator, PokeReturnValue
-except ImportError:  # Airflow 2.11
+    from airflow.sdk import BaseHook
+except ImportError:  # Airflow 2.11 and 3.0
     from airflow.hooks.base import BaseHook  # type: ignore[attr-defined, no-redef]
+
+try:
+    from airflow.sdk import BaseOperatorLink, BaseSensorOperator, PokeReturnValue
+except ImportError:  # Airflow 2.11
     from airflow.models.baseoperatorlink import BaseOperatorLink  # type: ignore[import-not-found, no-redef]
     from airflow.sensors.base import (  # type: ignore[import-not-found, no-redef]
         BaseSensorOperator,
