@@ -32,7 +32,8 @@ LocalExecutor, triggerer, on Airflow 3 API server and DAG processor) against the
 job is created, waited for until it runs, stopped, waited for until it is over, and deleted; another wait is for a job
 that fails meanwhile, another is soft and times out. A mode is "ok" when the first two waits succeeded, the third
 failed, the fourth was skipped, and a task downstream found the XCom of the first to be a dict and its link to lead to
-the job. Worker runs are those of the first wait.
+the job. Worker runs are those of the first wait. Below Airflow 3.3, where `skip_worker` cannot do without a worker, the
+task's log has to say so: "skip_worker: polling once on a worker; this task cannot start in the triggerer here".
 """
 
 
@@ -130,8 +131,8 @@ def _beside(cells: dict[str, Observed]) -> str:
         "beside": ("installed", "Installed together, found consistent by `pip check`, and imported"),
         "resolution": ("resolved", "Resolved together, not installed"),
     }
-    return "\n".join(
-        f"- {text}: {_providers(cells[name][key]) if cells.get(name) else NOT_RUN}"
+    return "".join(
+        f"- {text}: {_providers(cells[name][key]) if cells.get(name) else NOT_RUN}\n"
         for name, (key, text) in texts.items()
     )
 
