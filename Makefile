@@ -3,13 +3,14 @@ PYTHON ?= python3
 AIRFLOW = 3.3.2
 READY := .venv/.ready
 
-.PHONY: help demo demo-ui test test-all lint bench constraints clean
+.PHONY: help demo demo-ui test test-all matrix lint bench constraints clean
 
 help:
 	@echo "make demo         watch a real Airflow run a DAG that waits for a visualization job (emulated)"
 	@echo "make demo-ui      Airflow's web UI with the example DAGs and the emulator, until Ctrl-C"
 	@echo "make test         all tests, those on real Airflow processes included"
 	@echo "make test-all     those and the soak; some minutes more"
+	@echo "make matrix       tests and a real DAG on every supported Airflow and Python; about 40 minutes"
 	@echo "make lint         ruff and mypy"
 	@echo "make bench        the figures that README.md quotes; about 25 minutes"
 	@echo "make constraints  renew constraints.txt"
@@ -25,7 +26,14 @@ test: $(READY)
 	@.venv/bin/python -m pytest
 
 test-all: $(READY)
-	@.venv/bin/python -m pytest -m ""
+	@.venv/bin/python -m pytest -m "not matrix"
+
+# pyenv's commands python3.10 and so on work for the versions named in PYENV_VERSION only: all, the newest first.
+matrix: $(READY)
+	@.venv/bin/python -m pip install -qq --disable-pip-version-check -c constraints.txt --group matrix
+	@if command -v pyenv > /dev/null; then \
+	    PYENV_VERSION=$$(pyenv versions --bare | sort -rV | paste -sd:) && export PYENV_VERSION; fi; \
+	    .venv/bin/python -m nox $(if $(CELLS),-s $(CELLS))
 
 lint: $(READY)
 	@.venv/bin/ruff check
@@ -56,5 +64,5 @@ constraints: $(READY)
 	@mv .venv/constraints.txt constraints.txt
 
 clean:
-	@rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache *.egg-info
+	@rm -rf .venv .nox build dist .mypy_cache .pytest_cache .ruff_cache *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -80,9 +80,7 @@ class LocalAirflow:
             self._run("db", "migrate")
             for component in self.components:
                 self.start_component(component)
-            poll_until(self._healthy, BOOT_TIMEOUT, self._describe_boot)
-            token = self._http.get(f"{self.url}/auth/token", timeout=30).json()["access_token"]
-            self._http.headers["Authorization"] = f"Bearer {token}"
+            self._wait_until_ready()
         except BaseException:
             self.stop()
             raise
@@ -238,27 +236,36 @@ class LocalAirflow:
             **self._extra_env,
         }
 
-    def _run(self, *arguments: str) -> None:
-        """Run an ``airflow`` command to its end."""
-        name = "-".join(arguments)
-        with self._log_path(name).open("wb") as log:
-            done = subprocess.run(  # noqa: S603 - this interpreter, constant arguments
-                [*AIRFLOW, *arguments],
-                env=self._environment(),
-                cwd=self.home,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                check=False,
-            )
+    def _run(self, *arguments: str) -> str:
+        """Run an ``airflow`` command to its end and return what it prints."""
+        done = subprocess.run(  # noqa: S603 - this interpreter, and no shell
+            [*AIRFLOW, *arguments],
+            env=self._environment(),
+            cwd=self.home,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         if done.returncode:
-            raise LocalAirflowError(f"airflow {name} ended with {done.returncode}\n{self._log_tail(name)}")
+            output = "\n".join((done.stdout + done.stderr).splitlines()[-30:])
+            raise LocalAirflowError(f"airflow {' '.join(arguments)} ended with {done.returncode}\n{output}")
+        return done.stdout
+
+    def _wait_until_ready(self) -> None:
+        """Return once the REST API answers and all components report to be healthy."""
+        poll_until(self._healthy, BOOT_TIMEOUT, self._describe_boot)
+        token = self._http.get(f"{self.url}/auth/token", timeout=30).json()["access_token"]
+        self._http.headers["Authorization"] = f"Bearer {token}"
 
     def _healthy(self) -> bool:
+        self._check_alive()
+        return not self._unhealthy()
+
+    def _check_alive(self) -> None:
         for component, process in self._processes.items():
             if process.poll() is not None:
                 raise LocalAirflowError(f"{component} ended with {process.returncode}\n{self._log_tail(component)}")
-        return not self._unhealthy()
 
     def _unhealthy(self) -> list[str]:
         """Components that do not yet report a heartbeat; all of them as long as the API server does not answer."""
@@ -294,13 +301,15 @@ def isolated_environment(home: Path) -> dict[str, str]:
     return {**kept, "AIRFLOW_HOME": str(home)}
 
 
-def poll_until(condition: Callable[[], T | None], timeout: float, describe: Callable[[], str]) -> T:
+def poll_until(
+    condition: Callable[[], T | None], timeout: float, describe: Callable[[], str], interval: float = POLL_INTERVAL
+) -> T:
     """Return the first true value of ``condition``; raise TimeoutError with the description after ``timeout`` s."""
     deadline = time.monotonic() + timeout
     while not (value := condition()):
         if time.monotonic() > deadline:
             raise TimeoutError(f"{describe()} (waited {timeout:g} s)")
-        time.sleep(POLL_INTERVAL)
+        time.sleep(interval)
     return value
 
 

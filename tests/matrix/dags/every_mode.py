@@ -1,0 +1,92 @@
+"""Waits in every mode, with the whole path of a job around one of each. Imports on Airflow 2.11 and on 3."""
+
+from __future__ import annotations
+
+from typing import Any
+
+try:
+    from airflow.sdk import dag, task
+except ImportError:  # Airflow 2.11
+    from airflow.decorators import dag, task
+
+from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
+from airflow_provider_modelarts.links.visualization_job import XCOM_KEY
+from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
+
+MODES: dict[str, dict[str, Any]] = {
+    "poke": {"mode": "poke"},
+    "reschedule": {"mode": "reschedule"},
+    "deferrable": {"deferrable": True},
+    "skip_worker": {"skip_worker": True},
+}
+
+
+@task
+def create(job_name: str) -> str:
+    with ModelArtsHook() as hook:
+        return hook.create_visualization_job(
+            job_name=job_name, train_url="/bucket/logs/", job_type="tensorboard"
+        ).job_id
+
+
+@task
+def check(job: Any, job_id: str, link_of: str, ti: Any = None) -> None:
+    """Fail unless the sensor's XCom is a dict of the job, and its button leads to the job."""
+    if not isinstance(job, dict) or (job["job_id"], job["status_name"]) != (job_id, "RUNNING"):
+        raise ValueError(f"not the XCom of job {job_id}: {job!r}")
+    link = ti.xcom_pull(task_ids=link_of, key=XCOM_KEY)
+    if f"/{job_id}/" not in (link or ""):
+        raise ValueError(f"not the link to job {job_id}: {link!r}")
+
+
+@task
+def stop(job_id: str) -> None:
+    with ModelArtsHook() as hook:
+        hook.stop_visualization_job(job_id)
+
+
+@task
+def delete(job_id: str) -> None:
+    with ModelArtsHook() as hook:
+        hook.delete_visualization_job(job_id)
+
+
+def wait(task_id: str, mode: str, **arguments: Any) -> Any:
+    return ModelArtsVisualizationJobSensor(
+        task_id=f"{task_id}-{mode}", poke_interval=5, **{"timeout": 300, **MODES[mode], **arguments}
+    )
+
+
+def life_cycle(mode: str) -> None:
+    """Create a job, wait until it runs, look at what the wait returned, stop the job, wait for its end, delete it."""
+
+    def named(function: Any) -> Any:
+        return function.override(task_id=f"{function.function.__name__}-{mode}")
+
+    job_id = named(create)(job_name=f"matrix-{mode}")
+    running = wait("running", mode, job_id=job_id)
+    checked = named(check)(running.output, job_id, link_of=running.task_id)
+    over = wait(
+        "over",
+        mode,
+        job_id=f"{{{{ ti.xcom_pull(task_ids='create-{mode}') }}}}",
+        target_status=["KILLED", "CANCELED", "COMPLETED"],
+    )
+    checked >> named(stop)(job_id) >> over >> named(delete)(job_id)
+
+
+def bad_ends(mode: str, failing_job_id: Any) -> None:
+    """Wait for a job that fails meanwhile, and softly for one that never gets anywhere."""
+    wait("fails", mode, job_id=failing_job_id)
+    wait("hangs", mode, job_id="{{ dag_run.conf.hanging_job_id }}", timeout=20, soft_fail=True)
+
+
+@dag(schedule=None, max_active_tasks=64)
+def every_mode() -> None:
+    failing_job_id = create.override(task_id="create_failing")(job_name="matrix-fails")
+    for mode in MODES:
+        life_cycle(mode)
+        bad_ends(mode, failing_job_id)
+
+
+every_mode()
