@@ -80,6 +80,27 @@ class ModelArtsHook(BaseHook):
             self._client = ModelArtsClient(config, on_secret=mask_secret)
         return self._client
 
+    def renew_conn(self) -> ModelArtsClient | None:
+        """
+        Read the connection anew, as when its credentials were refused.
+
+        :return: the client from now on, when the connection has other credentials than before
+        :raises ValueError: a field of the connection cannot be
+        """
+        before, self._client = self._client, None
+        try:
+            client = self.get_conn()
+        except BaseException:
+            self._client = before
+            raise
+        if before is not None and client.calls_like(before):
+            client.close()
+            self._client = before
+            return None
+        if before is not None:
+            before.close()
+        return client
+
     async def aget_conn(self) -> Callable[[Callable[[float], None]], ModelArtsClient]:
         """
         Look the connection up on the event loop of a triggerer, and return what makes the client.
@@ -283,7 +304,7 @@ class ModelArtsHook(BaseHook):
         )
         if poke_interval <= 0:
             raise ValueError(f"poke_interval: {poke_interval!r} is not a number of seconds above 0")
-        fetcher = JobFetcher(self.get_conn())
+        fetcher = JobFetcher(self.get_conn(), renew=self.renew_conn)
         deadline = time.monotonic() + timeout
         while not jobs.observe(fetcher.fetch(dict.fromkeys(jobs.pending())), time.time()):
             left = deadline - time.monotonic()

@@ -61,7 +61,7 @@ class SensorRun:
             # The first run polls strictly: had it not seen the jobs, there would be no later one.
             seen=first_run is not None,
         )
-        self._fetcher = JobFetcher(sensor.hook.get_conn())
+        self._fetcher = JobFetcher(sensor.hook.get_conn(), renew=sensor.hook.renew_conn)
 
     def close(self) -> None:
         """Let go of what polls needed."""
