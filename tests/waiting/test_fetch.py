@@ -257,6 +257,28 @@ class TestRefusedCredentials:
         assert {int(job.status) for job in fetcher.fetch(dict.fromkeys(job_ids)).values()} == {7}
         assert {int(job.status) for job in fetcher.fetch(dict.fromkeys(job_ids)).values()} == {7}
 
+    def test_a_changed_password_is_gone_on_with(self, emulator, clock):
+        def client():
+            return ModelArtsClient(
+                ModelArtsConfig(
+                    endpoint=emulator.url,
+                    iam_endpoint=emulator.url,
+                    project_id=emulator.project_id,
+                    domain_name=emulator.domain,
+                    login=emulator.user,
+                    password=emulator.password,
+                )
+            )
+
+        fetcher = JobFetcher(client(), renew=client, clock=clock)
+        (job_id,) = make(emulator, 1)
+        fetcher.fetch({job_id: None})
+        emulator.password = "another-password"
+        emulator.expire_tokens()
+        emulator.clear_requests()
+        assert int(fetcher.fetch({job_id: None})[job_id].status) == 7
+        assert emulator.request_counts() == {"get": 2, "token": 2}, "one of each is refused"
+
     @pytest.mark.parametrize("answer", [lambda: None, lambda: 1 / 0], ids=["unchanged", "unreadable"])
     def test_otherwise_the_refusal_is_told(self, emulator, renewable, answer):
         fetcher, answers = renewable
