@@ -3,7 +3,7 @@ PYTHON ?= python3
 AIRFLOW = 3.3.2
 READY := .venv/.ready
 
-.PHONY: help demo demo-ui test test-all matrix lint bench constraints clean
+.PHONY: help demo demo-ui test test-all matrix kill-table fleet lint bench constraints clean
 
 help:
 	@echo "make demo         watch a real Airflow run a DAG that waits for a visualization job (emulated)"
@@ -13,6 +13,8 @@ help:
 	@echo "make matrix       tests and a real DAG on every supported Airflow and Python; about 40 minutes"
 	@echo "make lint         ruff and mypy"
 	@echo "make bench        the figures that README.md quotes; about 25 minutes"
+	@echo "make kill-table   kill parts of Airflow under waiting tasks, write docs/kill-table.md; about 8 minutes"
+	@echo "make fleet        500 waits on Celery workers and two triggerers, some killed; needs PostgreSQL and Redis"
 	@echo "make constraints  renew constraints.txt"
 	@echo "make clean        remove .venv and everything generated"
 
@@ -26,7 +28,7 @@ test: $(READY)
 	@.venv/bin/python -m pytest
 
 test-all: $(READY)
-	@.venv/bin/python -m pytest -m "not matrix"
+	@.venv/bin/python -m pytest -m "not (matrix or kill or fleet)"
 
 # pyenv's commands python3.10 and so on work for the versions named in PYENV_VERSION only: all, the newest first.
 matrix: $(READY)
@@ -45,6 +47,13 @@ bench: $(READY)
 	@.venv/bin/python -m benchmarks.parse
 	@.venv/bin/python -m benchmarks.worker_starts
 	@.venv/bin/python -m benchmarks.waits
+
+kill-table: $(READY)
+	@.venv/bin/python -m tests.kill.report
+
+fleet: $(READY)
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r demo/fleet_requirements.txt
+	@.venv/bin/python -m demo.fleet
 
 # pip older than 25.1 knows no dependency groups.
 $(READY): pyproject.toml constraints.txt

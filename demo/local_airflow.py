@@ -24,6 +24,9 @@ T = TypeVar("T")
 AIRFLOW = (sys.executable, "-m", "airflow")
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 BOOT_TIMEOUT = 180.0  # seconds; about 15 on an idle two-core machine
+READY = {"triggerer": "Starting the triggerer", "celery-worker": "ready."}
+"""What components of which there may be several write once they work."""
+
 STOP_TIMEOUT = 5.0  # seconds a component has for its own orderly end before it is killed
 POLL_INTERVAL = 0.3  # seconds
 FINAL_STATES = ("success", "failed")
@@ -45,7 +48,8 @@ class LocalAirflow:
 
     :param dags_folder: directory with the DAG files, parsed once when Airflow starts
     :param env: environment variables added for all components (``AIRFLOW__SECTION__KEY`` and others)
-    :param components: the ``airflow`` subcommands to run, a subset of ``COMPONENTS`` with the api-server
+    :param components: the ``airflow`` subcommands to run, of ``COMPONENTS`` and ``celery-worker``, with the api-server;
+        a second one of a kind has a number: ``triggerer-2``
     """
 
     def __init__(
@@ -53,9 +57,10 @@ class LocalAirflow:
     ) -> None:
         self.dags_folder = Path(dags_folder).resolve()
         self.components = tuple(components)
-        self.url = f"http://127.0.0.1:{_free_port()}"
+        self.url = f"http://127.0.0.1:{free_port()}"
         self._extra_env = dict(env or {})
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._written_before: dict[str, int] = {}
         self._http = requests.Session()
         self._http.trust_env = False  # a proxy of the machine must not see loopback requests
 
@@ -96,16 +101,24 @@ class LocalAirflow:
         self._processes.clear()
         self._home.cleanup()
 
+    @property
+    def running(self) -> tuple[str, ...]:
+        """Components that were started and not ended."""
+        return tuple(self._processes)
+
     def start_component(self, component: str) -> None:
-        """Start a component, or one that was killed again. Does not wait until it is healthy."""
-        options = {
-            "api-server": ["--host", "127.0.0.1", "--port", self.url.rpartition(":")[2]],
-            "scheduler": ["--skip-serve-logs"],
-            "triggerer": ["--skip-serve-logs"],
+        """Start a component, or one that was ended again. Does not wait until it is healthy."""
+        commands = {
+            "api-server": ["api-server", "--host", "127.0.0.1", "--port", self.url.rpartition(":")[2]],
+            "scheduler": ["scheduler", "--skip-serve-logs"],
+            "triggerer": ["triggerer", "--skip-serve-logs"],
+            "celery-worker": ["celery", "worker", "--skip-serve-logs", "--celery-hostname", f"{component}@127.0.0.1"],
         }
+        command = commands.get(_kind(component), [component])
         with self._log_path(component).open("ab") as log:
+            self._written_before[component] = len(self.component_log(component))
             self._processes[component] = subprocess.Popen(  # noqa: S603 - this interpreter, constant arguments
-                [*AIRFLOW, component, *options.get(component, [])],
+                [*AIRFLOW, *command],
                 env=self._environment(),
                 cwd=self.home,  # not the caller's directory, whose modules `-m` would put before installed ones
                 stdin=subprocess.DEVNULL,
@@ -118,16 +131,53 @@ class LocalAirflow:
         """End a component with all its descendants by SIGKILL, so that it can do nothing about it."""
         _kill_session(self._processes.pop(component))
 
+    def end(self, component: str, timeout: float = 30) -> None:
+        """
+        End a component by SIGTERM, as a deployment does that restarts it, and wait for it.
+
+        :param timeout: seconds after which it is killed
+        """
+        process = self._processes.pop(component)
+        process.terminate()
+        _end_session(process, timeout)
+
+    def processes(self, component: str) -> list[psutil.Process]:
+        """Return all living processes of a component."""
+        return _existing(_session_members(self._processes[component].pid))
+
+    def worker_processes(self, task_instance: Mapping[str, Any]) -> list[psutil.Process]:
+        """
+        Return the processes that a task instance runs in: the one that supervises it, and its own; none if it is over.
+
+        :param task_instance: as the REST API shows it
+        """
+        ours = [process.pid for component in self._processes for process in self.processes(component)]
+        if task_instance["pid"] not in ours:
+            return []
+        task = psutil.Process(task_instance["pid"])
+        supervisor = task.parent()
+        return [supervisor, task] if supervisor is not None and supervisor.pid in ours else []
+
+    def wait_until_healthy(self) -> None:
+        """
+        Return once all components report to be healthy.
+
+        :raises LocalAirflowError: a component ended; with the end of its log
+        :raises TimeoutError: a component is not healthy in time; with the end of its log
+        """
+        poll_until(self._healthy, BOOT_TIMEOUT, self._describe_boot)
+
     def add_connection(self, connection_id: str, fields: Mapping[str, Any]) -> None:
         """
         Store a connection in Airflow's database.
 
         :param fields: connection fields (``conn_type``, ``host``, ``login``, ...); ``extra`` may be a dict
         """
-        body = {**fields, "connection_id": connection_id}
-        if not isinstance(body.get("extra", ""), str):
-            body["extra"] = json.dumps(body["extra"])
-        self.api("POST", "connections", json=body)
+        self.api("POST", "connections", json=_connection(connection_id, fields))
+
+    def change_connection(self, connection_id: str, fields: Mapping[str, Any]) -> None:
+        """Replace the fields of a connection in Airflow's database; see `add_connection`."""
+        self.api("PATCH", f"connections/{connection_id}", json=_connection(connection_id, fields))
 
     def wait_for_dag(self, dag_id: str, timeout: float = 120) -> None:
         """
@@ -254,7 +304,7 @@ class LocalAirflow:
 
     def _wait_until_ready(self) -> None:
         """Return once the REST API answers and all components report to be healthy."""
-        poll_until(self._healthy, BOOT_TIMEOUT, self._describe_boot)
+        self.wait_until_healthy()
         token = self._http.get(f"{self.url}/auth/token", timeout=30).json()["access_token"]
         self._http.headers["Authorization"] = f"Bearer {token}"
 
@@ -275,7 +325,16 @@ class LocalAirflow:
         except requests.RequestException:
             return list(self._processes)
         reported = {name.replace("_", "-"): part["status"] for name, part in health.json().items()}
-        return [name for name in self._processes if name != "api-server" and reported.get(name) != "healthy"]
+        return [name for name in self._processes if not self._is_healthy(name, reported)]
+
+    def _is_healthy(self, component: str, reported: Mapping[str, str]) -> bool:
+        """Whether a component is healthy; the API server, which says so itself, knows one of each kind at most."""
+        kind = _kind(component)
+        if kind == "api-server":
+            return True
+        if kind in READY:
+            return READY[kind] in self.component_log(component)[self._written_before[component] :]
+        return reported.get(kind) == "healthy"
 
     def _describe_boot(self) -> str:
         return "Airflow is not healthy\n" + "\n".join(self._log_tail(name) for name in self._unhealthy())
@@ -313,17 +372,38 @@ def poll_until(
     return value
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of this machine that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-def _end_session(process: subprocess.Popen[bytes]) -> None:
+def _existing(pids: Sequence[int]) -> list[psutil.Process]:
+    processes = []
+    for pid in pids:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            processes.append(psutil.Process(pid))
+    return processes
+
+
+def _kind(component: str) -> str:
+    """Return what a component is, without its number."""
+    return component.rstrip("-0123456789")
+
+
+def _connection(connection_id: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    body = {**fields, "connection_id": connection_id}
+    if not isinstance(body.get("extra", ""), str):
+        body["extra"] = json.dumps(body["extra"])
+    return body
+
+
+def _end_session(process: subprocess.Popen[bytes], timeout: float = STOP_TIMEOUT) -> None:
     """Wait for the end of a session leader, then kill what is left of its session."""
     with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(STOP_TIMEOUT)
+        process.wait(timeout)
     _kill_session(process)
 
 

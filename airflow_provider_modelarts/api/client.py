@@ -114,6 +114,10 @@ class ModelArtsClient:
     ) -> None:
         self.close()
 
+    def calls_like(self, other: ModelArtsClient) -> bool:
+        """Return whether both call with the same credentials; what the credential chain finds may differ any time."""
+        return self._config == other._config and bool(self._config.login)
+
     @property
     def project_id(self) -> str:
         """

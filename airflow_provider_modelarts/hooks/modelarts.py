@@ -92,6 +92,27 @@ class ModelArtsHook(BaseHook):
             raise RuntimeError("There is no client yet")
         return ModelArtsClient(self._config)
 
+    def renew_conn(self) -> ModelArtsClient | None:
+        """
+        Read the connection anew, as when its credentials were refused.
+
+        :return: the client from now on, when the connection has other credentials than before
+        :raises ValueError: a field of the connection cannot be
+        """
+        before, self._client = self._client, None
+        try:
+            client = self.get_conn()
+        except BaseException:
+            self._client = before
+            raise
+        if before is not None and client.calls_like(before):
+            client.close()
+            self._client = before
+            return None
+        if before is not None:
+            before.close()
+        return client
+
     async def aget_conn(self) -> Callable[[Callable[[float], None]], ModelArtsClient]:
         """
         Look the connection up on the event loop of a triggerer, and return what makes the client.
@@ -296,6 +317,7 @@ class ModelArtsHook(BaseHook):
         )
         if poke_interval <= 0:
             raise ValueError(f"poke_interval: {poke_interval!r} is not a number of seconds above 0")
-        wait_here(jobs, JobFetcher(self.get_conn()), poke_interval=poke_interval, timeout=timeout)
+        fetcher = JobFetcher(self.get_conn(), renew=self.renew_conn)
+        wait_here(jobs, fetcher, poke_interval=poke_interval, timeout=timeout)
         wait = jobs.first()
         return None if wait.status == GONE else wait.last

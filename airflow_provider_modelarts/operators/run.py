@@ -195,7 +195,7 @@ class WaitingJobRun(JobRun):
 
     @cached_property
     def _fetcher(self) -> JobFetcher:
-        return JobFetcher(self.client)
+        return JobFetcher(self.client, renew=self._task.hook.renew_conn)
 
     def _begin(self, job_id: str, target_status: Any) -> JobsWait:
         return JobsWait.begin(

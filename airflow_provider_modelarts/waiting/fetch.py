@@ -48,11 +48,20 @@ class JobFetcher:
     Not to be used by two threads at the same time, but for `close`. Blocks while it looks.
 
     :param client: what requests go through; it is not closed here
+    :param renew: asked when the credentials are refused: reads the connection anew, and returns another client when
+        that has other credentials by now. The fetcher goes on with it, and closes neither
     :param clock: seconds on a clock that only goes forward
     """
 
-    def __init__(self, client: ModelArtsClient, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        client: ModelArtsClient,
+        *,
+        renew: Callable[[], ModelArtsClient | None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._client = client
+        self._renew = renew
         self._clock = clock
         self._pages = StatusPages(client)
         self._list_at = 0.0
@@ -77,6 +86,28 @@ class JobFetcher:
         """
         if self._clock() < self._resume_at:
             return {}
+        news = self._look(known)
+        if any(isinstance(seen, ModelArtsAuthenticationError) for seen in news.values()) and self._has_renewed():
+            news = self._look(known)
+        return news
+
+    def _has_renewed(self) -> bool:
+        """Return whether there are other credentials to look with; a secret may have been changed while we wait."""
+        try:
+            client = self._renew()
+        except Exception as error:  # noqa: BLE001 - whatever Airflow raises; the refusal is what must be told
+            log.warning("The credentials are refused, and the connection cannot be read anew: %s", error)
+            return False
+        if client is None:
+            return False
+        log.info("The credentials are refused, but the connection has others by now; going on with those")
+        self._client = client
+        self._pages = StatusPages(client)
+        self._list_at = 0.0
+        self._misses.clear()
+        return True
+
+    def _look(self, known: Mapping[str, int | None]) -> dict[str, Observation]:
         news: dict[str, Observation] = {}
         missing = set(known)
         try:
@@ -151,7 +182,12 @@ class JobFetcher:
     def _from_details(
         self, job_ids: Iterable[str], known: Mapping[str, int | None], news: dict[str, Observation]
     ) -> None:
-        """Look at jobs one by one, a few at a time; in an outage, or when throttled, the rest is not asked for."""
+        """
+        Look at jobs one by one, a few at a time.
+
+        In an outage, when throttled, or when the credentials are refused, the rest is not asked for: refusals add up
+        until the cloud locks a key or a user.
+        """
         rest = sorted(job_ids)
         while rest and not self._closed:
             batch, rest = rest[:PARALLEL_REQUESTS], rest[PARALLEL_REQUESTS:]
@@ -159,6 +195,10 @@ class JobFetcher:
             for job_id, seen in zip(batch, observations, strict=True):
                 if isinstance(seen, ModelArtsError) or int(seen.status) != known[job_id]:
                     news[job_id] = seen
+            refusal = next((seen for seen in observations if isinstance(seen, ModelArtsAuthenticationError)), None)
+            if refusal is not None:
+                news.update(dict.fromkeys(rest, refusal))
+                return
             failures = [seen for seen in observations if isinstance(seen, ModelArtsError) and seen.retryable]
             throttled = [seen for seen in failures if isinstance(seen, ModelArtsThrottledError) or seen.retry_after]
             if throttled or len(failures) == len(batch):

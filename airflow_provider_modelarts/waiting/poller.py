@@ -12,10 +12,10 @@ import contextvars
 import logging
 import math
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from weakref import WeakKeyDictionary
 
 from airflow_provider_modelarts.api.errors import ModelArtsConnectionError
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 Pause: TypeAlias = Callable[[float], None]
 """Waits for some seconds, on a thread."""
 
-Connect: TypeAlias = "Callable[[], Awaitable[Callable[[Pause], ModelArtsClient]]]"
+Connect: TypeAlias = "Callable[[], Coroutine[Any, Any, Callable[[Pause], ModelArtsClient]]]"
 """
 Finds out on the event loop how to make the client of a group. What it returns makes it, on the poller's thread; the
 client is to pause between attempts in the given way, which ends with the poller.
@@ -38,6 +38,9 @@ client is to pause between attempts in the given way, which ends with the poller
 
 CONNECT_DELAYS: Final = (0.0, 3.0, 6.0)
 """Seconds before each attempt to connect: a hiccup of Airflow's own must not end the waits of a connection."""
+
+RENEWAL_TIMEOUT: Final = 60.0
+"""Seconds that the event loop has to read the connection anew, when its credentials are refused."""
 
 WAKEUPS_BETWEEN_YIELDS: Final = 10
 _TOGETHER: Final = 0.05
@@ -223,6 +226,7 @@ class Poller:
         self._groups: dict[float, Group] = {}
         self._due: dict[float, float] = {}
         self._alarm: asyncio.Future[None] | None = None
+        self._client: ModelArtsClient | None = None
         self._closed = threading.Event()
         self._broken = False
         # In a context of its own: log lines of the poller do not belong to the wait that happens to come first.
@@ -264,16 +268,16 @@ class Poller:
     async def _serve(self) -> None:
         threads = ThreadPoolExecutor(1, thread_name_prefix="modelarts-poller")
         fetcher: JobFetcher | None = None
-        client: ModelArtsClient | None = None
         try:
-            client = await self._client(threads)
-            fetcher = JobFetcher(client)
+            self._client = await self._connected(threads)
+            fetcher = JobFetcher(self._client, renew=self._renewed)
+            metrics = self._client.metrics
             while True:
                 due = await self._groups_that_are_due()
                 known = _merged(due)
                 if known:
                     seen = await self._loop.run_in_executor(threads, fetcher.fetch, known)
-                    _count(client.metrics, seen)
+                    _count(metrics, seen)
                     await self._tell(due, seen)
         except Exception as problem:
             # Whatever it is, nobody must wait for ever, nor join from now on.
@@ -283,12 +287,12 @@ class Poller:
         finally:
             if fetcher is not None:
                 fetcher.close()
-            if client is not None:
-                client.metrics.gauge(WAITS, len(_waiting))
-                threads.submit(client.close)
+            if self._client is not None:
+                self._client.metrics.gauge(WAITS, len(_waiting))
+            threads.submit(self._close_client)
             threads.shutdown(wait=False)
 
-    async def _client(self, threads: ThreadPoolExecutor) -> ModelArtsClient:
+    async def _connected(self, threads: ThreadPoolExecutor) -> ModelArtsClient:
         """Return the client, trying a few times."""
         for attempt, delay in enumerate(CONNECT_DELAYS, 1):
             await asyncio.sleep(delay)
@@ -299,6 +303,25 @@ class Poller:
                     raise
                 log.warning("Cannot connect (attempt %d of %d): %s", attempt, len(CONNECT_DELAYS), error)
         raise AssertionError("unreachable")
+
+    def _renewed(self) -> ModelArtsClient | None:
+        """Read the connection anew, on the event loop; return a client if it has changed. Runs on our thread."""
+        connecting = asyncio.run_coroutine_threadsafe(self._connect(), self._loop)
+        try:
+            make_client = connecting.result(RENEWAL_TIMEOUT)
+        finally:
+            connecting.cancel()
+        client = make_client(self._pause)
+        if self._client is not None and client.calls_like(self._client):
+            client.close()
+            return None
+        self._close_client()
+        self._client = client
+        return client
+
+    def _close_client(self) -> None:
+        if self._client is not None:
+            self._client.close()
 
     def _pause(self, seconds: float) -> None:
         if self._closed.wait(seconds):

@@ -334,6 +334,22 @@ class TestWait:
         ):
             hook.wait_for_visualization_job(emulator.create_job(status=7), poke_interval=0.01, timeout=0.05)
 
+    def test_a_secret_that_changes_does_not_end_it(self, connect, emulator, monkeypatch):
+        job_id = emulator.create_job(status=7)
+
+        def rotate(seconds):
+            emulator.ak, emulator.sk = "ANOTHERAK00000000000", "AnotherSecretKey"
+            connect()
+            emulator.set_status(job_id, 8)
+
+        monkeypatch.setattr(modelarts.time, "sleep", rotate)
+        with ModelArtsHook() as hook:
+            before = hook.get_conn()
+            job = hook.wait_for_visualization_job(job_id)
+            assert hook.get_conn() is not before
+        assert job is not None
+        assert job.status == 8
+
     def test_a_deletion(self, connect, emulator):
         with ModelArtsHook() as hook:
             assert hook.wait_for_visualization_job(99, "GONE", poke_interval=0.01) is None
@@ -529,3 +545,34 @@ class TestCredentialChain:
         assert works is False
         assert message.startswith("credentials: The connection has no login")
         assert "HUAWEICLOUD_SDK_AK" in message
+
+
+class TestRenewal:
+    def test_an_unchanged_connection_gives_no_other_client(self, connect):
+        with ModelArtsHook() as hook:
+            client = hook.get_conn()
+            assert hook.renew_conn() is None
+            assert hook.get_conn() is client
+
+    def test_a_changed_connection_does(self, connect):
+        with ModelArtsHook() as hook:
+            before = hook.get_conn()
+            connect(password="AnotherSecretKey")
+            renewed = hook.renew_conn()
+            assert renewed is not None
+            assert renewed is hook.get_conn()
+            assert renewed is not before
+
+    def test_a_broken_connection_leaves_the_client(self, connect):
+        with ModelArtsHook() as hook:
+            client = hook.get_conn()
+            connect(password="")
+            with pytest.raises(ValueError, match="login and password go together"):
+                hook.renew_conn()
+            assert hook.get_conn() is client
+
+    def test_what_the_credential_chain_finds_may_have_changed(self, connect):
+        connect(login="", password="")
+        with ModelArtsHook() as hook:
+            hook.get_conn()
+            assert hook.renew_conn() is not None

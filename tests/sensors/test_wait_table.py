@@ -159,3 +159,14 @@ def test_a_rescheduling_sensor_stays_on_its_worker_during_an_outage(emulator, cl
     assert outcome.state == "success"
     # Polls every 30 s until 300 s would be 11 starts; about 4 fall into the outage.
     assert 6 <= outcome.starts <= 8
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_wait_outlives_a_change_of_the_secret(mode, emulator, clock, connection, run):
+    def rotate() -> None:
+        emulator.ak, emulator.sk = "ANOTHERAK00000000000", "AnotherSecretKey"
+        connection()
+
+    clock.at(80, rotate)
+    outcome = run(mode, job_id=emulator.create_job(script="7:0,8:120"), poke_interval=30)
+    assert (outcome.state, outcome.xcom["status_name"]) == ("success", "RUNNING")

@@ -15,7 +15,7 @@ from airflow_provider_modelarts.api.errors import (
 )
 from airflow_provider_modelarts.api.models import JobStatus
 from airflow_provider_modelarts.emulator import Emulator, Fault
-from airflow_provider_modelarts.waiting.fetch import JobFetcher
+from airflow_provider_modelarts.waiting.fetch import PARALLEL_REQUESTS, JobFetcher
 from tests.conftest import Reply
 
 
@@ -292,3 +292,103 @@ def test_one_job_that_cannot_be_read_does_not_hide_the_others(emulator, look):
     emulator.deny = ["list"]
     news, _ = look(job_ids)
     assert news.keys() == set(job_ids)
+
+
+def rotate(emulator):
+    """Give the account another access key; the old one is refused from now on."""
+    emulator.ak, emulator.sk = "ANOTHERAK00000000000", "AnotherSecretKey"
+
+
+def client_to(emulator):
+    return ModelArtsClient(
+        ModelArtsConfig(endpoint=emulator.url, project_id=emulator.project_id, login=emulator.ak, password=emulator.sk),
+        sleep=lambda seconds: None,
+    )
+
+
+class TestRefusedCredentials:
+    @pytest.fixture
+    def renewable(self, emulator, clock):
+        """A fetcher, and what its `renew` is to do, call by call."""
+        answers = []
+        fetcher = JobFetcher(client_to(emulator), renew=lambda: answers.pop(0)(), clock=clock)
+        yield fetcher, answers
+        fetcher.close()
+        assert answers == []
+
+    @pytest.mark.parametrize("count", [1, 50])
+    def test_a_changed_connection_is_gone_on_with(self, emulator, renewable, count):
+        fetcher, answers = renewable
+        job_ids = make(emulator, count)
+        fetcher.fetch(dict.fromkeys(job_ids))
+        rotate(emulator)
+        answers.append(lambda: client_to(emulator))
+        assert {int(job.status) for job in fetcher.fetch(dict.fromkeys(job_ids)).values()} == {7}
+        assert {int(job.status) for job in fetcher.fetch(dict.fromkeys(job_ids)).values()} == {7}
+
+    def test_a_changed_password_is_gone_on_with(self, emulator, clock):
+        def client():
+            return ModelArtsClient(
+                ModelArtsConfig(
+                    endpoint=emulator.url,
+                    iam_endpoint=emulator.url,
+                    project_id=emulator.project_id,
+                    domain_name=emulator.domain,
+                    login=emulator.user,
+                    password=emulator.password,
+                )
+            )
+
+        fetcher = JobFetcher(client(), renew=client, clock=clock)
+        (job_id,) = make(emulator, 1)
+        fetcher.fetch({job_id: None})
+        emulator.password = "another-password"
+        emulator.expire_tokens()
+        emulator.clear_requests()
+        assert int(fetcher.fetch({job_id: None})[job_id].status) == 7
+        assert emulator.request_counts() == {"get": 2, "token": 2}, "one of each is refused"
+
+    @pytest.mark.parametrize("answer", [lambda: None, lambda: 1 / 0], ids=["unchanged", "unreadable"])
+    def test_otherwise_the_refusal_is_told(self, emulator, renewable, answer):
+        fetcher, answers = renewable
+        (job_id,) = make(emulator, 1)
+        rotate(emulator)
+        emulator.clear_requests()
+        answers.append(answer)
+        assert isinstance(fetcher.fetch({job_id: 7})[job_id], ModelArtsAuthenticationError)
+        assert emulator.request_counts() == {"get": 1}
+
+    def test_new_credentials_that_are_refused_too_are_asked_for_once_a_look(self, emulator, renewable):
+        fetcher, answers = renewable
+        (job_id,) = make(emulator, 1)
+        rotate(emulator)
+        another = client_to(emulator)
+        emulator.ak = "YETANOTHERAK00000000"
+        answers.append(lambda: another)
+        assert isinstance(fetcher.fetch({job_id: 7})[job_id], ModelArtsAuthenticationError)
+
+    def test_other_credentials_may_list(self, emulator, renewable):
+        fetcher, answers = renewable
+        job_ids = make(emulator, 9)
+        emulator.deny = ("list",)
+        assert len(fetcher.fetch(dict.fromkeys(job_ids))) == 9
+        emulator.deny = ()
+        rotate(emulator)
+        answers.append(lambda: client_to(emulator))
+        emulator.clear_requests()
+        assert len(fetcher.fetch(dict.fromkeys(job_ids))) == 9
+        assert emulator.request_counts()["list"] == 1
+
+    def test_refusals_do_not_add_up_until_the_key_is_locked(self, emulator, renewable):
+        """One by one, where the list is forbidden."""
+        fetcher, answers = renewable
+        job_ids = make(emulator, 40)
+        emulator.deny = ("list",)
+        fetcher.fetch(dict.fromkeys(job_ids))
+        rotate(emulator)
+        answers.append(lambda: None)
+        emulator.clear_requests()
+        seen = fetcher.fetch(dict.fromkeys(job_ids))
+        assert len(seen) == 40
+        assert all(isinstance(error, ModelArtsAuthenticationError) for error in seen.values())
+        assert emulator.request_counts() == {"get": PARALLEL_REQUESTS}

@@ -10,7 +10,11 @@ import pytest
 
 from airflow_provider_modelarts.api.client import ModelArtsClient
 from airflow_provider_modelarts.api.config import ModelArtsConfig
-from airflow_provider_modelarts.api.errors import ModelArtsConnectionError, ModelArtsServerError
+from airflow_provider_modelarts.api.errors import (
+    ModelArtsAuthenticationError,
+    ModelArtsConnectionError,
+    ModelArtsServerError,
+)
 from airflow_provider_modelarts.emulator import Emulator, Fault
 from airflow_provider_modelarts.waiting import poller
 from airflow_provider_modelarts.waiting.fetch import JobFetcher
@@ -361,6 +365,77 @@ def test_a_group_that_cannot_be_served_costs_each_wait_the_same(run, caplog):
     assert len(depths) == 300
     assert len(set(depths)) == 1
     assert len([record for record in caplog.records if record.exc_info]) == 1
+
+
+def rotate(emulator):
+    """Give the account another access key; the old one is refused from now on."""
+    emulator.ak, emulator.sk = "ANOTHERAK00000000000", "AnotherSecretKey"
+
+
+def test_a_secret_that_changes_ends_no_wait(run, connect, emulator):
+    job_ids = jobs(emulator, 20)
+
+    async def wait(job_id):
+        async with subscribe("key", connect, [job_id], poke_interval=60) as subscription:
+            return [await statuses(subscription), await statuses(subscription)]
+
+    async def main():
+        waits = asyncio.gather(*map(wait, job_ids))
+        await asyncio.sleep(30)
+        rotate(emulator)
+        emulator.clear_requests()
+        for job_id in job_ids:
+            emulator.set_status(job_id, 8)
+        return await waits
+
+    assert run(main()) == [[{job_id: 7}, {job_id: 8}] for job_id in job_ids]
+    assert len(connect.made) == 2
+    assert emulator.request_counts() == {"list": 2}, "one is refused"
+
+
+def test_refused_credentials_that_stay_are_told(run, emulator, monkeypatch):
+    (job_id,) = jobs(emulator, 1)
+    config = ModelArtsConfig(
+        endpoint=emulator.url, project_id=emulator.project_id, login=emulator.ak, password=emulator.sk
+    )
+    made, closed = [], []
+    monkeypatch.setattr(ModelArtsClient, "close", lambda client: closed.append(client))
+
+    async def connect_as_ever():
+        def make(pause):
+            made.append(ModelArtsClient(config))
+            return made[-1]
+
+        return make
+
+    async def main():
+        async with subscribe("key", connect_as_ever, [job_id], poke_interval=60) as subscription:
+            await statuses(subscription)
+            rotate(emulator)
+            emulator.clear_requests()
+            return await subscription.news(1000)
+
+    assert isinstance(run(main())[job_id], ModelArtsAuthenticationError)
+    assert emulator.request_counts() == {"get": 1}, "the same credentials are not tried twice"
+    assert len(made) == 2, "the connection was read anew"
+    assert made[1] in closed
+
+
+def test_a_connection_that_cannot_be_read_anew_leaves_the_refusal(run, connect, emulator):
+    (job_id,) = jobs(emulator, 1)
+
+    async def connect_once():
+        if connect.made:
+            raise LookupError("no such connection any more")
+        return await connect()
+
+    async def main():
+        async with subscribe("key", connect_once, [job_id], poke_interval=60) as subscription:
+            await statuses(subscription)
+            rotate(emulator)
+            return await subscription.news(1000)
+
+    assert isinstance(run(main())[job_id], ModelArtsAuthenticationError)
 
 
 def test_a_programming_error_ends_the_waits_instead_of_hanging_them(run, connect, emulator, monkeypatch):
