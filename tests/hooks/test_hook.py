@@ -342,7 +342,7 @@ class TestWait:
             connect()
             emulator.set_status(job_id, 8)
 
-        monkeypatch.setattr(modelarts.time, "sleep", rotate)
+        monkeypatch.setattr("airflow_provider_modelarts.waiting.blocking.time.sleep", rotate)
         with ModelArtsHook() as hook:
             before = hook.get_conn()
             job = hook.wait_for_visualization_job(job_id)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+from functools import partial
 
 import pytest
 
 from airflow_provider_modelarts._compat import airflow_version
 from airflow_provider_modelarts.api.models import JobStatus
-from airflow_provider_modelarts.emulator import Emulator
+from airflow_provider_modelarts.emulator import Emulator, Fault
 
 if airflow_version() < (3, 0):
     pytest.skip("Airflow 2.11 has no event triggers", allow_module_level=True)
@@ -40,13 +41,14 @@ class AssetStore(dict):
 class Watcher:
     """A trigger as the triggerer runs it, without sharing; looks as fast as it can."""
 
-    def __init__(self, store=None, **arguments):
+    def __init__(self, emulator, store=None, **arguments):
+        self.emulator = emulator
         self.trigger = EventTrigger(**arguments)
         self.trigger.poke_interval = 0.01
         self.trigger.asset_state_store = store
 
-    def events(self, count, *steps, settle=0.3):
-        """Return names of jobs in events, while steps are taken one after the other, each after two looks or so."""
+    def events(self, count, *steps):
+        """Return the names of the jobs in the events; each step is taken after some looks, and seen by some more."""
 
         async def listen():
             told = []
@@ -56,23 +58,34 @@ class Watcher:
                     told.append(event.payload["job_name"])
 
             task = asyncio.create_task(collect())
+            await self.looks()
             for step in steps:
-                await asyncio.sleep(settle)
                 step()
-            await asyncio.sleep(settle)
+                await self.looks()
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
             return told
 
-        told = asyncio.run(listen())
+        told = asyncio.run(asyncio.wait_for(listen(), 30))
         assert len(told) == count, told
         return told
 
+    async def looks(self):
+        """Wait until the project has been looked at whole, as often as it takes to tell of what is there."""
+        before = self.emulator.request_counts().get("list", 0)
+        while self.emulator.request_counts().get("list", 0) < before + 3:
+            await asyncio.sleep(0.01)
 
-def test_each_arrival_is_told_once(emulator):
+
+@pytest.fixture
+def watcher(emulator):
+    return partial(Watcher, emulator)
+
+
+def test_each_arrival_is_told_once(watcher, emulator):
     emulator.create_job("early", status=8)
     late = emulator.create_job("late", status=7)
-    told = Watcher().events(
+    told = watcher().events(
         3,
         lambda: emulator.set_status(late, 8),
         lambda: emulator.create_job("new", status=8),
@@ -93,56 +106,58 @@ def test_each_arrival_is_told_once(emulator):
         ({"status": ["KILLED", 11]}, ["fails"]),
     ],
 )
-def test_only_what_is_asked_for_is_told(arguments, expected, emulator):
+def test_only_what_is_asked_for_is_told(watcher, arguments, expected, emulator):
     def arrive():
         emulator.create_job("board-1", status=8)
         emulator.create_job("other", status=8)
         emulator.create_job("fails", status=11)
 
-    assert Watcher(**arguments).events(len(expected), arrive) == expected
+    assert watcher(**arguments).events(len(expected), arrive) == expected
 
 
-def test_a_restart_neither_repeats_nor_misses(emulator):
+def test_a_restart_neither_repeats_nor_misses(watcher, emulator):
     store = AssetStore()
-    Watcher(store).events(1, lambda: emulator.create_job("first", status=8))
+    watcher(store).events(1, lambda: emulator.create_job("first", status=8))
     emulator.create_job("meanwhile", status=8)
-    assert Watcher(store).events(1) == ["meanwhile"]
-    assert Watcher(store).events(0) == []
+    assert watcher(store).events(1) == ["meanwhile"]
+    assert watcher(store).events(0) == []
 
 
-def test_a_first_look_at_nothing_is_kept_too(emulator):
+def test_a_first_look_at_nothing_is_kept_too(watcher, emulator):
     store = AssetStore()
-    Watcher(store).events(0)
+    watcher(store).events(0)
     emulator.create_job("meanwhile", status=8)
-    assert Watcher(store).events(1) == ["meanwhile"]
+    assert watcher(store).events(1) == ["meanwhile"]
 
 
-def test_watchers_of_one_asset_keep_their_own(emulator):
+def test_watchers_of_one_asset_keep_their_own(watcher, emulator):
     store = AssetStore()
-    Watcher(store).events(1, lambda: emulator.create_job("first", status=8))
-    Watcher(store, job_name="x-*").events(0)
+    watcher(store).events(1, lambda: emulator.create_job("first", status=8))
+    watcher(store, job_name="x-*").events(0)
     assert len(store) == 2
 
 
 @pytest.mark.parametrize("broken", ["aget", "aset"])
-def test_a_store_that_fails_does_not_end_the_watching(broken, emulator, monkeypatch):
+def test_a_store_that_fails_does_not_end_the_watching(watcher, broken, emulator, monkeypatch):
     async def fail(*args):
         raise RuntimeError("no store")
 
     store = AssetStore()
     monkeypatch.setattr(AssetStore, broken, fail)
-    assert Watcher(store).events(1, lambda: emulator.create_job("first", status=8)) == ["first"]
+    assert watcher(store).events(1, lambda: emulator.create_job("first", status=8)) == ["first"]
 
 
-def test_without_a_store_a_restart_begins_anew(emulator):
+def test_without_a_store_a_restart_begins_anew(watcher, emulator):
     emulator.create_job("early", status=8)
-    assert Watcher().events(0) == []
+    assert watcher().events(0) == []
 
 
-def test_an_outage_is_waited_for(emulator):
-    assert Watcher().events(
-        1, emulator.stop, lambda: emulator.create_job("during", status=8), emulator.start, lambda: None, settle=0.6
-    ) == ["during"]
+def test_an_outage_is_waited_for(watcher, emulator):
+    def break_down():
+        emulator.inject(Fault("status", status=503, times=1))
+        emulator.create_job("during", status=8)
+
+    assert watcher().events(1, break_down) == ["during"]
 
 
 def test_the_payload_is_the_job(emulator):
