@@ -73,5 +73,5 @@ constraints: $(READY)
 	@mv .venv/constraints.txt constraints.txt
 
 clean:
-	@rm -rf .venv .nox build dist .mypy_cache .pytest_cache .ruff_cache *.egg-info
+	@rm -rf .venv .nox build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

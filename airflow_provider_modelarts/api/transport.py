@@ -24,8 +24,9 @@ from airflow_provider_modelarts.api.errors import (
     unknown_outcome,
 )
 
-MAX_ANSWER_BYTES: Final = 16 * 2**20
-"""Of a body, decoded. A page of 1,000 jobs, the longest answer there is, has a few MiB."""
+MAX_ANSWER_BYTES: Final = 8 * 2**20
+"""Of a body, decoded. A page of 1,000 jobs, the longest answer there is, has less than half of that at the very most,
+and what is longer would keep the event loop from turning while it is read, for nothing else runs then."""
 
 MAX_ANSWER_TIME: Final = 4
 """How many times the read timeout an answer may take. That timeout is of silence only, and begins anew with a byte."""

@@ -477,8 +477,8 @@ BODIES: Final = [
              answering(lambda e: e.jobs() if e.request.operation == "list" else e.send(
                  200, json.dumps(e.server.job(e.request.job_id)).encode("utf-16")))),
     harmless("text that is no Unicode", having(job_name="\ud800")),
-    harmless("description of 8 MiB", having(job_desc="x" * 8 * MIB)),
-    outage("description of 17 MiB", having(job_desc="x" * 17 * MIB), "longer than", slow=True),
+    harmless("description of 2 MiB", having(job_desc="x" * 2 * MIB)),
+    outage("description of 9 MiB", having(job_desc="x" * 9 * MIB), "longer than", slow=True),
     outage("job of another id", jobs_with(of_another), "999"),
     outage("no job_id", lacking("job_id")),
     Row("no status", lacking("status"), TIMES_OUT, ARRIVES, TIMES_OUT),

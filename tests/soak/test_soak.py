@@ -83,6 +83,7 @@ class Weather:
         self._emulator = emulator
         self._rng = rng
         self.seen: Counter[str] = Counter()
+        self._expired_at = 0.0
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._rage, name="weather")
 
@@ -118,7 +119,9 @@ class Weather:
         self._inject(self._rng.choice(["html", "empty", "wrong_types", "is_success_false", "cut"]))
 
     def _delay(self) -> None:
-        self._inject("delay", delay=self._rng.uniform(0.1, 3))
+        delay = self._rng.uniform(0.1, 3)
+        self._inject("delay", delay=delay)
+        self._over.wait(delay)
 
     def _outage(self) -> None:
         self._emulator.stop()
@@ -132,10 +135,13 @@ class Weather:
         self._inject(self._rng.choice(["empty", "cut", "html", "wrong_types"]), operation="list")
 
     def _tokens(self) -> None:
-        self._emulator.expire_tokens()
+        """Expire them, but not a new one on its way: a token that is refused right after its renewal is final."""
+        if time.monotonic() - self._expired_at > 15:
+            self._expired_at = time.monotonic()
+            self._emulator.expire_tokens()
 
     def _no_iam(self) -> None:
-        self._emulator.expire_tokens()
+        self._tokens()
         self._inject("status", status=503, operation="token")
 
 
