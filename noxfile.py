@@ -57,21 +57,23 @@ from airflow.providers.mongo.hooks.mongo import MongoHook
 @nox.parametrize("airflow,python", CELLS, ids=[f"{airflow}, Python {python}" for airflow, python in CELLS])
 def cell(session: nox.Session, airflow: str) -> None:
     """Run all tests of a cell with what was new on the day of the Airflow release."""
-    until = _until(airflow)
-    session.install(*until, f"apache-airflow=={airflow}", "-e", ".[emulator]", "--group", "test")
-    _test(session, f"cell-{airflow}-{session.python}")
+    file = _forget(f"cell-{airflow}-{session.python}")
+    session.install(*_until(airflow), f"apache-airflow=={airflow}", "-e", ".[emulator]", "--group", "test")
+    _test(session, file)
 
 
 @nox.session(python="3.10")
 def lowest(session: nox.Session) -> None:
     """Run all tests with the lowest allowed version of every dependency."""
+    file = _forget("lowest")
     until = _until(OLDEST)
     session.install(*until, f"apache-airflow=={OLDEST}", "--resolution", "lowest-direct", "-e", ".[emulator]")
     # What the tests themselves need must not raise them.
-    lowest_versions = Path(session.create_tmp()) / "lowest.txt"
-    lowest_versions.write_text(session.run("uv", "pip", "freeze", "--exclude-editable", silent=True) or "")
-    session.install(*until, "-c", str(lowest_versions), "--group", "test")
-    _test(session, "lowest")
+    constraints = Path(session.create_tmp()) / "constraints.txt"
+    installed = _versions(session.run("uv", "pip", "freeze", "--exclude-editable", silent=True))
+    constraints.write_text("\n".join(f"{name}=={version}" for name, version in installed.items()))
+    session.install(*until, "-c", str(constraints), "--group", "test")
+    _test(session, file)
 
 
 @nox.session(python="3.11")
@@ -107,9 +109,8 @@ def _until(airflow: str) -> list[str]:
     return ["--exclude-newer", f"{RELEASED[airflow]}T23:59:59Z"]
 
 
-def _test(session: nox.Session, name: str) -> None:
-    """Run the unit tests and the real DAG, both, whatever becomes of the first."""
-    file = _forget(name)
+def _test(session: nox.Session, file: Path) -> None:
+    """Run the unit tests and the real DAG, both, whatever becomes of the first; the file takes what they observe."""
     pytest = ["python", "-m", "pytest", "-p", "tests.matrix.observations", "--observations", str(file)]
     env = {"AIRFLOW_HOME": str(Path(session.create_tmp()).resolve() / "airflow")}
     runs = {"unit_tests": ["tests", "--ignore=tests/e2e"], "real_dag": ["tests/matrix", "-m", "matrix"]}
@@ -121,7 +122,7 @@ def _test(session: nox.Session, name: str) -> None:
 
 
 def _forget(name: str) -> Path:
-    """Return the file of a cell, which is not there any more."""
+    """Return the file of a cell, without what an earlier run wrote, or a cell that fails would look like a good one."""
     file = OBSERVED / f"{name}.json"
     file.unlink(missing_ok=True)
     return file
