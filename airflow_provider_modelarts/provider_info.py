@@ -64,7 +64,8 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
 """Fields of the connection form that are kept in its extra; the order is that of the form."""
 
 UI_FIELD_BEHAVIOUR: dict[str, Any] = {
-    "hidden-fields": ["schema", "port"],
+    # Airflow 3.3.1 and 3.3.2 refuse to test a connection without a port (apache/airflow#73298): it can be filled in.
+    "hidden-fields": ["schema"],
     "relabeling": {
         "host": "Endpoint",
         "login": "Access key (AK), or IAM user",
@@ -72,6 +73,7 @@ UI_FIELD_BEHAVIOUR: dict[str, Any] = {
     },
     "placeholders": {
         "host": "https://modelarts.my-site.example.com",
+        "port": "443",
         "login": "empty: environment, profile file, ECS agency",
     },
 }

@@ -1,0 +1,146 @@
+"""`make screenshots`: what people see and click, in a real browser; checked on the way, and kept in docs/images."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Locator, Page, expect, sync_playwright
+
+from airflow_provider_modelarts.emulator import Emulator
+from demo.local_airflow import LocalAirflow, poll_until
+from demo.stage import stage
+
+IMAGES = Path(__file__).resolve().parent.parent / "docs/images"
+CONNECTION_ID = "modelarts_made_by_hand"
+DAG_ID = "modelarts_visualization_job_life_cycle"
+TIMEOUT = 120.0  # seconds
+
+expect.set_options(timeout=30_000)
+
+
+def main() -> int:
+    """Take all pictures, and return the exit status."""
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    with stage() as (airflow, emulator), browser() as page:
+        fill_in_and_save(page, airflow, emulator)
+        press_test(page, airflow, emulator)
+        open_the_job(page, airflow, emulator)
+    print(f"The connection form, its test and the task's button work; pictures are in {IMAGES.name}/ of docs.")
+    return 0
+
+
+@contextmanager
+def browser() -> Iterator[Page]:
+    """Open a page in Chromium, which has to be installed (Debian: ``apt-get install chromium``)."""
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        raise SystemExit("There is no chromium on the PATH (Debian: apt-get install chromium)")
+    quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium, args=[*quiet, "--disable-sync", "--no-first-run"])
+        page = running.new_context(viewport={"width": 1200, "height": 1080}, locale="en-US").new_page()
+        page.set_default_timeout(60_000)
+        yield page
+        running.close()
+
+
+def fill_in_and_save(page: Page, airflow: LocalAirflow, emulator: Emulator) -> None:
+    """Make a connection by hand, and see that Airflow keeps what was typed."""
+    fields = emulator.connection()
+    page.goto(f"{airflow.url}/connections")
+    page.get_by_role("button", name="Add Connection").click()
+    form = page.get_by_role("dialog")
+    form.locator("[name=connection_id]").fill(CONNECTION_ID)
+    form.get_by_role("combobox").first.click()
+    page.keyboard.type("Huawei Cloud ModelArts")
+    page.keyboard.press("Enter")
+    expect(form.get_by_text("Access key (AK), or IAM user")).to_be_visible()
+    expect(form.locator("[name=host]")).to_have_attribute("placeholder", "https://modelarts.my-site.example.com")
+    expect(form.locator("[name=password]")).to_have_attribute("type", "password")
+    host, _, port = emulator.url.rpartition(":")
+    for name, value in (("host", host), ("port", port), ("login", emulator.ak), ("password", emulator.sk)):
+        form.locator(f"[name={name}]").fill(value)
+    save(form, "connection-form.png")
+
+    form.get_by_role("button", name="Extra Fields", exact=True).click()
+    expect(form.locator("#element_security_token")).to_have_attribute("type", "password")
+    for name, value in fields["extra"].items():
+        form.locator(f"#element_{name}").fill(value)
+    save(form, "connection-form-extra.png")
+    form.get_by_role("button", name="Save").click()
+    expect(form).to_be_hidden()
+
+    kept = airflow.api("GET", f"connections/{CONNECTION_ID}")
+    assert (kept["conn_type"], f"{kept['host']}:{kept['port']}") == ("modelarts", emulator.url), kept
+    assert kept["login"] == emulator.ak, kept
+    for name, value in fields["extra"].items():
+        assert f'"{name}": "{value}"' in kept["extra"], kept
+
+
+def press_test(page: Page, airflow: LocalAirflow, emulator: Emulator) -> None:
+    """Press the test button of the connection, with the right secret key and with a wrong one."""
+    page.goto(f"{airflow.url}/connections")
+    test = page.get_by_role("row").filter(has_text=CONNECTION_ID).get_by_role("button", name="Test Connection")
+    test.click()
+    expect(page.get_by_text(f"ModelArts answers; project {emulator.project_id}")).to_be_visible()
+    page.wait_for_timeout(500)  # the message slides in
+    page.screenshot(path=IMAGES / "connection-test.png", clip=top_of(page, 420))
+
+    airflow.api(
+        "PATCH",
+        f"connections/{CONNECTION_ID}",
+        params={"update_mask": "password"},
+        json={"connection_id": CONNECTION_ID, "conn_type": "modelarts", "password": "not-the-secret-key"},
+    )
+    page.reload()
+    test.click()
+    expect(page.get_by_text("verify aksk signature fail")).to_be_visible()
+    page.wait_for_timeout(500)
+    page.screenshot(path=IMAGES / "connection-test-fails.png", clip=top_of(page, 420))
+
+
+def open_the_job(page: Page, airflow: LocalAirflow, emulator: Emulator) -> None:
+    """Follow the button of a task that is deferred to the page of its job."""
+    emulator.add_script_rule("airflow-*", "1:0,7:2,8:600")
+    run_id = airflow.trigger(DAG_ID)
+
+    def link() -> str | None:
+        links: dict[str, Any] = airflow.api("GET", f"dags/{DAG_ID}/dagRuns/{run_id}/taskInstances/create/links")
+        url: str | None = links["extra_links"]["TensorBoard"]
+        return url
+
+    poll_until(link, TIMEOUT, lambda: "the task has no link")
+    page.goto(f"{airflow.url}/dags/{DAG_ID}/runs/{run_id}/tasks/create")
+    button = page.get_by_role("link", name="TensorBoard")
+    expect(button).to_be_visible()
+    expect(page.get_by_text("Deferred").first).to_be_visible()
+    page.screenshot(path=IMAGES / "link.png")
+
+    with page.expect_popup() as opened:
+        button.click()
+    job = opened.value
+    job.wait_for_load_state()
+    assert job.url == link(), job.url
+    expect(job.get_by_text("airflow-").first).to_be_visible()
+    job.screenshot(path=IMAGES / "job-page.png", clip=top_of(page, 420))
+
+
+def save(element: Locator, name: str) -> None:
+    """Take a picture of a part of a page."""
+    element.page.wait_for_timeout(500)  # what opens, opens slowly
+    element.screenshot(path=IMAGES / name)
+
+
+def top_of(page: Page, height: int) -> Any:
+    """Return the upper part of a page, to be cut out of its picture."""
+    size = page.viewport_size or {"width": 1200}
+    return {"x": 0, "y": 0, "width": size["width"], "height": height}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
