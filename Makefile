@@ -11,7 +11,7 @@ help:
 	@echo "make test         all tests, those on real Airflow processes included"
 	@echo "make lint         ruff and mypy"
 	@echo "make bench        the figures that README.md quotes; about 25 minutes"
-	@echo "make kill-table   kill parts of Airflow under waiting tasks, write docs/kill-table.md; about 8 minutes"
+	@echo "make kill-table   kill parts of Airflow under waiting tasks, write docs/kill-table.md; about 10 minutes"
 	@echo "make fleet        500 waits on Celery workers and two triggerers, some killed; needs PostgreSQL and Redis"
 	@echo "make constraints  renew constraints.txt"
 	@echo "make clean        remove .venv and everything generated"
