@@ -13,7 +13,7 @@ help:
 	@echo "make matrix       tests and a real DAG on every supported Airflow and Python; about 40 minutes"
 	@echo "make lint         ruff and mypy"
 	@echo "make bench        the figures that README.md quotes; about 25 minutes"
-	@echo "make kill-table   kill parts of Airflow under waiting tasks, write docs/kill-table.md; about 8 minutes"
+	@echo "make kill-table   kill parts of Airflow under waiting tasks, write docs/kill-table.md; about 10 minutes"
 	@echo "make fleet        500 waits on Celery workers and two triggerers, some killed; needs PostgreSQL and Redis"
 	@echo "make constraints  renew constraints.txt"
 	@echo "make clean        remove .venv and everything generated"

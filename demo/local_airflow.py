@@ -27,6 +27,7 @@ BOOT_TIMEOUT = 180.0  # seconds; about 15 on an idle two-core machine
 READY = {"triggerer": "Starting the triggerer", "celery-worker": "ready."}
 """What components of which there may be several write once they work."""
 
+API_TIMEOUT = 90.0  # seconds; a call that writes waits for SQLite, for up to 60
 STOP_TIMEOUT = 5.0  # seconds a component has for its own orderly end before it is killed
 POLL_INTERVAL = 0.3  # seconds
 FINAL_STATES = ("success", "failed")
@@ -254,7 +255,7 @@ class LocalAirflow:
         :param request: further arguments of ``requests.request``
         :raises LocalAirflowError: the answer is an error
         """
-        response = self._http.request(method, f"{self.url}/api/v2/{path}", timeout=30, **request)
+        response = self._http.request(method, f"{self.url}/api/v2/{path}", timeout=API_TIMEOUT, **request)
         if not response.ok:
             raise LocalAirflowError(f"{method} {path}: HTTP {response.status_code} {response.text[:2000]}")
         answer: dict[str, Any] = response.json()
