@@ -3,7 +3,7 @@ PYTHON ?= python3
 AIRFLOW = 3.3.2
 READY := .venv/.ready
 
-.PHONY: help demo demo-ui test test-all matrix kill-table fleet lint bench constraints clean
+.PHONY: help demo demo-ui test test-all matrix kill-table fleet screenshots lint bench constraints clean
 
 help:
 	@echo "make demo         watch a real Airflow run a DAG that waits for a visualization job (emulated)"
@@ -15,6 +15,7 @@ help:
 	@echo "make bench        the figures that README.md quotes; about 25 minutes"
 	@echo "make kill-table   kill parts of Airflow under waiting tasks, write docs/kill-table.md; about 10 minutes"
 	@echo "make fleet        500 waits on Celery workers and two triggerers, some killed; needs PostgreSQL and Redis"
+	@echo "make screenshots  use the forms and buttons in a real browser, write docs/images; needs chromium"
 	@echo "make constraints  renew constraints.txt"
 	@echo "make clean        remove .venv and everything generated"
 
@@ -54,6 +55,10 @@ kill-table: $(READY)
 fleet: $(READY)
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r demo/fleet_requirements.txt
 	@.venv/bin/python -m demo.fleet
+
+screenshots: $(READY)
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --group browser
+	@.venv/bin/python -m demo.screenshots
 
 # pip older than 25.1 knows no dependency groups.
 $(READY): pyproject.toml constraints.txt

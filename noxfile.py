@@ -44,6 +44,7 @@ EXPECTED = [
     "resolution",
 ]
 IMPORT = """
+from airflow_provider_modelarts.operators.visualization_job import ModelArtsCreateVisualizationJobOperator
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
 from airflow_provider_modelarts.triggers.visualization_job import ModelArtsVisualizationJobTrigger

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 from airflow_provider_modelarts.emulator import Emulator
 from demo.local_airflow import LocalAirflow, poll_until
@@ -42,7 +42,9 @@ def browser() -> Iterator[Page]:
         raise SystemExit("There is no chromium on the PATH (Debian: apt-get install chromium)")
     quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=[*quiet, "--disable-sync", "--no-first-run"])
+        running = playwright.chromium.launch(
+            executable_path=chromium, args=[*quiet, "--disable-sync", "--no-first-run"]
+        )
         page = running.new_context(viewport={"width": 1200, "height": 1080}, locale="en-US").new_page()
         page.set_default_timeout(60_000)
         yield page
@@ -65,13 +67,13 @@ def fill_in_and_save(page: Page, airflow: LocalAirflow, emulator: Emulator) -> N
     host, _, port = emulator.url.rpartition(":")
     for name, value in (("host", host), ("port", port), ("login", emulator.ak), ("password", emulator.sk)):
         form.locator(f"[name={name}]").fill(value)
-    save(form, "connection-form.png")
+    picture(page, "connection-form.png", height=900)
 
     form.get_by_role("button", name="Extra Fields", exact=True).click()
     expect(form.locator("#element_security_token")).to_have_attribute("type", "password")
     for name, value in fields["extra"].items():
         form.locator(f"#element_{name}").fill(value)
-    save(form, "connection-form-extra.png")
+    picture(page, "connection-form-extra.png", height=1500)
     form.get_by_role("button", name="Save").click()
     expect(form).to_be_hidden()
 
@@ -88,8 +90,7 @@ def press_test(page: Page, airflow: LocalAirflow, emulator: Emulator) -> None:
     test = page.get_by_role("row").filter(has_text=CONNECTION_ID).get_by_role("button", name="Test Connection")
     test.click()
     expect(page.get_by_text(f"ModelArts answers; project {emulator.project_id}")).to_be_visible()
-    page.wait_for_timeout(500)  # the message slides in
-    page.screenshot(path=IMAGES / "connection-test.png", clip=top_of(page, 420))
+    picture(page, "connection-test.png", height=520)
 
     airflow.api(
         "PATCH",
@@ -100,8 +101,7 @@ def press_test(page: Page, airflow: LocalAirflow, emulator: Emulator) -> None:
     page.reload()
     test.click()
     expect(page.get_by_text("verify aksk signature fail")).to_be_visible()
-    page.wait_for_timeout(500)
-    page.screenshot(path=IMAGES / "connection-test-fails.png", clip=top_of(page, 420))
+    picture(page, "connection-test-fails.png", height=640)
 
 
 def open_the_job(page: Page, airflow: LocalAirflow, emulator: Emulator) -> None:
@@ -115,11 +115,11 @@ def open_the_job(page: Page, airflow: LocalAirflow, emulator: Emulator) -> None:
         return url
 
     poll_until(link, TIMEOUT, lambda: "the task has no link")
-    page.goto(f"{airflow.url}/dags/{DAG_ID}/runs/{run_id}/tasks/create")
+    page.goto(f"{airflow.url}/dags/{DAG_ID}/runs/{run_id}/tasks/create/details")
     button = page.get_by_role("link", name="TensorBoard")
     expect(button).to_be_visible()
     expect(page.get_by_text("Deferred").first).to_be_visible()
-    page.screenshot(path=IMAGES / "link.png")
+    picture(page, "link.png", height=800)
 
     with page.expect_popup() as opened:
         button.click()
@@ -127,19 +127,14 @@ def open_the_job(page: Page, airflow: LocalAirflow, emulator: Emulator) -> None:
     job.wait_for_load_state()
     assert job.url == link(), job.url
     expect(job.get_by_text("airflow-").first).to_be_visible()
-    job.screenshot(path=IMAGES / "job-page.png", clip=top_of(page, 420))
+    picture(job, "job-page.png", height=420)
 
 
-def save(element: Locator, name: str) -> None:
-    """Take a picture of a part of a page."""
-    element.page.wait_for_timeout(500)  # what opens, opens slowly
-    element.screenshot(path=IMAGES / name)
-
-
-def top_of(page: Page, height: int) -> Any:
-    """Return the upper part of a page, to be cut out of its picture."""
-    size = page.viewport_size or {"width": 1200}
-    return {"x": 0, "y": 0, "width": size["width"], "height": height}
+def picture(page: Page, name: str, *, height: int) -> None:
+    """Take a picture of a page, in a window of this height in pixels."""
+    page.set_viewport_size({"width": 1200, "height": height})
+    page.wait_for_timeout(700)  # what opens, opens slowly
+    page.screenshot(path=IMAGES / name)
 
 
 if __name__ == "__main__":

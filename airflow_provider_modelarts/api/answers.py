@@ -116,7 +116,8 @@ def error_in(answer: Answer) -> ModelArtsError | None:
         return None
     message = next(filter(None, map(_text_of, (data.get("error_message"), data.get("error_msg")))), None)
     message = message or _text_of(keystone.get("message")) or _excerpt(answer.body)
-    message = redact(message, answer.secrets)
+    # Newer gateways repeat the request as they have signed it: long, and nothing that a person can use.
+    message = redact(message, answer.secrets).partition(", canonicalRequest:")[0]
     request_id = answer.headers.get("X-Request-Id") or _text_of(data.get("request_id"))
     code = (error_code or "").replace("APIG.", "APIGW.")
     from_modelarts = any(key in data for key in ("is_success", "error_code", "error_message"))

@@ -160,7 +160,7 @@ def test_a_secret_that_is_echoed_is_not_repeated(server, client):
         assert SECURITY_TOKEN not in text
         assert SECRET_KEY not in text
         assert signature not in text
-    assert "canonicalRequest" in str(error)
+    assert "verify aksk signature fail (request id" in str(error)
 
 
 def test_errors_survive_pickling(server, client):

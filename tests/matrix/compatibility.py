@@ -34,6 +34,8 @@ that fails meanwhile, another is soft and times out. A mode is "ok" when the fir
 failed, the fourth was skipped, and a task downstream found the XCom of the first to be a dict and its link to lead to
 the job. Worker runs are those of the first wait. Below Airflow 3.3, where `skip_worker` cannot do without a worker, the
 task's log has to say so: "skip_worker: polling once on a worker; this task cannot start in the triggerer here".
+"Operators" are all of them, on a worker and deferred: a job is created, described, stopped by the teardown of its task
+group, started again, stopped and deleted.
 """
 
 
@@ -68,7 +70,17 @@ def compatibility_page(cells: dict[str, Observed]) -> str:
         INTRODUCTION,
         "## Runs\n",
         _table(
-            ["Airflow", "Python", "Unit tests", "Real DAG", "poke", "reschedule", "deferrable", "`skip_worker`"],
+            [
+                "Airflow",
+                "Python",
+                "Unit tests",
+                "Real DAG",
+                "poke",
+                "reschedule",
+                "deferrable",
+                "`skip_worker`",
+                "Operators",
+            ],
             [_run_row(name, observed) for name, observed in tested.items()],
         ),
         "## Versions they ran with\n",
@@ -83,7 +95,7 @@ def compatibility_page(cells: dict[str, Observed]) -> str:
 
 def _run_row(name: str, observed: Observed) -> list[str]:
     if not observed:
-        return [name, "", NOT_RUN, *[""] * 5]
+        return [name, "", NOT_RUN, *[""] * 6]
     modes = [_mode(observed.get("modes", {}).get(mode)) for mode in ("poke", "reschedule", "deferrable", "skip_worker")]
     return [
         _title(name, observed),
@@ -91,6 +103,7 @@ def _run_row(name: str, observed: Observed) -> list[str]:
         _counts(observed.get("unit_tests")),
         _counts(observed.get("real_dag")),
         *modes,
+        _operators(observed.get("operators")),
     ]
 
 
@@ -117,6 +130,14 @@ def _mode(waits: dict[str, Observed] | None) -> str:
     runs = waits["running"]["worker_runs"]
     ended = f"ok, {runs} worker run{'' if runs == 1 else 's'}"
     return f"{ended}: polled once on one, said so in the log, deferred" if waits["running"]["polls_once"] else ended
+
+
+def _operators(ends: dict[str, str] | None) -> str:
+    """Return what became of the last operator of each way to wait."""
+    if ends is None:
+        return NOT_RUN
+    wrong = [f"{way}: {end}" for way, end in ends.items() if end != "success"]
+    return f"**{', '.join(wrong)}**" if wrong else "ok"
 
 
 def _versions_table(cells: dict[str, Observed]) -> str:

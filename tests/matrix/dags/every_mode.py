@@ -1,4 +1,8 @@
-"""Waits in every mode, with the whole path of a job around one of each. Imports on Airflow 2.11 and on 3."""
+"""
+Waits in every mode, with the whole path of a job around one of each, and operators on a worker and deferred.
+
+Imports on Airflow 2.11 and on 3.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,13 @@ except ImportError:  # Airflow 2.11
 
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.links.visualization_job import XCOM_KEY
+from airflow_provider_modelarts.operators.visualization_job import (
+    ModelArtsDeleteVisualizationJobOperator,
+    ModelArtsRestartVisualizationJobOperator,
+    ModelArtsUpdateVisualizationJobOperator,
+)
 from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
+from airflow_provider_modelarts.task_groups.visualization_job import visualization_job
 
 MODES: dict[str, dict[str, Any]] = {
     "poke": {"mode": "poke"},
@@ -19,6 +29,8 @@ MODES: dict[str, dict[str, Any]] = {
     "deferrable": {"deferrable": True},
     "skip_worker": {"skip_worker": True},
 }
+
+WAYS: dict[str, dict[str, Any]] = {"on_worker": {"deferrable": False}, "deferred": {"deferrable": True}}
 
 
 @task
@@ -81,12 +93,28 @@ def bad_ends(mode: str, failing_job_id: Any) -> None:
     wait("hangs", mode, job_id="{{ dag_run.conf.hanging_job_id }}", timeout=20, soft_fail=True)
 
 
+def operators(way: str) -> None:
+    """Have a job run around a task, start it again after that, and delete it."""
+    options: dict[str, Any] = {"poke_interval": 5, **WAYS[way]}
+    with visualization_job(f"board_{way}", train_url="/bucket/logs/", **options) as job:
+        job_id: Any = job.output["job_id"]
+        describe = ModelArtsUpdateVisualizationJobOperator(task_id="describe", job_id=job_id, job_desc="described")
+        check.override(task_id="check")(job.output, job_id, link_of=job.task_id) >> describe
+    restart = ModelArtsRestartVisualizationJobOperator(task_id=f"restart-{way}", job_id=job_id, **options)
+    delete = ModelArtsDeleteVisualizationJobOperator(task_id=f"delete_again-{way}", job_id=job_id, **options)
+    # Behind the stop itself: a group's teardown is not what tasks behind the group wait for.
+    restart.set_upstream(restart.dag.get_task(f"board_{way}.stop"))
+    restart >> delete
+
+
 @dag(schedule=None, max_active_tasks=64)
 def every_mode() -> None:
     failing_job_id = create.override(task_id="create_failing")(job_name="matrix-fails")
     for mode in MODES:
         life_cycle(mode)
         bad_ends(mode, failing_job_id)
+    for way in WAYS:
+        operators(way)
 
 
 every_mode()
