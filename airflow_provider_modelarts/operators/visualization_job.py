@@ -347,15 +347,26 @@ class ExistingVisualizationJobOperator(WaitingVisualizationJobOperator):
     What the operators have in common that end or restart a job.
 
     :param job_id: the job, digits (templated)
+    :param if_already: what to do where there is nothing to do: ``"skip"`` the operation and succeed, or ``"fail"``
+    :param kwargs: as for all that wait (:class:`WaitingVisualizationJobOperator`)
     """
 
     template_fields: Sequence[str] = ("job_id", *VisualizationJobOperator.template_fields)
 
-    def __init__(self, *, job_id: str | int | XComArg, **kwargs: Any) -> None:
+    def __init__(self, *, job_id: str | int | XComArg, if_already: str = "skip", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.job_id = job_id
+        self.if_already = if_already
         if is_literal(job_id):
             checked_job_id(job_id)
+        if if_already not in IF_ALREADY:
+            raise ValueError(f"if_already: {if_already!r} is not one of {', '.join(IF_ALREADY)}")
+
+    def _already(self, message: str) -> None:
+        """Say that a job is where the operation would take it, and fail the task if it asks for that."""
+        if self.if_already == "fail":
+            raise AirflowFailException(message)
+        self.log.info("%s", message)
 
 
 class ModelArtsStopVisualizationJobOperator(ExistingVisualizationJobOperator):
@@ -369,10 +380,6 @@ class ModelArtsStopVisualizationJobOperator(ExistingVisualizationJobOperator):
     :raises WaitError: it did not come to an end; Airflow's retries apply
     """
 
-    def __init__(self, *, if_already: str = "skip", **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.if_already = _checked_if_already(if_already)
-
     def execute(self, context: Context) -> dict[str, Any]:
         """Stop the job and wait, unless it is over."""
         job_id = checked_job_id(self.job_id)
@@ -380,7 +387,7 @@ class ModelArtsStopVisualizationJobOperator(ExistingVisualizationJobOperator):
             run = self._run(context)
             job = run.see(job_id)
             if job.status in OVER:
-                _already(self, f"Visualization job {job_id} is {job.status_name}: there is nothing to stop")
+                self._already(f"Visualization job {job_id} is {job.status_name}: there is nothing to stop")
                 return run.finish(job)
             if job.status != JobStatus.KILLING:
                 run.stop(job_id)
@@ -401,10 +408,6 @@ class ModelArtsRestartVisualizationJobOperator(ExistingVisualizationJobOperator)
     :raises WaitError: it did not come to run; Airflow's retries apply
     """
 
-    def __init__(self, *, if_already: str = "skip", **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.if_already = _checked_if_already(if_already)
-
     def execute(self, context: Context) -> dict[str, Any]:
         """Restart the job, unless it runs, and wait."""
         job_id = checked_job_id(self.job_id)
@@ -414,7 +417,7 @@ class ModelArtsRestartVisualizationJobOperator(ExistingVisualizationJobOperator)
             if job.status in OVER:
                 job = run.restart(job)
             else:
-                _already(self, f"Visualization job {job_id} is {job.status_name}: there is nothing to restart")
+                self._already(f"Visualization job {job_id} is {job.status_name}: there is nothing to restart")
             return run.finish(run.wait(job_id, "RUNNING", job) if self.wait_for_completion else job)
 
 
@@ -431,10 +434,9 @@ class ModelArtsDeleteVisualizationJobOperator(ExistingVisualizationJobOperator):
     :raises WaitError: it did not go; Airflow's retries apply
     """
 
-    def __init__(self, *, stop_first: bool = True, if_already: str = "skip", **kwargs: Any) -> None:
+    def __init__(self, *, stop_first: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.stop_first = stop_first
-        self.if_already = _checked_if_already(if_already)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Delete the job and wait, unless it is gone."""
@@ -443,7 +445,7 @@ class ModelArtsDeleteVisualizationJobOperator(ExistingVisualizationJobOperator):
             run = self._run(context)
             job = run.look(job_id)
             if job is None:
-                _already(self, f"There is no visualization job {job_id}: there is nothing to delete")
+                self._already(f"There is no visualization job {job_id}: there is nothing to delete")
                 return run.finish(run.gone(job_id))
             return run.finish(self._delete(run, job))
 
@@ -511,19 +513,6 @@ class ModelArtsUpdateVisualizationJobOperator(VisualizationJobOperator):
                 lambda job: job is not None and job.job_desc == job_desc,
             )
             return run.finish(run.see(job_id))
-
-
-def _already(operator: Any, message: str) -> None:
-    """Say that a job is where the operation would take it, and fail the task if it asks for that."""
-    if operator.if_already == "fail":
-        raise AirflowFailException(message)
-    operator.log.info("%s", message)
-
-
-def _checked_if_already(value: str) -> str:
-    if value not in IF_ALREADY:
-        raise ValueError(f"if_already: {value!r} is not one of {', '.join(IF_ALREADY)}")
-    return value
 
 
 def _auto_stop(hours: int | str | None) -> dict[str, Any] | None:

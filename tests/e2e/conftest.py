@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -42,14 +45,50 @@ def servers() -> Iterator[dict[str, Emulator]]:
         yield {name: stack.enter_context(Emulator()) for name in CONNECTIONS}
 
 
+class StatsDServer:
+    """Keeps what Airflow's processes report to StatsD."""
+
+    def __init__(self) -> None:
+        self.received: list[str] = []
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", 0))
+        self.port: int = self._socket.getsockname()[1]
+        threading.Thread(target=self._receive, daemon=True).start()
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def named(self, name: str) -> list[str]:
+        """Return the values of one metric, ``1|c`` or ``350|ms``."""
+        return [line.partition(":")[2] for line in self.received if line.startswith(f"airflow.{name}:")]
+
+    def _receive(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                self.received += self._socket.recv(65536).decode().splitlines()
+
+
+@pytest.fixture(scope="package")
+def statsd() -> Iterator[StatsDServer]:
+    server = StatsDServer()
+    yield server
+    server.close()
+
+
 @pytest.fixture(scope="package")
 def local_airflow(
-    emulator: Emulator, servers: dict[str, Emulator], tmp_path_factory: pytest.TempPathFactory
+    emulator: Emulator,
+    servers: dict[str, Emulator],
+    statsd: StatsDServer,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[LocalAirflow]:
     dags = tmp_path_factory.mktemp("dags")
     (dags / "examples").symlink_to(EXAMPLE_DAGS)
     (dags / "tests").symlink_to(Path(__file__).parent / "dags")
     settings = {
+        "AIRFLOW__METRICS__STATSD_ON": "True",
+        "AIRFLOW__METRICS__STATSD_HOST": "127.0.0.1",
+        "AIRFLOW__METRICS__STATSD_PORT": str(statsd.port),
         "AIRFLOW__CORE__PARALLELISM": "16",  # the 8 of LocalAirflow are few where tasks wait on workers
         "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "15",  # seconds until the waits of a dead one go on
     }
