@@ -50,9 +50,9 @@ class JobRun:
         self._task = operator
         self._context = context
 
-    @cached_property
+    @property
     def client(self) -> ModelArtsClient:
-        """The client of the operator's hook."""
+        """The client of the operator's hook, which is another one after the connection was read anew."""
         return self._task.hook.get_conn()
 
     def look(self, job_id: str) -> VisualizationJob | None:

@@ -16,6 +16,7 @@ import pytest
 from airflow_provider_modelarts.emulator import Emulator
 from demo.local_airflow import LocalAirflow
 from demo.stage import EXAMPLE_DAGS
+from tests.documents import python_blocks
 
 CONNECTIONS: dict[str, dict[str, Any]] = {
     "waits": {},
@@ -85,6 +86,9 @@ def local_airflow(
     dags = tmp_path_factory.mktemp("dags")
     (dags / "examples").symlink_to(EXAMPLE_DAGS)
     (dags / "tests").symlink_to(Path(__file__).parent / "dags")
+    (dags / "docs").mkdir()
+    for block in python_blocks("dag"):
+        (dags / "docs" / f"{block.name}.py").write_text(block.code)
     settings = {
         "AIRFLOW__METRICS__STATSD_ON": "True",
         "AIRFLOW__METRICS__STATSD_HOST": "127.0.0.1",

@@ -546,6 +546,17 @@ class TestCredentialChain:
         assert message.startswith("credentials: The connection has no login")
         assert "HUAWEICLOUD_SDK_AK" in message
 
+    def test_none_at_all_where_another_cloud_has_a_metadata_service(self, connect, server, metadata_at):
+        from tests.conftest import Reply
+
+        server.answer(Reply(404))
+        metadata_at(server.url)
+        connect(login="", password="")
+        with ModelArtsHook() as hook:
+            works, message = hook.test_connection()
+        assert works is False
+        assert message.startswith("credentials: The connection has no login")
+
 
 class TestRenewal:
     def test_an_unchanged_connection_gives_no_other_client(self, connect):

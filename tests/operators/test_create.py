@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -172,6 +173,20 @@ def test_airflows_own_end_of_a_deferral_stops_the_job(task, emulator):
     assert isinstance(created.begin(), TaskDeferred)
     with pytest.raises(Exception, match="Trigger"):
         created.make().resume_execution("__fail__", {"error": "Trigger timeout"}, created.context)
+    emulator.advance(10)
+    assert only_job(emulator).status == 12
+
+
+def test_a_job_can_be_stopped_after_the_secret_has_changed_in_the_wait(task, emulator, monkeypatch):
+    emulator.add_script_rule("*", "hangs")
+    created = task(Create, train_url=URL, timeout=60, deferrable=False)
+
+    def change_the_secret() -> None:
+        emulator.sk = "AnotherSecretKey"
+        monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(emulator.connection()))
+
+    created.clock.at(15, change_the_secret)
+    assert isinstance(created.run().error, WaitTimeoutError)
     emulator.advance(10)
     assert only_job(emulator).status == 12
 

@@ -11,7 +11,7 @@ import requests
 from huaweicloudsdkcore.auth.credentials import BasicCredentials
 from huaweicloudsdkcore.auth.provider import CredentialProviderChain
 from huaweicloudsdkcore.exceptions.exception_handler import DefaultExceptionHandler
-from huaweicloudsdkcore.exceptions.exceptions import SdkException
+from huaweicloudsdkcore.exceptions.exceptions import ApiTypeError, ApiValueError, SdkException
 from huaweicloudsdkcore.http.http_client import HttpClient
 from huaweicloudsdkcore.http.http_config import HttpConfig
 from huaweicloudsdkcore.sdk_request import SdkRequest
@@ -99,7 +99,7 @@ class CredentialChainAuth(ModelArtsAuth):
 def _chain_credentials() -> Any:
     try:
         return CredentialProviderChain.get_basic_credential_provider_chain().get_credentials()
-    except (SdkException, requests.RequestException) as error:
+    except (SdkException, ApiTypeError, ApiValueError, requests.RequestException) as error:
         raise ModelArtsAuthenticationError(
             "The connection has no login, and the credential chain (environment HUAWEICLOUD_SDK_AK and "
             "HUAWEICLOUD_SDK_SK, ~/.huaweicloud/credentials, agency of the ECS instance) has none either: "
