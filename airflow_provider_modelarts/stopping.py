@@ -9,6 +9,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 from airflow_provider_modelarts.api.errors import ModelArtsConflictError, ModelArtsError, ModelArtsNotFoundError
+from airflow_provider_modelarts.api.models import OVER, JobStatus
 
 if TYPE_CHECKING:
     from airflow_provider_modelarts.api.client import ModelArtsClient
@@ -21,26 +22,36 @@ _ATTEMPTS: Final = 3
 
 
 def stop_job(client: ModelArtsClient, job_id: str, log: Log) -> None:
+    """Ask for a job to be stopped, unless it is over; say in the log what came of it."""
+    try:
+        outcome = _stop(client, job_id)
+    except ModelArtsError as error:
+        log.log(logging.ERROR, "Visualization job %s could not be stopped and may run on, billed. %s", job_id, error)
+    else:
+        log.log(logging.INFO, "Visualization job %s %s, as its task ended early", job_id, outcome)
+
+
+def _stop(client: ModelArtsClient, job_id: str) -> str:
     """
-    Ask for a job to be stopped, unless it is over; say in the log what came of it.
+    Ask for a job to be stopped, and return what that makes of it.
 
     Unlike other changes this one is repeated when its answer is lost: a job cannot be stopped twice.
     """
-    error: Exception | None = None
-    for _ in range(_ATTEMPTS):
+    for attempts_left in reversed(range(_ATTEMPTS)):
         try:
             client.stop_visualization_job(job_id)
-        except (ModelArtsConflictError, ModelArtsNotFoundError) as refusal:
-            log.log(logging.INFO, "Visualization job %s needs no stop: %s", job_id, refusal.error_message)
-            return
-        except ModelArtsError as failure:
-            error = failure
-            if not failure.retryable:
-                break
-        else:
-            log.log(logging.INFO, "Visualization job %s is being stopped, as its task ended early", job_id)
-            return
-    log.log(logging.ERROR, "Visualization job %s could not be stopped and may run on, billed. %s", job_id, error)
+            break
+        except ModelArtsNotFoundError:
+            return "is gone"
+        except ModelArtsConflictError:
+            job = client.get_visualization_job(job_id)
+            if job.status not in OVER and job.status != JobStatus.KILLING:
+                raise
+            return f"is {job.status_name} already"
+        except ModelArtsError as error:
+            if not error.retryable or not attempts_left:
+                raise
+    return "is being stopped"
 
 
 def stop_job_in_time(make_client: Callable[[], ModelArtsClient], job_id: str, log: Log) -> None:

@@ -1,0 +1,107 @@
+"""How the job of a failed or killed task is stopped, and what is said of it, against a real server."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import pytest
+
+from airflow_provider_modelarts import stopping
+from airflow_provider_modelarts.api.client import ModelArtsClient
+from airflow_provider_modelarts.api.config import ModelArtsConfig
+from airflow_provider_modelarts.emulator import Emulator, Fault
+from airflow_provider_modelarts.stopping import stop_job, stop_job_in_time
+
+
+class Lines:
+    """A logger that keeps its lines."""
+
+    def __init__(self):
+        self.lines = []
+
+    def log(self, level, message, /, *args):
+        self.lines.append((level, message % args))
+
+
+@pytest.fixture
+def emulator():
+    with Emulator(time_scale=0) as running:
+        yield running
+
+
+@pytest.fixture
+def make_client(emulator):
+    def make():
+        config = ModelArtsConfig(
+            endpoint=emulator.url, project_id=emulator.project_id, login=emulator.ak, password=emulator.sk
+        )
+        return ModelArtsClient(config, sleep=lambda seconds: None)
+
+    return make
+
+
+@pytest.fixture
+def log():
+    return Lines()
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (8, "is being stopped"),
+        (7, "is being stopped"),
+        (9, "is KILLING already"),
+        (12, "is KILLED already"),
+        (11, "is FAILED already"),
+    ],
+)
+def test_what_becomes_of_a_job(status, said, emulator, make_client, log):
+    job_id = emulator.create_job(status=status)
+    stop_job(make_client(), job_id, log)
+    assert log.lines == [(logging.INFO, f"Visualization job {job_id} {said}, as its task ended early")]
+    emulator.advance(10)
+    assert emulator.job(job_id).status in (9, 11, 12)
+
+
+def test_a_job_that_is_gone(make_client, log):
+    stop_job(make_client(), "4711", log)
+    assert log.lines == [(logging.INFO, "Visualization job 4711 is gone, as its task ended early")]
+
+
+def test_a_lost_request_is_sent_again(emulator, make_client, log):
+    emulator.inject(Fault("cut", operation="stop", times=2))
+    job_id = emulator.create_job(status=8)
+    stop_job(make_client(), job_id, log)
+    assert emulator.job(job_id).status == 9
+
+
+def test_a_lost_answer_is_no_trouble(emulator, make_client, log):
+    emulator.inject(Fault("cut_after", operation="stop", times=1))
+    stop_job(make_client(), emulator.create_job(status=8), log)
+    assert [line[1].partition(" is ")[2] for line in log.lines] == ["KILLING already, as its task ended early"]
+
+
+@pytest.mark.parametrize(("status", "fault"), [(18, None), (8, "status"), (8, "cut")])
+def test_a_job_that_may_run_on_is_an_error_in_the_log(status, fault, emulator, make_client, log):
+    if fault:
+        emulator.inject(Fault(fault, operation="stop"))
+    stop_job(make_client(), emulator.create_job(status=status), log)
+    [(level, line)] = log.lines
+    assert level == logging.ERROR
+    assert "could not be stopped and may run on, billed. POST http://127.0.0.1:" in line
+
+
+def test_a_kill_does_not_wait_for_ever(emulator, make_client, log, monkeypatch):
+    monkeypatch.setattr(stopping, "STOP_TIMEOUT", 0.2)
+    emulator.inject(Fault("delay", operation="stop", delay=3))
+    begin = time.monotonic()
+    stop_job_in_time(make_client, emulator.create_job(status=8), log)
+    assert time.monotonic() - begin < 2
+    assert log.lines == [(logging.ERROR, "Visualization job 1001 is not known to be stopped after 0 s")]
+
+
+def test_a_kill_stops_the_job_on_a_client_of_its_own(emulator, make_client, log):
+    job_id = emulator.create_job(status=8)
+    stop_job_in_time(make_client, job_id, log)
+    assert emulator.job(job_id).status == 9
