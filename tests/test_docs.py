@@ -11,7 +11,10 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from airflow.configuration import conf
 
+from airflow_provider_modelarts._compat import airflow_version
+from airflow_provider_modelarts.api import metrics
 from airflow_provider_modelarts.emulator import Emulator
 from airflow_provider_modelarts.emulator.options import Options
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
@@ -30,6 +33,7 @@ def test_python_compiles(block: Block) -> None:
     compile(block.code, block.name, "exec")
 
 
+@pytest.mark.skipif(airflow_version() < (3, 0), reason="documents import from airflow.sdk")
 @pytest.mark.parametrize("block", by_name([*python_blocks("dag"), *python_blocks("script")]))
 def test_what_is_imported_is_there(block: Block) -> None:
     for node in ast.walk(block.tree):
@@ -104,6 +108,19 @@ def test_options_of_the_emulator_are_there() -> None:
     known = {*Options.__dataclass_fields__, "script"}
     assert len(named) > 5
     assert named - known == set()
+
+
+def test_metrics_are_those_that_the_code_sends() -> None:
+    named = set(re.findall(r"^\| `(modelarts\.\w+)` \| ", (ROOT / "docs" / "scale.md").read_text(), re.MULTILINE))
+    assert named == {value for name, value in vars(metrics).items() if name.isupper()}
+
+
+@pytest.mark.skipif(airflow_version() < (3, 3), reason="documents name the settings of the newest Airflow")
+@pytest.mark.parametrize("document", documents(), ids=lambda document: document.name)
+def test_settings_of_airflow_are_there(document: Path) -> None:
+    named = set(re.findall(r"`\[(\w+)\] (\w+)", document.read_text()))
+    known = {section: set(options) for section, options in conf.as_dict().items()}
+    assert [(section, option) for section, option in named if option not in known.get(section, ())] == []
 
 
 @cache
