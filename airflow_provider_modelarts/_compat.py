@@ -10,10 +10,18 @@ except ImportError:  # Airflow 2.11 and 3.0
     from airflow.hooks.base import BaseHook  # type: ignore[attr-defined, no-redef]
 
 try:
-    from airflow.sdk import BaseOperator, BaseOperatorLink, BaseSensorOperator, PokeReturnValue, TaskGroup
+    from airflow.sdk import (
+        BaseOperator,
+        BaseOperatorLink,
+        BaseSensorOperator,
+        PokeReturnValue,
+        TaskGroup,
+        get_current_context,
+    )
 except ImportError:  # Airflow 2.11
     from airflow.models.baseoperator import BaseOperator  # type: ignore[import-not-found, no-redef]
     from airflow.models.baseoperatorlink import BaseOperatorLink  # type: ignore[import-not-found, no-redef]
+    from airflow.operators.python import get_current_context  # type: ignore[import-not-found, no-redef]
     from airflow.sensors.base import (  # type: ignore[import-not-found, no-redef]
         BaseSensorOperator,
         PokeReturnValue,
@@ -67,6 +75,7 @@ __all__ = [
     "apush_xcom",
     "conf",
     "first_reschedule_date",
+    "get_current_context",
     "get_xcom",
     "in_triggerer",
     "mask_secret",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
@@ -14,7 +15,7 @@ def seconds(field: str, value: Any) -> float:
     :raises ValueError: it is neither a number nor a timedelta, or negative
     """
     number = value.total_seconds() if isinstance(value, timedelta) else value
-    if isinstance(number, bool) or not isinstance(number, (int, float)) or not number >= 0:
+    if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 <= number < math.inf:
         raise ValueError(f"{field}: {value!r} is not a number of seconds, or a timedelta, >= 0")
     return float(number)
 
@@ -45,7 +46,9 @@ def plain(value: Any) -> Any:
         return str(value)
     if isinstance(value, str) or not isinstance(value, Iterable):
         return int(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    return [plain(item) for item in value]
+    items = [plain(item) for item in value]
+    # What is the same must look the same: it tells triggers from each other.
+    return sorted(items, key=str) if isinstance(value, (set, frozenset)) else items
 
 
 def time_to_wait(timeout: float, execution_timeout: timedelta | None) -> float:

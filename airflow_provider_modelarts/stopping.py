@@ -1,4 +1,4 @@
-"""Ends the job of a task that failed or was killed, so that nobody pays for it: in bounded time, never raising."""
+"""Ends the job of a task that failed or was killed, so that nobody pays for it: in bounded time, raising nothing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 from contextlib import closing
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from airflow_provider_modelarts.api.errors import ModelArtsConflictError, ModelArtsError, ModelArtsNotFoundError
 from airflow_provider_modelarts.api.models import OVER, JobStatus
@@ -16,26 +16,37 @@ if TYPE_CHECKING:
     from airflow_provider_modelarts.waiting.wait import Log
 
 STOP_TIMEOUT: Final = 20.0
-"""Seconds for a stop when a task is killed: Airflow gives the whole of a kill about 30 s."""
+"""Seconds for a stop when a worker is told to end its task. (Airflow 3 kills it for good after about 5.)"""
 
 _ATTEMPTS: Final = 3
 
 
-def stop_job(client: ModelArtsClient, job_id: str, log: Log) -> None:
+FindJob: TypeAlias = "Callable[[ModelArtsClient], str | None]"
+"""Returns the id of a job, None when there is no job."""
+
+
+def stop_job(client: ModelArtsClient, find: FindJob, log: Log) -> None:
     """Ask for a job to be stopped, unless it is over; say in the log what came of it."""
+    job = "The visualization job of this task, if there is one,"
     try:
-        outcome = _stop(client, job_id)
-    except ModelArtsError as error:
-        log.log(logging.ERROR, "Visualization job %s could not be stopped and may run on, billed. %s", job_id, error)
+        job_id = find(client)
+        if job_id is None:
+            return
+        job = f"Visualization job {job_id}"
+        outcome = request_stop(client, job_id) or "is being stopped"
+    except Exception as error:  # noqa: BLE001 - the task has an error of its own, which must be the one that is told
+        log.log(logging.ERROR, "%s could not be stopped and may run on, billed. %s", job, error)
     else:
-        log.log(logging.INFO, "Visualization job %s %s, as its task ended early", job_id, outcome)
+        log.log(logging.INFO, "%s %s, as its task ended early", job, outcome)
 
 
-def _stop(client: ModelArtsClient, job_id: str) -> str:
+def request_stop(client: ModelArtsClient, job_id: str) -> str | None:
     """
-    Ask for a job to be stopped, and return what that makes of it.
+    Ask for a job to be stopped; return None when that was accepted, else what makes it unnecessary.
 
     Unlike other changes this one is repeated when its answer is lost: a job cannot be stopped twice.
+
+    :raises ModelArtsError: it cannot be stopped, and is not over either
     """
     for attempts_left in reversed(range(_ATTEMPTS)):
         try:
@@ -49,12 +60,12 @@ def _stop(client: ModelArtsClient, job_id: str) -> str:
                 raise
             return f"is {job.status_name} already"
         except ModelArtsError as error:
-            if not error.retryable or not attempts_left:
+            if not (error.may_have_happened and attempts_left):
                 raise
-    return "is being stopped"
+    return None
 
 
-def stop_job_in_time(make_client: Callable[[], ModelArtsClient], job_id: str, log: Log) -> None:
+def stop_job_in_time(make_client: Callable[[], ModelArtsClient], find: FindJob, log: Log) -> None:
     """
     Ask for a job to be stopped, on a thread of its own, and wait for that no longer than ``STOP_TIMEOUT``.
 
@@ -62,11 +73,16 @@ def stop_job_in_time(make_client: Callable[[], ModelArtsClient], job_id: str, lo
     """
 
     def stop() -> None:
-        with closing(make_client()) as client:
-            stop_job(client, job_id, log)
+        try:
+            client = make_client()
+        except Exception as error:  # noqa: BLE001 - nobody but the log is there to be told
+            log.log(logging.ERROR, "No visualization job could be stopped, and one may run on, billed. %s", error)
+            return
+        with closing(client):
+            stop_job(client, find, log)
 
     thread = threading.Thread(target=stop, name="modelarts-stop", daemon=True)
     thread.start()
     thread.join(STOP_TIMEOUT)
     if thread.is_alive():
-        log.log(logging.ERROR, "Visualization job %s is not known to be stopped after %.0f s", job_id, STOP_TIMEOUT)
+        log.log(logging.ERROR, "The task's visualization job is not known to be stopped after %.0f s", STOP_TIMEOUT)

@@ -18,7 +18,7 @@ from airflow_provider_modelarts.api.client import ModelArtsClient
 from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
 from airflow_provider_modelarts.triggers.visualization_job import ModelArtsVisualizationJobTrigger
 from airflow_provider_modelarts.waiting.fetch import JobFetcher
-from airflow_provider_modelarts.waiting.poller import Poller
+from airflow_provider_modelarts.waiting.pause import Pause
 from tests.simulated_loop import SimulatedLoop
 
 try:
@@ -110,6 +110,7 @@ class TaskInstance:
     task_id: str = "wait"
     run_id: str = "run"
     map_index: int = -1
+    try_number: int = 1
     xcoms: dict[str, Any] = field(default_factory=dict)
 
     def get_first_reschedule_date(self, context: Any) -> datetime | None:
@@ -152,7 +153,7 @@ def simulate(monkeypatch: pytest.MonkeyPatch, emulator: Advances) -> SimulatedTi
         monkeypatch.setattr(module, "time", simulated)
     monkeypatch.setattr(BASE, "timezone", simulated)
     monkeypatch.setitem(ModelArtsClient.__init__.__kwdefaults__, "sleep", simulated.sleep)
-    monkeypatch.setattr(Poller, "_pause", lambda poller, seconds: simulated.sleep(seconds))
+    monkeypatch.setattr(Pause, "__call__", lambda pause, seconds: simulated.sleep(seconds))
     monkeypatch.setitem(JobFetcher.__init__.__kwdefaults__, "clock", simulated.monotonic)
     return simulated
 

@@ -58,27 +58,28 @@ def log():
 )
 def test_what_becomes_of_a_job(status, said, emulator, make_client, log):
     job_id = emulator.create_job(status=status)
-    stop_job(make_client(), job_id, log)
+    stop_job(make_client(), lambda client: job_id, log)
     assert log.lines == [(logging.INFO, f"Visualization job {job_id} {said}, as its task ended early")]
     emulator.advance(10)
     assert emulator.job(job_id).status in (9, 11, 12)
 
 
 def test_a_job_that_is_gone(make_client, log):
-    stop_job(make_client(), "4711", log)
+    stop_job(make_client(), lambda client: "4711", log)
     assert log.lines == [(logging.INFO, "Visualization job 4711 is gone, as its task ended early")]
 
 
 def test_a_lost_request_is_sent_again(emulator, make_client, log):
     emulator.inject(Fault("cut", operation="stop", times=2))
     job_id = emulator.create_job(status=8)
-    stop_job(make_client(), job_id, log)
+    stop_job(make_client(), lambda client: job_id, log)
     assert emulator.job(job_id).status == 9
 
 
 def test_a_lost_answer_is_no_trouble(emulator, make_client, log):
     emulator.inject(Fault("cut_after", operation="stop", times=1))
-    stop_job(make_client(), emulator.create_job(status=8), log)
+    job_id = emulator.create_job(status=8)
+    stop_job(make_client(), lambda client: job_id, log)
     assert [line[1].partition(" is ")[2] for line in log.lines] == ["KILLING already, as its task ended early"]
 
 
@@ -86,22 +87,51 @@ def test_a_lost_answer_is_no_trouble(emulator, make_client, log):
 def test_a_job_that_may_run_on_is_an_error_in_the_log(status, fault, emulator, make_client, log):
     if fault:
         emulator.inject(Fault(fault, operation="stop"))
-    stop_job(make_client(), emulator.create_job(status=status), log)
+    job_id = emulator.create_job(status=status)
+    stop_job(make_client(), lambda client: job_id, log)
     [(level, line)] = log.lines
     assert level == logging.ERROR
     assert "could not be stopped and may run on, billed. POST http://127.0.0.1:" in line
+
+
+def test_a_job_that_cannot_be_looked_up_may_run_on(make_client, log):
+    def find(client):
+        raise ValueError("no list")
+
+    stop_job(make_client(), find, log)
+    assert log.lines == [
+        (
+            logging.ERROR,
+            "The visualization job of this task, if there is one, could not be stopped and may run on, billed. no list",
+        )
+    ]
 
 
 def test_a_kill_does_not_wait_for_ever(emulator, make_client, log, monkeypatch):
     monkeypatch.setattr(stopping, "STOP_TIMEOUT", 0.2)
     emulator.inject(Fault("delay", operation="stop", delay=3))
     begin = time.monotonic()
-    stop_job_in_time(make_client, emulator.create_job(status=8), log)
+    job_id = emulator.create_job(status=8)
+    stop_job_in_time(make_client, lambda client: job_id, log)
     assert time.monotonic() - begin < 2
-    assert log.lines == [(logging.ERROR, "Visualization job 1001 is not known to be stopped after 0 s")]
+    assert log.lines == [(logging.ERROR, "The task's visualization job is not known to be stopped after 0 s")]
 
 
 def test_a_kill_stops_the_job_on_a_client_of_its_own(emulator, make_client, log):
-    job_id = emulator.create_job(status=8)
-    stop_job_in_time(make_client, job_id, log)
+    job_id = emulator.create_job("board", status=8)
+    stop_job_in_time(make_client, lambda client: client.find_visualization_job("board").job_id, log)
     assert emulator.job(job_id).status == 9
+
+
+def test_a_kill_before_there_is_a_job(emulator, make_client, log):
+    stop_job_in_time(make_client, lambda client: None, log)
+    assert log.lines == []
+
+
+def test_a_kill_without_a_connection_is_told_of(log):
+    def fail():
+        raise ValueError("no connection")
+
+    stop_job_in_time(fail, lambda client: "10", log)
+    assert [level for level, _ in log.lines] == [logging.ERROR]
+    assert log.lines[0][1].endswith("may run on, billed. no connection")

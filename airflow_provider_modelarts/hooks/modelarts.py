@@ -82,15 +82,17 @@ class ModelArtsHook(BaseHook):
 
     def spare_conn(self) -> ModelArtsClient:
         """
-        Return one more client, of the connection as :meth:`get_conn` has read it; who calls it closes it.
+        Return one more client; who calls it closes it.
 
-        Nothing of Airflow is asked and no lock of the other client is needed, so that it works when a task is killed.
+        Once :meth:`get_conn` has read the connection, nothing of Airflow is asked, and no lock of the other client is
+        needed, so that it works when a task is killed.
         """
         from airflow_provider_modelarts.api.client import ModelArtsClient
 
         if self._config is None:
-            raise RuntimeError("There is no client yet")
-        return ModelArtsClient(self._config)
+            self.get_conn()
+        config: Any = self._config
+        return ModelArtsClient(config)
 
     def renew_conn(self) -> ModelArtsClient | None:
         """

@@ -110,9 +110,7 @@ class WaitingJobRun(JobRun):
     :param operator: its parameters are rendered
     """
 
-    def __init__(self, operator: WaitingVisualizationJobOperator, context: Context) -> None:
-        super().__init__(operator, context)
-        self._operator = operator
+    _task: WaitingVisualizationJobOperator
 
     def stop(self, job_id: str) -> None:
         """Stop a job, unless it is coming to its end by itself just now."""
@@ -129,7 +127,7 @@ class WaitingJobRun(JobRun):
         :raises ModelArtsConflictError: its status does not allow it
         :raises JobStateUnknownError: it has not left that status in time
         """
-        self._operator.log.info("Restarting visualization job %s, which is %s", job.job_id, status_label(job.status))
+        self._task.log.info("Restarting visualization job %s, which is %s", job.job_id, status_label(job.status))
         self.change(self.client.restart_visualization_job, job.job_id, _is_on_its_way)
         deadline = time.monotonic() + RESTART_TIMEOUT
         while (now := self.see(job.job_id)).status == job.status:
@@ -161,10 +159,10 @@ class WaitingJobRun(JobRun):
         :raises WaitError: the wait ended without its target
         """
         jobs = self._begin(job_id, target_status)
-        if not self._operator.deferrable:
+        if not self._task.deferrable:
             self._wait_here(jobs)
         elif not jobs.observe({job_id: seen} if seen else self._fetcher.fetch({job_id: None}), time.time()):
-            give_to_triggerer(self._operator, jobs, self._operator.trigger_arguments(job_id, target_status))
+            give_to_triggerer(self._task, jobs, self._task.trigger_arguments(job_id, target_status))
         return jobs.summaries()[job_id]
 
     def complete(self, event: Any) -> dict[str, Any]:
@@ -174,7 +172,7 @@ class WaitingJobRun(JobRun):
         :raises WaitError: it ended without its target
         :raises ValueError: the event is missing or not understood
         """
-        result = take_back(self._operator, self._context, event)
+        result = take_back(self._task, self._context, event)
         if result.outcome == events.ARRIVED:
             return dict(next(iter(result.jobs.values())))
         kinds: dict[str, type[Exception]] = {
@@ -202,8 +200,8 @@ class WaitingJobRun(JobRun):
             job_id=job_id,
             target_status=target_status,
             failure_statuses=None,
-            poll_failure_tolerance=self._operator.poll_failure_tolerance,
-            log=self._operator.log,
+            poll_failure_tolerance=self._task.poll_failure_tolerance,
+            log=self._task.log,
             seen=True,
             metrics=metrics(),
         )
@@ -212,9 +210,9 @@ class WaitingJobRun(JobRun):
         wait_here(
             jobs,
             self._fetcher,
-            poke_interval=self._operator.poke_interval,
-            timeout=self._operator.timeout,
-            after_look=lambda: show(self._operator, self._context, jobs.service_url),
+            poke_interval=self._task.poke_interval,
+            timeout=self._task.timeout,
+            after_look=lambda: show(self._task, self._context, jobs.service_url),
         )
 
 

@@ -7,7 +7,13 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_modelarts._compat import AirflowFailException, BaseOperator, conf
+from airflow_provider_modelarts._compat import (
+    AirflowFailException,
+    BaseOperator,
+    airflow_version,
+    conf,
+    get_current_context,
+)
 from airflow_provider_modelarts.api.errors import ModelArtsConflictError, ModelArtsPermissionError
 from airflow_provider_modelarts.api.models import OVER, JobStatus
 from airflow_provider_modelarts.api.parameters import checked_job_desc, checked_job_id, create_body
@@ -20,6 +26,7 @@ from airflow_provider_modelarts.stopping import stop_job, stop_job_in_time
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
 
+    from airflow_provider_modelarts.api.client import ModelArtsClient
     from airflow_provider_modelarts.api.models import VisualizationJob
     from airflow_provider_modelarts.operators.run import WaitingJobRun
 
@@ -90,6 +97,8 @@ class WaitingVisualizationJobOperator(VisualizationJobOperator):
         self.wait_for_completion = wait_for_completion
         self.deferrable = deferrable
         self.poke_interval = seconds("poke_interval", poke_interval)
+        if not self.poke_interval:
+            raise ValueError("poke_interval: 0 is not a number of seconds above 0")
         self.timeout = seconds("timeout", timeout)
         self.poll_failure_tolerance = seconds("poll_failure_tolerance", poll_failure_tolerance)
 
@@ -127,11 +136,12 @@ class ModelArtsCreateVisualizationJobOperator(WaitingVisualizationJobOperator):
 
     A task has one job, however often it is tried or cleared. Before anything is created, the job of an earlier try is
     looked for: by the id in Airflow's task state store (3.3), then by its name. One that is on its way or runs is taken
-    over, one that is over is restarted. With no ``job_name`` the name is made of DAG, run, task and map index; with
-    one, a job of that name is the task's own when ``train_url`` and ``job_desc`` are the same, too.
+    over, one that is over is restarted, or deleted and made anew where the API refuses that. With no ``job_name`` the
+    name is made of DAG, run, task and map index; with one, a job of that name is the task's own when ``train_url`` and
+    ``job_desc`` are the same, too.
 
     A running job is billed until it is stopped. When the task does not come to its end (the wait fails, or somebody
-    fails the task), it stops the job, in the triggerer too from Airflow 3.3 on; ``auto_stop_hours`` holds in any case.
+    marks the task), it stops the job, in the triggerer too from Airflow 3.3 on; ``auto_stop_hours`` holds in any case.
 
     :param train_url: OBS directory ``/bucket/dir/`` or ``obs://bucket/dir/`` with the files to show (templated)
     :param job_name: 1 to 20 letters, digits, ``_`` or ``-``, unique in the project (templated)
@@ -178,25 +188,26 @@ class ModelArtsCreateVisualizationJobOperator(WaitingVisualizationJobOperator):
         self.auto_stop_hours = auto_stop_hours
         self.stop_on_failure = stop_on_failure
         self._job_id: str | None = None
+        self._wanted: dict[str, Any] = {}
         self._killed = False
         self._check_literals()
-        if job_type in LINKS_BY_JOB_TYPE:
+        if isinstance(job_type, str) and job_type in LINKS_BY_JOB_TYPE:
             self.operator_extra_links = (LINKS_BY_JOB_TYPE[job_type],)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Create the job or take over the one of an earlier try, and wait."""
         with self.hook:
             run = self._run(context)
-            job = self._own_job(run, context) or self._create(run, context)
             try:
+                job = self._own_job(run, context) or self._create(run, context)
                 self._own(context, job.job_id)
                 if job.status in OVER:
                     job = self._revive(run, context, job)
                 xcom = run.wait(job.job_id, "RUNNING", job) if self.wait_for_completion else job.summary()
+                return self._succeed(run, context, xcom)
             except Exception:
-                self._stop(run, context)
+                self._stop(run)
                 raise
-            return self._succeed(run, context, xcom)
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
         """
@@ -208,33 +219,37 @@ class ModelArtsCreateVisualizationJobOperator(WaitingVisualizationJobOperator):
         with self.hook:
             run = self._run(context)
             try:
-                xcom = run.complete(event)
+                return self._succeed(run, context, run.complete(event))
             except Exception:
-                self._stop(run, context)
+                self._stop(run)
                 raise
-            return self._succeed(run, context, xcom)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume from the triggerer; when Airflow itself ended the wait, stop the job."""
+        self._job_id = _pushed_job_id(context)
         try:
             return super().resume_execution(next_method, next_kwargs, context)
         except Exception:
             if next_method == "__fail__":
                 with self.hook:
-                    self._stop(self._run(context), context)
+                    self._stop(self._run(context))
             raise
 
     def on_kill(self) -> None:
-        """Stop the job, when a worker is told to end the task."""
+        """Stop the job, when a worker is told to end the task; also one whose request is just under way."""
         self._killed = True
-        if self.stop_on_failure and self._job_id is not None:
-            stop_job_in_time(self.hook.spare_conn, self._job_id, self.log)
+        if airflow_version() < (3, 0) and self._job_id is None:
+            # Airflow 2.11 can time a task out before it resumes.
+            self._job_id = _pushed_job_id(get_current_context())
+        if self.stop_on_failure and (self._job_id or self._wanted):
+            stop_job_in_time(self.hook.spare_conn, self._find_id, self.log)
 
     def trigger_arguments(self, job_id: str, target_status: Any) -> dict[str, Any]:
         """Return the arguments of the trigger that waits for the job."""
         return {**super().trigger_arguments(job_id, target_status), "stop_on_kill": self.stop_on_failure}
 
     def _create(self, run: WaitingJobRun, context: Context) -> VisualizationJob:
+        self._end_if_killed()
         job = run.client.create_visualization_job(**self._job_arguments(context["ti"]))
         self.log.info("Created visualization job %s (%s)", job.job_id, job.job_name)
         return job
@@ -242,7 +257,9 @@ class ModelArtsCreateVisualizationJobOperator(WaitingVisualizationJobOperator):
     def _revive(self, run: WaitingJobRun, context: Context, job: VisualizationJob) -> VisualizationJob:
         """Return the task's job, which is over, on its way again; one that cannot be restarted is replaced."""
         try:
-            return run.restart(job)
+            restarted = run.restart(job)
+            self._end_if_killed()
+            return restarted
         except ModelArtsConflictError as error:
             self.log.info("Deleting visualization job %s, to create it anew: %s", job.job_id, error.error_message)
         run.remove(job.job_id)
@@ -251,25 +268,34 @@ class ModelArtsCreateVisualizationJobOperator(WaitingVisualizationJobOperator):
         return created
 
     def _own(self, context: Context, job_id: str) -> None:
-        """
-        Keep the job's id where this process and later tries find it.
-
-        :raises AirflowFailException: the task was killed meanwhile
-        """
+        """Keep the job's id where this process and later tries find it."""
         self._job_id = job_id
         context["ti"].xcom_push(key=JOB_ID_KEY, value=job_id)
         store = _state_store(context)
         if store is not None:
             store.set(_STORE_KEY, job_id)
+        self._end_if_killed()
+
+    def _end_if_killed(self) -> None:
+        """
+        Do not go on after a kill: Airflow 3 lets a process do so for some seconds.
+
+        :raises RuntimeError: the task was killed; retries apply, for a machine that shuts down kills its tasks, too
+        """
         if self._killed:
-            raise AirflowFailException("The task was killed while it made its job")
+            raise RuntimeError("The task was killed while it made its job")
 
     def _own_job(self, run: WaitingJobRun, context: Context) -> VisualizationJob | None:
         """Return the job that an earlier try made, not being stopped any more; None when there is none."""
         store = _state_store(context)
         remembered = None if store is None else store.get(_STORE_KEY)
+        self._wanted = create_body(**self._job_arguments(context["ti"]), workspace_id=None)
         job = run.look(checked_job_id(remembered)) if remembered else None
-        job = job or self._find(run, context)
+        try:
+            job = job or self._find(run.client)
+        except ModelArtsPermissionError as error:
+            # The API takes no name twice.
+            self.log.warning("Whether an earlier try has made a job cannot be looked up. %s", error)
         if job is None:
             return None
         self.log.info(
@@ -280,15 +306,10 @@ class ModelArtsCreateVisualizationJobOperator(WaitingVisualizationJobOperator):
         )
         return run.settle(job)
 
-    def _find(self, run: WaitingJobRun, context: Context) -> VisualizationJob | None:
-        """Return this task's job by its name; None also where jobs may not be listed: the API takes no name twice."""
-        arguments = self._job_arguments(context["ti"])
-        wanted = create_body(**arguments, workspace_id=None)
-        try:
-            job = run.client.find_visualization_job(arguments["job_name"])
-        except ModelArtsPermissionError as error:
-            self.log.warning("Whether an earlier try has made a job cannot be looked up. %s", error)
-            return None
+    def _find(self, client: ModelArtsClient) -> VisualizationJob | None:
+        """Return this task's job by its name."""
+        wanted = self._wanted
+        job = client.find_visualization_job(wanted["job_name"])
         if job is None:
             return None
         same_files = job.train_url is None or job.train_url.rstrip("/") == wanted["train_url"].rstrip("/")
@@ -300,6 +321,12 @@ class ModelArtsCreateVisualizationJobOperator(WaitingVisualizationJobOperator):
             job.job_name,
         )
         return None
+
+    def _find_id(self, client: ModelArtsClient) -> str | None:
+        if self._job_id is not None:
+            return self._job_id
+        job = self._find(client)
+        return None if job is None else job.job_id
 
     def _job_arguments(self, ti: Any) -> dict[str, Any]:
         """Return what a job is created with. ``ti`` decides on name and description where none are given."""
@@ -328,11 +355,9 @@ class ModelArtsCreateVisualizationJobOperator(WaitingVisualizationJobOperator):
         hours = self.auto_stop_hours if is_literal(self.auto_stop_hours) else None
         create_body(**known, schedule=_auto_stop(hours), workspace_id=None)
 
-    def _stop(self, run: WaitingJobRun, context: Context) -> None:
-        ti: Any = context["ti"]
-        job_id = self._job_id or ti.xcom_pull(task_ids=ti.task_id, key=JOB_ID_KEY, map_indexes=ti.map_index)
-        if self.stop_on_failure and job_id:
-            stop_job(run.client, str(job_id), self.log)
+    def _stop(self, run: WaitingJobRun) -> None:
+        if self.stop_on_failure and (self._job_id or self._wanted):
+            stop_job(run.client, self._find_id, self.log)
 
     def _succeed(self, run: WaitingJobRun, context: Context, xcom: dict[str, Any]) -> dict[str, Any]:
         store = _state_store(context)
@@ -347,7 +372,8 @@ class ExistingVisualizationJobOperator(WaitingVisualizationJobOperator):
     What the operators have in common that end or restart a job.
 
     :param job_id: the job, digits (templated)
-    :param if_already: what to do where there is nothing to do: ``"skip"`` the operation and succeed, or ``"fail"``
+    :param if_already: what to do where there is nothing to do: ``"skip"`` the operation and succeed, or ``"fail"`` (at
+        the first try: at a later one it may be what an earlier one has done)
     :param kwargs: as for all that wait (:class:`WaitingVisualizationJobOperator`)
     """
 
@@ -362,9 +388,9 @@ class ExistingVisualizationJobOperator(WaitingVisualizationJobOperator):
         if if_already not in IF_ALREADY:
             raise ValueError(f"if_already: {if_already!r} is not one of {', '.join(IF_ALREADY)}")
 
-    def _already(self, message: str) -> None:
+    def _already(self, context: Context, message: str) -> None:
         """Say that a job is where the operation would take it, and fail the task if it asks for that."""
-        if self.if_already == "fail":
+        if self.if_already == "fail" and context["ti"].try_number <= 1:
             raise AirflowFailException(message)
         self.log.info("%s", message)
 
@@ -387,7 +413,7 @@ class ModelArtsStopVisualizationJobOperator(ExistingVisualizationJobOperator):
             run = self._run(context)
             job = run.see(job_id)
             if job.status in OVER:
-                self._already(f"Visualization job {job_id} is {job.status_name}: there is nothing to stop")
+                self._already(context, f"Visualization job {job_id} is {job.status_name}: there is nothing to stop")
                 return run.finish(job)
             if job.status != JobStatus.KILLING:
                 run.stop(job_id)
@@ -417,7 +443,7 @@ class ModelArtsRestartVisualizationJobOperator(ExistingVisualizationJobOperator)
             if job.status in OVER:
                 job = run.restart(job)
             else:
-                self._already(f"Visualization job {job_id} is {job.status_name}: there is nothing to restart")
+                self._already(context, f"Visualization job {job_id} is {job.status_name}: there is nothing to restart")
             return run.finish(run.wait(job_id, "RUNNING", job) if self.wait_for_completion else job)
 
 
@@ -445,7 +471,7 @@ class ModelArtsDeleteVisualizationJobOperator(ExistingVisualizationJobOperator):
             run = self._run(context)
             job = run.look(job_id)
             if job is None:
-                self._already(f"There is no visualization job {job_id}: there is nothing to delete")
+                self._already(context, f"There is no visualization job {job_id}: there is nothing to delete")
                 return run.finish(run.gone(job_id))
             return run.finish(self._delete(run, job))
 
@@ -519,10 +545,17 @@ def _auto_stop(hours: int | str | None) -> dict[str, Any] | None:
     """Return the API's schedule for an auto stop; a template renders hours as text."""
     if hours in (None, ""):
         return None
-    whole = int(hours) if isinstance(hours, str) and hours.strip().isdigit() else hours
+    whole = int(hours) if isinstance(hours, str) and hours.isascii() and hours.strip().isdigit() else hours
     if isinstance(whole, bool) or not isinstance(whole, int) or not 1 <= whole <= 24:
         raise ValueError(f"auto_stop_hours: {hours!r} is not a whole number from 1 to 24")
     return {"type": "stop", "time_unit": "HOURS", "duration": whole}
+
+
+def _pushed_job_id(context: Context) -> str | None:
+    """Return the id of the job that an earlier phase of this try has made."""
+    ti: Any = context["ti"]
+    job_id: str | None = ti.xcom_pull(task_ids=ti.task_id, key=JOB_ID_KEY, map_indexes=ti.map_index)
+    return job_id
 
 
 def _state_store(context: Context) -> Any:

@@ -17,7 +17,13 @@ _ENDS: Final[dict[str, Any]] = {
     "stop": ModelArtsStopVisualizationJobOperator,
     "delete": ModelArtsDeleteVisualizationJobOperator,
 }
-_SHARED: Final = ("modelarts_conn_id", "region", "project_id", "deferrable", "poke_interval", "retries", "retry_delay")
+_SHARED: Final = (
+    *("modelarts_conn_id", "region", "project_id"),
+    *("deferrable", "poke_interval", "timeout", "poll_failure_tolerance"),
+    *("queue", "pool", "executor", "retries", "retry_delay"),
+)
+_TEARDOWN_RETRIES: Final = 3
+"""At least: one lost answer must not leave a job behind that is billed."""
 
 
 @contextmanager
@@ -31,7 +37,8 @@ def visualization_job(
             look_at(job.output)
 
     The job is created and RUNNING before the first of them, and ended after the last, also when one of them fails; the
-    run fails with them, and it fails when the job cannot be ended. Tasks behind the group do not wait for the end.
+    run fails with them, and it fails when the job cannot be ended, which is tried at least four times. Tasks behind the
+    group do not wait for the end.
 
     :param group_id: id of the task group; its own tasks are ``create`` and ``stop`` or ``delete``
     :param end: ``"stop"`` keeps the job, ``"delete"`` does not
@@ -46,6 +53,7 @@ def visualization_job(
         shared = {name: create[name] for name in _SHARED if name in create}
         job: Any = setup.output
         teardown = _ENDS[end](task_id=end, job_id=job["job_id"], **shared)
+        teardown.retries = max(teardown.retries or 0, _TEARDOWN_RETRIES)
         # Not the state of the run but the job's bill is at stake: a job that goes on must be seen.
         with teardown.as_teardown(setups=setup, on_failure_fail_dagrun=True):
             yield setup

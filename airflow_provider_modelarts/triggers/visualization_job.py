@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import threading
+import contextvars
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
 from airflow_provider_modelarts._compat import FINAL_TASK_STATES, aget_task_state, apush_xcom, metrics
-from airflow_provider_modelarts.api.errors import ModelArtsConnectionError
 from airflow_provider_modelarts.deferral import DEFER_TIMEOUT_MARGIN
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.links.visualization_job import XCOM_KEY, link_to
@@ -22,7 +21,8 @@ from airflow_provider_modelarts.stopping import stop_job
 from airflow_provider_modelarts.waiting import event as events
 from airflow_provider_modelarts.waiting.event import WaitEvent
 from airflow_provider_modelarts.waiting.jobs import JobsWait
-from airflow_provider_modelarts.waiting.poller import Pause, PollerError, Subscription, subscribe
+from airflow_provider_modelarts.waiting.pause import Pause
+from airflow_provider_modelarts.waiting.poller import PollerError, Sleep, Subscription, subscribe
 from airflow_provider_modelarts.waiting.wait import (
     HEARTBEAT_SECONDS,
     JobCannotArriveError,
@@ -46,7 +46,7 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
     :param first_poll_at: seconds since the epoch before which the jobs are left alone
     :param histories: what is known of the jobs already, as in :class:`.WaitEvent`
     :param may_end_task: whether an arrived job may end the task from here, without a worker
-    :param stop_on_kill: whether ``job_id`` is to be stopped when a user fails the task or its run (Airflow 3.3); for
+    :param stop_on_kill: whether ``job_id`` is to be stopped when a user ends the task or its run (Airflow 3.3); for
         the task that made it
     :param link: page of the job that the task's button leads to already
     """
@@ -205,7 +205,7 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
             jobs.heartbeat(now)
             subscription.keep_only(jobs.pending())
 
-    async def _connect(self) -> Callable[[Pause], ModelArtsClient]:
+    async def _connect(self) -> Callable[[Sleep], ModelArtsClient]:
         return await ModelArtsHook(self.modelarts_conn_id, region=self.region, project_id=self.project_id).aget_conn()
 
     async def on_kill(self) -> None:
@@ -217,20 +217,18 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
         if not self.stop_on_kill or await self._runs_again():
             return
         make_client = await self._connect()
-        given_up = threading.Event()
-
-        def pause(seconds: float) -> None:
-            if given_up.wait(seconds):
-                raise ModelArtsConnectionError("Given up, as the time for a kill is over")
+        pause = Pause("the time for a kill is over")
 
         def stop() -> None:
             with closing(make_client(pause)) as client:
-                stop_job(client, str(self.job_id), self.log)
+                stop_job(client, lambda client: str(self.job_id), self.log)
 
+        # With its context, so that the lines go into the task's log.
+        in_context = contextvars.copy_context().run
         try:
-            await asyncio.get_running_loop().run_in_executor(_kill_threads(), stop)
+            await asyncio.get_running_loop().run_in_executor(_kill_threads(), in_context, stop)
         finally:
-            given_up.set()
+            pause.end()
 
     async def _runs_again(self) -> bool:
         ti: Any = self.task_instance

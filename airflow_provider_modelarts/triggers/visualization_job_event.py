@@ -7,22 +7,20 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Hashable
 from contextlib import aclosing
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 try:
     from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 except ImportError as error:
     raise ImportError("Asset watchers, and this trigger for them, need Airflow 3") from error
 
+from airflow_provider_modelarts.api.models import VisualizationJob, to_status
 from airflow_provider_modelarts.api.parameters import checked_job_id
 from airflow_provider_modelarts.arguments import plain, seconds
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.waiting.arrivals import Arrivals, packed, unpacked
 from airflow_provider_modelarts.waiting.verdict import GONE, checked_statuses
 from airflow_provider_modelarts.waiting.watch import Snapshot, snapshots
-
-if TYPE_CHECKING:
-    from airflow_provider_modelarts.api.models import VisualizationJob
 
 
 class ModelArtsVisualizationJobEventTrigger(BaseEventTrigger):
@@ -32,8 +30,10 @@ class ModelArtsVisualizationJobEventTrigger(BaseEventTrigger):
     The event's payload is the job, as in the sensor's XCom. Jobs that are in the status when the watcher starts for the
     first time have not come into it since; a job that leaves the status and comes back arrives again, as far as it is
     seen in between. On Airflow 3.3 what was there is kept in the asset state store, so that a triggerer that starts
-    again neither repeats nor misses an arrival; and all watchers of a connection and interval share one look. Before,
-    each watcher looks for itself, and begins anew with the triggerer: what arrived while there was none is not told.
+    again neither repeats nor misses an arrival; and all watchers of a connection and interval share one look. (The
+    store belongs to an asset: watchers with the same arguments on two assets are one trigger to Airflow, and have
+    none.) Before, each watcher looks for itself, and begins anew with the triggerer: what arrived while there was none
+    is not told.
 
     :param status: a code, a name (``"RUNNING"``, ``"JOBSTAT_RUNNING"``), a `JobStatus` or several of these
     :param job_id: only this job
@@ -72,6 +72,9 @@ class ModelArtsVisualizationJobEventTrigger(BaseEventTrigger):
             raise ValueError("status: GONE is no status that a job can be seen in")
         if job_id is not None:
             checked_job_id(job_id)
+        if job_name == "":
+            raise ValueError("job_name: is empty; leave it out for jobs of any name")
+        self._store: Any = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class and the arguments to make the trigger anew from; they also tell it from others."""
@@ -132,30 +135,30 @@ class ModelArtsVisualizationJobEventTrigger(BaseEventTrigger):
         try:
             job = snapshot.job(job_id)
         except (ValueError, OverflowError) as error:
-            self.log.error("Visualization job %s has arrived, but cannot be read: %s", job_id, error)
-            return None
+            self.log.warning("Visualization job %s has arrived, but its details cannot be read: %s", job_id, error)
+            job = VisualizationJob(job_id, to_status(snapshot.statuses[job_id]))
         return job if self.job_name is None or fnmatchcase(job.job_name or "", self.job_name) else None
 
-    async def _recall(self) -> list[str] | None:
+    async def _recall(self) -> set[str] | None:
         """Return which jobs were there when an earlier process looked last; None when that is not known."""
-        store: Any = getattr(self, "asset_state_store", None)
-        if store is None:
+        self._store = getattr(self, "asset_state_store", None)
+        if self._store is None:
             return None
         try:
-            text = await store.aget(self._store_key)
-            return None if text is None else unpacked(str(text))
+            text = await self._store.aget(self._store_key)
+            return None if text is None else set(unpacked(str(text)))
         except Exception:
             self.log.exception("What has arrived before is not known; beginning anew")
             return None
 
-    async def _keep(self, here: list[str]) -> None:
-        store: Any = getattr(self, "asset_state_store", None)
-        if store is None:
+    async def _keep(self, here: set[str]) -> None:
+        if self._store is None:
             return
         try:
-            await store.aset(self._store_key, packed(here))
+            await self._store.aset(self._store_key, packed(here))
         except Exception:
-            self.log.exception("What has arrived cannot be stored; it may be told again after a restart")
+            self.log.exception("What has arrived cannot be stored; it is not kept over a restart from now on")
+            self._store = None
 
     @property
     def _store_key(self) -> str:

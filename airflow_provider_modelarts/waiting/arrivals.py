@@ -22,9 +22,9 @@ class Arrivals:
         self._here: dict[str, int] | None = None if here is None else dict.fromkeys(here, 0)
 
     @property
-    def here(self) -> list[str]:
+    def here(self) -> set[str]:
         """Ids of the jobs that are in one of the statuses, as far as is known."""
-        return sorted(self._here or (), key=int)
+        return set(self._here or ())
 
     def observe(self, statuses: Mapping[str, int]) -> list[str]:
         """

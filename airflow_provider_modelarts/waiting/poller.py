@@ -11,26 +11,25 @@ import asyncio
 import contextvars
 import logging
 import math
-import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from weakref import WeakKeyDictionary
 
-from airflow_provider_modelarts.api.errors import ModelArtsConnectionError
 from airflow_provider_modelarts.api.metrics import POLL_FAILURES, POLLS, WAITS, Metrics
 from airflow_provider_modelarts.waiting.fetch import JobFetcher, Observation
+from airflow_provider_modelarts.waiting.pause import Pause
 
 if TYPE_CHECKING:
     from airflow_provider_modelarts.api.client import ModelArtsClient
 
 log = logging.getLogger(__name__)
 
-Pause: TypeAlias = Callable[[float], None]
+Sleep: TypeAlias = Callable[[float], None]
 """Waits for some seconds, on a thread."""
 
-Connect: TypeAlias = "Callable[[], Coroutine[Any, Any, Callable[[Pause], ModelArtsClient]]]"
+Connect: TypeAlias = "Callable[[], Coroutine[Any, Any, Callable[[Sleep], ModelArtsClient]]]"
 """
 Finds out on the event loop how to make the client of a group. What it returns makes it, on the poller's thread; the
 client is to pause between attempts in the given way, which ends with the poller.
@@ -227,7 +226,7 @@ class Poller:
         self._due: dict[float, float] = {}
         self._alarm: asyncio.Future[None] | None = None
         self._client: ModelArtsClient | None = None
-        self._closed = threading.Event()
+        self._pause = Pause("nobody waits any more")
         self._broken = False
         # In a context of its own: log lines of the poller do not belong to the wait that happens to come first.
         self._task = contextvars.Context().run(self._loop.create_task, self._serve())
@@ -262,7 +261,7 @@ class Poller:
 
     def close(self) -> None:
         """Stop looking. A request that is under way ends on its thread."""
-        self._closed.set()
+        self._pause.end()
         self._task.cancel()
 
     async def _serve(self) -> None:
@@ -322,10 +321,6 @@ class Poller:
     def _close_client(self) -> None:
         if self._client is not None:
             self._client.close()
-
-    def _pause(self, seconds: float) -> None:
-        if self._closed.wait(seconds):
-            raise ModelArtsConnectionError("Given up, as nobody waits any more")
 
     async def _break_off(self, problem: str) -> None:
         everybody = [subscription for group in self._groups.values() for subscription in group.everybody()]

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 import time
-from collections import ChainMap
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from airflow_provider_modelarts.api.errors import ModelArtsConnectionError, ModelArtsError
+from airflow_provider_modelarts.api.errors import ModelArtsAuthenticationError, ModelArtsError
+from airflow_provider_modelarts.waiting.fetch import MAX_BREAK
 from airflow_provider_modelarts.waiting.pages import StatusPages
+from airflow_provider_modelarts.waiting.pause import Pause
 from airflow_provider_modelarts.waiting.wait import HEARTBEAT_SECONDS, duration
 
 if TYPE_CHECKING:
@@ -22,29 +22,20 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MAX_BREAK: Final = 300.0
-"""Seconds for which a project is left alone at most, whatever ``Retry-After`` says."""
-
 
 class Snapshot:
     """
     All jobs of a project at one look.
 
-    :param pages: of the list
+    :param pages: of the list; read here, on the thread that calls
     """
 
-    def __init__(self, pages: list[StatusPage]) -> None:
-        self._pages = pages
-
-    @classmethod
-    def read(cls, pages: StatusPages) -> Snapshot:
-        """Read all pages of the list; errors are the client's."""
-        return cls(list(pages.all()))
-
-    @property
-    def statuses(self) -> Mapping[str, int]:
+    def __init__(self, pages: Iterable[StatusPage]) -> None:
+        self._pages = list(pages)
+        self.statuses: dict[str, int] = {}
         """Status codes by job id."""
-        return ChainMap(*(dict(page.statuses) for page in self._pages))
+        for page in self._pages:
+            self.statuses.update(page.statuses)
 
     def job(self, job_id: str) -> VisualizationJob:
         """
@@ -60,20 +51,16 @@ async def snapshots(connect: Connect, *, poke_interval: float) -> AsyncGenerator
     """
     Look at all jobs again and again, and yield what was seen. It ends only with who listens.
 
-    What fails is logged, when it begins, now and then, and when it is over; the connection is then made anew, as
-    whoever mends it may have changed it.
+    What fails is logged, when it begins, now and then, and when it is over. After what cannot heal by itself, refused
+    credentials say, the connection is read anew, as whoever mends it may change it.
 
     :param connect: finds out how to make the client; the client is to pause in the given way, which ends with this
     :param poke_interval: seconds between two looks
     """
-    closed = threading.Event()
+    pause = Pause("nobody listens any more")
     threads = ThreadPoolExecutor(1, thread_name_prefix="modelarts-watch")
     loop = asyncio.get_running_loop()
     outage = _Outage()
-
-    def pause(seconds: float) -> None:
-        if closed.wait(seconds):
-            raise ModelArtsConnectionError("Given up, as nobody listens any more")
 
     client: ModelArtsClient | None = None
     try:
@@ -83,12 +70,13 @@ async def snapshots(connect: Connect, *, poke_interval: float) -> AsyncGenerator
                 if client is None:
                     client = await loop.run_in_executor(threads, await connect(), pause)
                     pages = StatusPages(client)
-                snapshot = await loop.run_in_executor(threads, Snapshot.read, pages)
+                snapshot = await loop.run_in_executor(threads, _look, pages)
             except Exception as error:  # noqa: BLE001 - whatever it is, DAGs go on being scheduled by this
+                # A changed secret is tried at once; what is refused then, too, must not lock the credentials.
+                refused_again = outage.refused and isinstance(error, ModelArtsAuthenticationError)
                 outage.note(error)
-                if isinstance(error, ModelArtsError) and error.retry_after:
-                    delay = max(delay, min(error.retry_after, MAX_BREAK))
-                if client is not None:
+                delay = max(delay, MAX_BREAK if refused_again else _wanted_break(error))
+                if client is not None and not (isinstance(error, ModelArtsError) and error.retryable):
                     threads.submit(client.close)
                     client = None
             else:
@@ -96,21 +84,32 @@ async def snapshots(connect: Connect, *, poke_interval: float) -> AsyncGenerator
                 yield snapshot
             await asyncio.sleep(delay)
     finally:
-        closed.set()
+        pause.end()
         if client is not None:
             threads.submit(client.close)
         threads.shutdown(wait=False)
+
+
+def _look(pages: StatusPages) -> Snapshot:
+    return Snapshot(pages.all())
+
+
+def _wanted_break(error: Exception) -> float:
+    """Return the seconds for which the server wants to be left alone."""
+    return min(error.retry_after or 0.0, MAX_BREAK) if isinstance(error, ModelArtsError) else 0.0
 
 
 class _Outage:
     """Logs failures of the same kind once in a while, and their end."""
 
     def __init__(self) -> None:
+        self.refused = False
         self._since: float | None = None
         self._last_log = 0.0
 
     def note(self, error: Exception) -> None:
         now = time.monotonic()
+        self.refused = isinstance(error, ModelArtsAuthenticationError)
         if self._since is None:
             self._since = now
         elif now - self._last_log < HEARTBEAT_SECONDS:
@@ -119,6 +118,7 @@ class _Outage:
         log.error("The jobs of a project cannot be looked at, for %s now. %s", duration(now - self._since), error)
 
     def over(self) -> None:
+        self.refused = False
         if self._since is not None:
             log.info("The jobs of a project can be looked at again, after %s", duration(time.monotonic() - self._since))
             self._since = None

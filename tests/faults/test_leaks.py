@@ -15,7 +15,7 @@ import pytest
 from airflow_provider_modelarts.api.client import ModelArtsClient
 from airflow_provider_modelarts.api.config import ModelArtsConfig
 from airflow_provider_modelarts.waiting.fetch import JobFetcher
-from airflow_provider_modelarts.waiting.poller import Pause, subscribe
+from airflow_provider_modelarts.waiting.poller import Sleep, subscribe
 from tests.faults.servers import PROJECT_ID, Behaviour, Exchange, FaultyServer
 from tests.simulated_loop import SimulatedLoop
 
@@ -74,7 +74,7 @@ def run(clock: SimulatedTime) -> Iterator[Callable[[Any], Any]]:
 
 
 def connect_to(server: FaultyServer, clock: SimulatedTime) -> Any:
-    async def connect() -> Callable[[Pause], ModelArtsClient]:
+    async def connect() -> Callable[[Sleep], ModelArtsClient]:
         config = ModelArtsConfig(endpoint=server.url, project_id=PROJECT_ID, login="AK", password="SK", read_timeout=5)
         return lambda pause: ModelArtsClient(config, sleep=clock.sleep)
 

@@ -43,6 +43,12 @@ def test_stop_leaves_a_job_alone_that_is_over(status, task, emulator):
     assert emulator.request_counts() == {"get": 2}
 
 
+def test_what_an_earlier_try_has_done_is_no_failure(task, emulator):
+    stopped = task(Stop, job_id=emulator.create_job(status=12), if_already="fail")
+    stopped.ti.try_number = 2
+    assert stopped.run().state == "success"
+
+
 def test_stop_waits_for_a_stop_that_is_under_way(task, emulator):
     job_id = emulator.create_job(script="9:0,12:20")
     outcome = task(Stop, job_id=job_id).run()

@@ -62,16 +62,22 @@ def test_all_pages_are_looked_at(emulator):
 
 
 def test_one_stop_that_fails_does_not_keep_the_others_from_being_stopped(jobs, emulator):
-    emulator.inject(Fault("status", operation="stop", times=1, status=500))
+    emulator.inject(Fault("status", operation="stop", times=3, status=500))
     with pytest.raises(ModelArtsServerError):
         clean_up(job_name="old-*", action="stop")
     assert [emulator.job(jobs[name]).status for name in ("old-a", "old-b", "old-queued")] == [8, 9, 9]
 
 
-def test_a_job_that_ends_meanwhile_is_no_failure(jobs, emulator):
-    emulator.inject(
-        Fault("status", operation="stop", times=1, status=400, error_code="ModelArts.0105", message="job status: 12")
-    )
+def test_a_job_that_ends_meanwhile_is_no_failure(jobs, emulator, monkeypatch):
+    is_meant = CleanUp._is_meant
+
+    def end_after_it_was_listed(operator, job):
+        meant = is_meant(operator, job)
+        if job.job_name == "old-a":
+            emulator.set_status(job.job_id, 12)
+        return meant
+
+    monkeypatch.setattr(CleanUp, "_is_meant", end_after_it_was_listed)
     assert clean_up(job_name="old-*", action="stop")["stopped"] == [jobs["old-b"], jobs["old-queued"]]
 
 
@@ -81,5 +87,16 @@ def test_what_cannot_be_is_refused(emulator):
     with pytest.raises(ValueError, match="longer_than"):
         CleanUp(task_id="clean_up", longer_than="1h")
     with pytest.raises(ValueError, match="action: 'delete' is not one of report, stop"):
-        clean_up(job_name="x", action="delete")
+        CleanUp(task_id="clean_up", job_name="x", action="delete")
+    with pytest.raises(ValueError, match="job_name: '' is no name or pattern"):
+        CleanUp(task_id="clean_up", job_name="", longer_than=1)
+    assert emulator.request_counts() == {}
+
+
+@pytest.mark.parametrize("rendered", ["", None])
+def test_a_name_that_is_rendered_to_nothing_does_not_mean_every_job(rendered, jobs, emulator):
+    operator = CleanUp(task_id="clean_up", job_name="{{ params.x }}", longer_than=1, action="{{ params.action }}")
+    operator.job_name, operator.action = rendered, "stop"
+    with pytest.raises(ValueError, match="is no name or pattern"):
+        operator.execute({})
     assert emulator.request_counts() == {}

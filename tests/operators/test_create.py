@@ -7,7 +7,10 @@ import re
 
 import pytest
 
+from airflow_provider_modelarts._compat import AirflowTaskTimeout
+from airflow_provider_modelarts.api.client import ModelArtsClient
 from airflow_provider_modelarts.api.errors import ModelArtsNameTakenError
+from airflow_provider_modelarts.assets.visualization_job import create_asset
 from airflow_provider_modelarts.emulator.faults import Fault
 from airflow_provider_modelarts.operators.identity import own_job_name
 from airflow_provider_modelarts.operators.visualization_job import ModelArtsCreateVisualizationJobOperator as Create
@@ -202,12 +205,85 @@ def test_a_worker_that_is_told_to_end_stops_the_job(task, emulator):
     assert emulator.request_counts()["stop"] == 2
 
 
-def test_a_kill_before_the_job_is_known_stops_it_once_it_is(task, emulator):
+def test_a_kill_before_the_job_is_known_stops_it_once_it_is(task, emulator, monkeypatch):
     created = task(Create, train_url=URL)
     operator = created.make()
-    operator.on_kill()
-    with pytest.raises(Exception, match="killed while it made its job"):
+    create = ModelArtsClient.create_visualization_job
+
+    def create_and_be_killed(client, **arguments):
+        job = create(client, **arguments)
+        operator.on_kill()
+        return job
+
+    monkeypatch.setattr(ModelArtsClient, "create_visualization_job", create_and_be_killed)
+    with pytest.raises(RuntimeError, match="killed while it made its job"):
         operator.execute(created.context)
+    emulator.advance(10)
+    assert only_job(emulator).status == 12
+
+
+def test_a_time_limit_that_strikes_during_the_request_stops_the_job(task, emulator, monkeypatch):
+    created = task(Create, train_url=URL)
+    operator = created.make()
+    create = ModelArtsClient.create_visualization_job
+
+    def create_and_be_timed_out(client, **arguments):
+        create(client, **arguments)
+        raise AirflowTaskTimeout
+
+    monkeypatch.setattr(ModelArtsClient, "create_visualization_job", create_and_be_timed_out)
+    with pytest.raises(AirflowTaskTimeout):
+        operator.execute(created.context)
+    operator.on_kill()  # as Airflow does then
+    emulator.advance(10)
+    assert only_job(emulator).status == 12
+
+
+def test_a_task_that_is_killed_while_it_looks_makes_no_job(task, emulator, monkeypatch):
+    created = task(Create, train_url=URL)
+    operator = created.make()
+    find = ModelArtsClient.find_visualization_job
+
+    def find_and_be_killed(client, name):
+        operator.on_kill() if not operator._killed else None
+        return find(client, name)
+
+    monkeypatch.setattr(ModelArtsClient, "find_visualization_job", find_and_be_killed)
+    with pytest.raises(RuntimeError, match="killed while it made its job"):
+        operator.execute(created.context)
+    assert emulator.jobs == {}
+
+
+def test_a_task_that_is_killed_while_its_job_restarts_stops_it(task, emulator, monkeypatch):
+    created = task(Create, train_url=URL)
+    created.run()
+    emulator.set_status(only_job(emulator).job_id, 12)
+    operator = created.make()
+    restart = ModelArtsClient.restart_visualization_job
+
+    def be_killed_and_restart(client, job_id):
+        operator.on_kill()
+        restart(client, job_id)
+
+    monkeypatch.setattr(ModelArtsClient, "restart_visualization_job", be_killed_and_restart)
+    with pytest.raises(RuntimeError, match="killed while it made its job"):
+        operator.execute(created.context)
+    emulator.advance(60)
+    assert only_job(emulator).status == 12
+
+
+def test_a_lost_answer_and_no_retry_leave_no_job_that_runs(task, emulator):
+    emulator.inject(Fault("cut_after", operation="create"))
+    emulator.inject(Fault("status", operation="list", after=1, times=12, status=503))
+    assert task(Create, train_url=URL).run().state == "up_for_retry"
+    emulator.advance(10)
+    assert only_job(emulator).status == 12
+
+
+def test_a_failure_after_the_wait_stops_the_job(task, emulator):
+    outlet = create_asset(region="eu-de", project_id="p", job="board")
+    created = task(Create, train_url=URL, outlets=[outlet])  # whose event cannot be told: there is no accessor
+    assert created.run().state == "up_for_retry"
     emulator.advance(10)
     assert only_job(emulator).status == 12
 
@@ -249,7 +325,10 @@ def test_other_files_are_another_job(task, emulator):
         ({"train_url": URL, "job_desc": "x" * 257}, "job_desc: has 257 characters"),
         ({"train_url": URL, "auto_stop_hours": 0}, "auto_stop_hours: 0 is not a whole number from 1 to 24"),
         ({"train_url": URL, "auto_stop_hours": "many"}, "auto_stop_hours: 'many' is not a whole number"),
+        ({"train_url": URL, "auto_stop_hours": "²"}, "auto_stop_hours: '²' is not a whole number"),
         ({"train_url": URL, "timeout": -1}, "timeout: -1 is not a number of seconds"),
+        ({"train_url": URL, "timeout": float("inf")}, "timeout: inf is not a number of seconds"),
+        ({"train_url": URL, "poke_interval": 0}, "poke_interval: 0 is not a number of seconds above 0"),
     ],
 )
 def test_what_cannot_be_is_refused_when_the_dag_is_parsed(arguments, message):
@@ -279,6 +358,11 @@ def test_what_a_template_renders_is_checked_before_anything_is_sent(task, emulat
     with pytest.raises(ValueError, match="train_url"):
         operator.execute(created.context)
     assert emulator.request_counts() == {}
+
+
+def test_the_type_may_come_from_another_task():
+    job_type = Create(task_id="other", train_url=URL).output
+    assert Create(task_id="create", train_url=URL, job_type=job_type).job_type is job_type
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_a_job_that_is_gone_for_good_is_forgotten():
     arrivals = Arrivals([8], ["1"])
     for _ in range(100):
         arrivals.observe({})
-    assert arrivals.here == []
+    assert arrivals.here == set()
 
 
 def test_arrivals_come_oldest_first():

@@ -94,6 +94,13 @@ def test_refused_credentials_are_asked_for_anew(emulator, caplog):
     assert emulator.sk != right
 
 
+def test_credentials_that_stay_wrong_are_not_tried_again_and_again(emulator):
+    emulator.inject(Fault("status", status=401))
+    with pytest.raises(asyncio.TimeoutError):
+        asyncio.run(asyncio.wait_for(asyncio.to_thread(looks, emulator, 1), 1.5))
+    assert emulator.request_counts() == {"list": 2}
+
+
 def test_a_server_that_wants_to_be_left_alone_is(emulator):
     emulator.inject(Fault("status", status=429, retry_after=120))
     with pytest.raises(asyncio.TimeoutError):
