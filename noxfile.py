@@ -33,6 +33,8 @@ CELLS = [
     *[(airflow, "3.11") for airflow in RELEASED if airflow != OLDEST],
     *[(NEWEST, python) for python in ("3.10", "3.12", "3.13")],
 ]
+# On the newest Airflow only: real processes, and the minutes of faults and bad weather.
+NOT_UNIT_TESTS = ["e2e", "kill", "fleet", "secrets", "faults", "soak"]
 PROVIDERS = [f"apache-airflow-providers-{name}" for name in ("mongo", "http", "databricks")]
 LEGACY_PROVIDER = "apache-airflow-providers-huawei"
 
@@ -114,7 +116,10 @@ def _test(session: nox.Session, file: Path) -> None:
     """Run the unit tests and the real DAG, both, whatever becomes of the first; the file takes what they observe."""
     pytest = ["python", "-m", "pytest", "-p", "tests.matrix.observations", "--observations", str(file)]
     env = {"AIRFLOW_HOME": str(Path(session.create_tmp()).resolve() / "airflow")}
-    runs = {"unit_tests": ["tests", "--ignore=tests/e2e"], "real_dag": ["tests/matrix", "-m", "matrix"]}
+    runs = {
+        "unit_tests": ["tests", *[f"--ignore=tests/{name}" for name in NOT_UNIT_TESTS]],
+        "real_dag": ["tests/matrix", "-m", "matrix"],
+    }
     for key, arguments in runs.items():
         session.run(*pytest, "--observed-as", key, *arguments, env=env, success_codes=[0, 1, 2])
     observed = json.loads(file.read_text())

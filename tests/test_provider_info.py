@@ -12,6 +12,7 @@ import airflow
 import jsonschema
 import pytest
 
+from airflow_provider_modelarts._compat import airflow_version
 from airflow_provider_modelarts.api.config import ModelArtsConfig
 from airflow_provider_modelarts.hooks.connection import field_behaviour
 from airflow_provider_modelarts.provider_info import CONNECTION_FIELDS, get_provider_info
@@ -35,10 +36,18 @@ def test_the_connection_form_is_as_airflow_wants_it():
 
 def test_what_it_names_is_there():
     info = get_provider_info()
-    for kind in ("hooks", "sensors", "triggers"):
+    for kind in ("hooks", "sensors", "operators", "triggers"):
         for entry in info[kind]:
             for module in entry["python-modules"]:
-                importlib.import_module(module)
+                if module.endswith("_event") and airflow_version() < (3, 0):
+                    with pytest.raises(ImportError, match="need Airflow 3"):
+                        importlib.import_module(module)
+                else:
+                    importlib.import_module(module)
+    for entry in info["asset-uris"]:
+        for name in (entry["handler"], entry["factory"]):
+            module, _, function = name.rpartition(".")
+            assert callable(getattr(importlib.import_module(module), function))
     for link in info["extra-links"]:
         module, _, name = link.rpartition(".")
         assert getattr(importlib.import_module(module), name).name

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -10,6 +12,7 @@ from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any, Final
+from urllib.parse import quote, quote_plus
 
 from airflow_provider_modelarts.api.errors import (
     ModelArtsAuthenticationError,
@@ -70,6 +73,30 @@ _BY_STATUS: Final[dict[int, type[ModelArtsError]]] = {
 _PROJECT_CODES: Final = ("ModelArts.0204", "ModelArts.0210", "ModelArts.0212", "APIGW.0310", "IAM.1109")
 _MAX_CLOCK_SKEW: Final = timedelta(minutes=15)
 _TEXT_LIMIT: Final = 300
+_BODY_LIMIT: Final = 64 * 1024
+"""Bytes of a body that is no envelope in which its start is looked for, once tags and secrets are out of it."""
+
+_SPELLED: Final[tuple[Callable[[str], str], ...]] = (
+    lambda text: json.dumps(text)[1:-1],
+    lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
+    lambda text: text.replace("/", "\\/"),
+    lambda text: repr(text)[1:-1],
+    html.escape,
+    quote,
+    lambda text: quote(text, safe=""),
+    quote_plus,
+)
+"""How an answer may write what it repeats."""
+
+_NESTED: Final = 3
+"""How often one of these may be inside another: a request's JSON, as text in JSON, in a URL or in JSON again."""
+
+_BETWEEN: Final = r"""(?:[\\"'\s]|&quot;|%2[02])*(?:[:=]|%3[AD])(?:[\\"'\s]|&quot;|%2[02])*"""
+_NAMED: Final = re.compile(
+    rf"(?i)((?:x-(?:auth|subject|security)-token|authorization){_BETWEEN}(?:(?:basic|bearer)(?:\s|%20|\+)+)?"
+    r"|signature(?:=|%3D))[^|\s\"'\\,;&<%]+"
+)
+"""What stands behind a name that tells a secret, whole or in part."""
 
 
 @dataclass(frozen=True)
@@ -115,11 +142,12 @@ def error_in(answer: Answer) -> ModelArtsError | None:
     if not failed:
         return None
     message = next(filter(None, map(_text_of, (data.get("error_message"), data.get("error_msg")))), None)
-    message = message or _text_of(keystone.get("message")) or _excerpt(answer.body)
+    message = message or _text_of(keystone.get("message"))
     # Newer gateways repeat the request as they have signed it: long, and nothing that a person can use.
-    message = redact(message, answer.secrets).partition(", canonicalRequest:")[0]
-    request_id = answer.headers.get("X-Request-Id") or _text_of(data.get("request_id"))
+    message = redact(message, answer.secrets).partition(", canonicalRequest:")[0] if message else _excerpt(answer)
     code = (error_code or "").replace("APIG.", "APIGW.")
+    error_code = redact(error_code, answer.secrets) if error_code else None
+    request_id = _request_id(answer, data)
     from_modelarts = any(key in data for key in ("is_success", "error_code", "error_message"))
     kind = _classify(answer, code, message, from_modelarts=from_modelarts)
     part, hint = _advice(kind, code, answer)
@@ -143,8 +171,9 @@ def error_in(answer: Answer) -> ModelArtsError | None:
 
 def malformed(answer: Answer, reason: str) -> ModelArtsMalformedResponseError:
     """Return the exception for a success that cannot be read."""
-    request_id = answer.headers.get("X-Request-Id")
-    excerpt = redact(_excerpt(answer.body), answer.secrets)
+    request_id = _request_id(answer, {})
+    excerpt = _excerpt(answer)
+    reason = redact(reason, answer.secrets)
     return ModelArtsMalformedResponseError(
         f"{answer.method} {answer.url} answered HTTP {answer.status_code}, but {reason}: {excerpt or 'empty body'}"
         f"{f' (request id {request_id})' if request_id else ''}. {ModelArtsMalformedResponseError.hint}"
@@ -157,11 +186,20 @@ def malformed(answer: Answer, reason: str) -> ModelArtsMalformedResponseError:
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
-    """Return the text with what must not be shown replaced, also where a gateway repeats a signed request."""
-    for secret in secrets:
-        if secret:
-            text = text.replace(secret, "***")
-    return re.sub(r"(?i)(x-security-token|x-auth-token):[^|\s]+", r"\1:***", text)
+    """Return the text with what must not be shown replaced, also where a gateway repeats a request in its own way."""
+    for secret in filter(None, secrets):
+        for spelling in _spellings(secret):
+            text = text.replace(spelling, "***")
+    return _NAMED.sub(r"\1***", text)
+
+
+def _spellings(secret: str) -> list[str]:
+    """Return the ways in which a secret may be written, the longest first, as one may hold another."""
+    found = newest = {secret}
+    for _ in range(_NESTED):
+        newest = {spell(text) for text in newest for spell in _SPELLED} - found
+        found = found | newest
+    return sorted({*found, base64.b64encode(secret.encode()).decode()}, key=len, reverse=True)
 
 
 def _classify(answer: Answer, code: str, message: str, *, from_modelarts: bool) -> type[ModelArtsError]:
@@ -202,7 +240,7 @@ def _advice(kind: type[ModelArtsError], code: str, answer: Answer) -> tuple[str,
     if 300 <= answer.status_code < 400 and location:
         return (
             "endpoint",
-            f"It redirects to {location}, where credentials are not sent. Set host to the right endpoint.",
+            f"It redirects to {redact(location, answer.secrets)}, where credentials are not sent. Set host to the right endpoint.",
         )
     return kind.part, kind.hint
 
@@ -223,7 +261,13 @@ def _text_of(value: Any) -> str | None:
     return encodable(str(value)) if value not in (None, "") else None
 
 
-def _excerpt(body: bytes) -> str:
-    """Return the start of a body that is no JSON envelope, on one line, HTML tags taken out."""
-    text = re.sub(r"<[^>]*>", " ", body[: 4 * _TEXT_LIMIT].decode("utf-8", errors="replace"))
-    return " ".join(text.split())[:_TEXT_LIMIT]
+def _request_id(answer: Answer, data: Mapping[str, Any]) -> str | None:
+    request_id = answer.headers.get("X-Request-Id") or _text_of(data.get("request_id"))
+    return redact(request_id, answer.secrets) if request_id else None
+
+
+def _excerpt(answer: Answer) -> str:
+    """Return the start of a body that is no JSON envelope, on one line, HTML tags and secrets taken out."""
+    # A secret that was cut would not be found any more.
+    text = redact(answer.body[:_BODY_LIMIT].decode("utf-8", errors="replace"), answer.secrets)
+    return " ".join(re.sub(r"<[^>]*>", " ", text).split())[:_TEXT_LIMIT]

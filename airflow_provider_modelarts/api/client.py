@@ -402,7 +402,8 @@ class ModelArtsClient:
         try:
             return parse.read(answer)
         except (ValueError, KeyError, TypeError, OverflowError) as error:
-            raise malformed(answer, f"it cannot be read ({error})") from error
+            # What it could not be read as may hold anything, and is said already.
+            raise malformed(answer, f"it cannot be read ({error})") from None
 
     def _send(
         self,
@@ -433,7 +434,9 @@ class ModelArtsClient:
         self._count(operation, response.status_code)
         action = f"modelarts:tensorboard:{operation}" if operation != "projects" else "iam:projects:listProjects"
         names_job = operation not in ("create", "list", "projects")
-        answer = answer_of(response, action=action, names_job=names_job, loads=parse.loads)
+        answer = answer_of(
+            response, action=action, names_job=names_job, extra_secrets=config.secrets, loads=parse.loads
+        )
         return answer, response.request
 
     def _count(self, operation: str, status_code: int) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from airflow_provider_modelarts.api.endpoints import iam_endpoint, modelarts_endpoint, normalized_endpoint
 
@@ -78,8 +79,8 @@ class ModelArtsConfig:
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must never be shown."""
-        proxy_passwords = (urlsplit(url).password for url in (self.proxies or {}).values())
-        return tuple(secret for secret in (self.password, self.security_token, *proxy_passwords) if secret)
+        proxy_secrets = (secret for url in (self.proxies or {}).values() for secret in _secrets_of_proxy(url))
+        return tuple(secret for secret in (self.password, self.security_token, *proxy_secrets) if secret)
 
     @property
     def iam_url(self) -> str:
@@ -89,6 +90,16 @@ class ModelArtsConfig:
         :raises ValueError: it is not given and cannot be told from the rest
         """
         return self.iam_endpoint or iam_endpoint(self.endpoint)
+
+
+def _secrets_of_proxy(url: str) -> tuple[str, ...]:
+    """Return a proxy's password as its URL has it, as it is, and as it is sent."""
+    parts = urlsplit(url)
+    if not parts.password:
+        return ()
+    user, password = unquote(parts.username or ""), unquote(parts.password)
+    basic = base64.b64encode(f"{user}:{password}".encode("latin-1", errors="replace")).decode()
+    return tuple(dict.fromkeys((parts.password, password, basic)))
 
 
 def _is_proxy_url(url: str) -> bool:

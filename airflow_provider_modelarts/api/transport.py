@@ -185,15 +185,16 @@ def answer_of(
     """Return what errors are made of, with the secrets that were sent named, so that they are not repeated."""
     request = response.request
     sent = tuple(request.headers[name] for name in _SECRET_HEADERS if name in request.headers)
+    signature = request.headers.get("Authorization", "").rpartition("Signature=")[2]
     return Answer(
         method=request.method or "",
-        url=redact(request.url or "", sent),
+        url=request.url or "",
         status_code=response.status_code,
         headers=response.headers,
         body=response.content,
         action=action,
         names_job=names_job,
-        secrets=sent + extra_secrets,
+        secrets=(*sent, signature, *extra_secrets),
         retry_after=retry_after_seconds(response.headers.get("Retry-After")),
         loads=loads,
     )

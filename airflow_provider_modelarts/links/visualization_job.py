@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from airflow_provider_modelarts._compat import BaseOperatorLink, airflow_version, get_xcom
 
 XCOM_KEY: Final = "modelarts_visualization_job_link"
+
+_MAX_LENGTH: Final = 2048
+"""Characters; what browsers and proxies agree on."""
+
+_HOST: Final = r"(?:[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*\.?|\[[0-9a-f:.]+\])"
+_WEB_ADDRESS: Final = re.compile(rf"(?i:https?://{_HOST}(?::[0-9]{{1,5}})?)(?:[/?#][!#-&(-;=?-\[\]_a-z~]*)?")
+"""Behind the host, all that is printable in ASCII but quotes, blanks, angle brackets, backslash, caret, braces, bar."""
 
 
 class ModelArtsVisualizationJobLink(BaseOperatorLink):
@@ -50,5 +58,16 @@ LINKS_BY_JOB_TYPE: Final[dict[str, ModelArtsVisualizationJobLink]] = {
 
 
 def link_to(service_url: str | None) -> str:
-    """Return the URL of a job's page; empty when there is none or it is no web address."""
-    return service_url if service_url and urlsplit(service_url).scheme in ("http", "https") else ""
+    """
+    Return the URL of a job's page; empty when there is none, or it is more than a plain web address.
+
+    A browser must take it for what it looks like: no credentials, nothing invisible, no letters that look like others.
+    """
+    if not service_url or len(service_url) > _MAX_LENGTH or not _WEB_ADDRESS.fullmatch(service_url):
+        return ""
+    try:
+        parts = urlsplit(service_url)
+        plain = bool(parts.hostname) and "@" not in parts.netloc and parts.port != 0
+    except ValueError:
+        return ""
+    return service_url if plain else ""

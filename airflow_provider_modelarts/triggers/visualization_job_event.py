@@ -9,7 +9,10 @@ from contextlib import aclosing
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from airflow.triggers.base import BaseEventTrigger, TriggerEvent
+try:
+    from airflow.triggers.base import BaseEventTrigger, TriggerEvent
+except ImportError as error:
+    raise ImportError("Asset watchers, and this trigger for them, need Airflow 3") from error
 
 from airflow_provider_modelarts.api.parameters import checked_job_id
 from airflow_provider_modelarts.arguments import plain, seconds

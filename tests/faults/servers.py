@@ -28,6 +28,7 @@ class Request:
     method: str
     target: str
     headers: dict[str, str]
+    body: bytes = b""
 
     @property
     def operation(self) -> str:
@@ -284,8 +285,7 @@ class FaultyServer:
         while (field := stream.readline(65537).decode("latin-1").strip()) != "":
             name, _, value = field.partition(":")
             headers[name.lower()] = value.strip()
-        stream.read(int(headers.get("content-length", 0)))
-        return Request(line[0], line[1], headers)
+        return Request(line[0], line[1], headers, stream.read(int(headers.get("content-length", 0))))
 
 
 def drip_forever(exchange: Exchange, start: bytes, drip: bytes) -> None:

@@ -12,7 +12,7 @@ from keystoneauth1.access import AccessInfoV3
 from keystoneauth1.identity.v3 import Password
 from keystoneauth1.session import Session
 
-from airflow_provider_modelarts.api.answers import Answer, error_in, malformed
+from airflow_provider_modelarts.api.answers import Answer, error_in, malformed, redact
 from airflow_provider_modelarts.api.auth.base import ModelArtsAuth, OnSecret
 from airflow_provider_modelarts.api.errors import ModelArtsError, ModelArtsMalformedResponseError
 from airflow_provider_modelarts.api.transport import answer_of, connection_error
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from airflow_provider_modelarts.api.config import ModelArtsConfig
 
 log = logging.getLogger(__name__)
+
+# At DEBUG it writes all that IAM answers, and what IAM repeats of a request, in spellings that no masker knows.
+logging.getLogger("keystoneauth.identity.v3.base").setLevel(logging.INFO)
 
 _RENEWAL_MARGIN: Final = 3600.0
 
@@ -103,7 +106,8 @@ class IamTokenAuth(ModelArtsAuth):
         except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
             # Keystone's client takes the fields of an answer, and the header with the token, for granted.
             raise ModelArtsMalformedResponseError(
-                f"POST {self._plugin.token_url} answered, but it is no token: {error!r}. "
+                f"POST {self._plugin.token_url} answered, but it is no token: "
+                f"{type(error).__name__}: {redact(str(error), config.secrets)}. "
                 f"{ModelArtsMalformedResponseError.hint}",
                 method="POST",
                 url=self._plugin.token_url,
@@ -114,7 +118,7 @@ class IamTokenAuth(ModelArtsAuth):
         return error_in(answer) or malformed(answer, "it is no token")
 
     def _answer(self, response: requests.Response) -> Answer:
-        return answer_of(response, extra_secrets=(self._config.password or "",))
+        return answer_of(response, extra_secrets=self._config.secrets)
 
 
 def _margin(access: AccessInfoV3) -> float:
