@@ -30,7 +30,7 @@ def test_each_arrival_is_told_once_also_over_the_end_of_a_triggerer(
 
     for dag_id in DAGS:
         local_airflow.wait_for_dag(dag_id)
-    server.create_job("early", status=8)
+    assert [job.job_name for job in server.jobs.values()] == ["early"]
     looked()
 
     nightly = server.create_job("nightly-1", status=8)
