@@ -17,6 +17,11 @@ from airflow_provider_modelarts.operators.visualization_job import ModelArtsCrea
 from airflow_provider_modelarts.waiting.wait import JobCannotArriveError, WaitTimeoutError
 from tests.simulated_tasks import TaskDeferred, TaskInstance
 
+try:
+    from airflow.sdk import DAG
+except ImportError:
+    from airflow import DAG
+
 URL = "/bucket/logs/"
 
 
@@ -361,8 +366,9 @@ def test_what_a_template_renders_is_checked_before_anything_is_sent(task, emulat
 
 
 def test_the_type_may_come_from_another_task():
-    job_type = Create(task_id="other", train_url=URL).output
-    assert Create(task_id="create", train_url=URL, job_type=job_type).job_type is job_type
+    with DAG("dag", schedule=None):
+        job_type = Create(task_id="other", train_url=URL).output
+        assert Create(task_id="create", train_url=URL, job_type=job_type).job_type is job_type
 
 
 @pytest.mark.parametrize(

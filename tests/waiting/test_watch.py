@@ -22,7 +22,7 @@ def emulator():
         yield running
 
 
-def looks(emulator, count, *, between=lambda number: None, **fields):
+def looks(emulator, count, *, between=lambda number: None, within=20.0, **fields):
     """Return the statuses that the first looks show."""
 
     def config() -> ModelArtsConfig:
@@ -43,7 +43,7 @@ def looks(emulator, count, *, between=lambda number: None, **fields):
                     return seen
         raise AssertionError("unreachable")
 
-    return asyncio.run(asyncio.wait_for(look(), 20))
+    return asyncio.run(asyncio.wait_for(look(), within))
 
 
 def test_all_pages_are_seen(emulator):
@@ -97,14 +97,14 @@ def test_refused_credentials_are_asked_for_anew(emulator, caplog):
 def test_credentials_that_stay_wrong_are_not_tried_again_and_again(emulator):
     emulator.inject(Fault("status", status=401))
     with pytest.raises(asyncio.TimeoutError):
-        asyncio.run(asyncio.wait_for(asyncio.to_thread(looks, emulator, 1), 1.5))
+        looks(emulator, 1, within=1.5)
     assert emulator.request_counts() == {"list": 2}
 
 
 def test_a_server_that_wants_to_be_left_alone_is(emulator):
     emulator.inject(Fault("status", status=429, retry_after=120))
     with pytest.raises(asyncio.TimeoutError):
-        asyncio.run(asyncio.wait_for(asyncio.to_thread(looks, emulator, 1), 1))
+        looks(emulator, 1, within=1.0)
     assert emulator.request_counts() == {"list": 1}
 
 
