@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from airflow_provider_modelarts.api.errors import ModelArtsConflictError
+from airflow_provider_modelarts.assets.visualization_job import create_asset
 from airflow_provider_modelarts.emulator.faults import Fault
 from airflow_provider_modelarts.operators.run import RESTART_TIMEOUT
 from airflow_provider_modelarts.operators.visualization_job import (
@@ -20,6 +23,7 @@ from airflow_provider_modelarts.operators.visualization_job import (
     ModelArtsUpdateVisualizationJobOperator as Update,
 )
 from airflow_provider_modelarts.waiting.wait import JobCannotArriveError, JobStateUnknownError
+from tests.operators.conftest import Task
 
 OVER = [3, 5, 6, 10, 11, 12, 13, 14, 16, 17, 20, 21, 22]
 ON_THE_WAY = [1, 2, 4, 7, 8, 15]
@@ -173,8 +177,6 @@ def test_a_deletion_that_fails_fails_the_task(task, emulator, monkeypatch):
 
 
 def test_update_changes_the_description(clock, emulator):
-    from tests.operators.conftest import Task
-
     job_id = emulator.create_job(status=8, job_desc="old")
     updated = Task(Update, {"job_id": job_id, "job_desc": "neu, ää"}, clock)
     for _ in range(2):
@@ -195,8 +197,6 @@ def test_a_job_that_is_not_there_fails_the_task_for_good(operator, task):
 
 
 def test_an_update_of_a_job_that_is_not_there_fails_the_task_for_good(clock):
-    from tests.operators.conftest import Task
-
     outcome = Task(Update, {"job_id": "4711", "job_desc": "x"}, clock).run()
     assert outcome.state == "failed"
     assert "4711" in str(outcome.error)
@@ -225,17 +225,20 @@ def test_the_button_leads_to_the_job(task, emulator):
     assert stopped.ti.xcoms["modelarts_visualization_job_link"] == outcome.xcom["service_url"]
 
 
+class OutletEvents:
+    """What Airflow's context has for the events of a task's outlets."""
+
+    def __init__(self):
+        self.extras = {}
+
+    def __getitem__(self, asset):
+        return SimpleNamespace(extra=self.extras.setdefault(asset.uri, {}))
+
+
 def test_consumers_of_an_outlet_are_told_of_the_job(task, emulator):
-    from airflow_provider_modelarts.assets.visualization_job import create_asset
-
-    class Accessor:
-        def __init__(self):
-            self.extra = {}
-
     board = create_asset(region="eu-de", project_id="p", job="board")
     other = type(board)("s3://bucket/other")
     stopped = task(Stop, job_id=emulator.create_job("board", status=8), outlets=[board, other])
-    stopped.outlet_events = {board: Accessor(), other: Accessor()}
+    stopped.outlet_events = OutletEvents()
     outcome = stopped.run()
-    assert stopped.outlet_events[board].extra == outcome.xcom
-    assert stopped.outlet_events[other].extra == {}
+    assert stopped.outlet_events.extras == {board.uri: outcome.xcom}
