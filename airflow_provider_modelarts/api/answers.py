@@ -239,7 +239,8 @@ def _advice(kind: type[ModelArtsError], code: str, answer: Answer) -> tuple[str,
     if 300 <= answer.status_code < 400 and location:
         return (
             "endpoint",
-            f"It redirects to {redact(location, answer.secrets)}, where credentials are not sent. Set host to the right endpoint.",
+            f"It redirects to {redact(location, answer.secrets)}, where credentials are not sent. "
+            "Set host to the right endpoint.",
         )
     return kind.part, kind.hint
 
