@@ -103,8 +103,10 @@ def _secrets_of_proxy(url: str) -> tuple[str, ...]:
 
 
 def _is_proxy_url(url: str) -> bool:
+    """Return whether this is the URL of a proxy for `urllib3`, too, which would show all of one that it cannot read."""
     try:
         parts = urlsplit(url)
-        return bool(parts.scheme and parts.hostname) and parts.port != 0
+        is_host = re.fullmatch(r"[\w.-]+|[0-9a-f:.]+", parts.hostname or "") and not re.search(r"[\s\\]", url)
+        return bool(parts.scheme and is_host) and parts.port != 0
     except ValueError:
         return False

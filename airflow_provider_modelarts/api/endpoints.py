@@ -54,7 +54,11 @@ def normalized_endpoint(endpoint: str, *, field: str, port: int | None = None) -
     :raises ValueError: it is no http(s) address, or holds credentials, a query or a fragment
     """
     url = endpoint if "://" in endpoint else f"https://{endpoint}"
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        # Its text would repeat credentials.
+        raise ValueError(f"{field}: not an http(s) address") from None
     try:
         own_port = parts.port
     except ValueError:

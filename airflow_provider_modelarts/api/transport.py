@@ -42,12 +42,18 @@ _HINTS: Final = {
 
 
 class Session(requests.Session):
-    """A kept session whose own TLS and proxy settings win over the environment's, unlike those of `requests`."""
+    """
+    A kept session whose own TLS and proxy settings win over the environment's, unlike those of `requests`.
+
+    It takes no credentials from a netrc file.
+    """
 
     def __init__(self, *, verify: bool | str, proxies: Mapping[str, str] | None) -> None:
         super().__init__()
         self.verify = verify
         self.proxies.update(proxies or {})
+        # Without an own way to authenticate, `requests` asks the netrc file.
+        self.auth = lambda request: request
         self.headers["User-Agent"] = f"airflow-provider-modelarts/{__version__}"
         # Retries are the client's: each is signed anew.
         adapter = _Adapter(max_retries=0)
@@ -58,7 +64,9 @@ class Session(requests.Session):
         self, url: str, proxies: Mapping[str, str] | None, stream: bool | None, verify: bool | str | None, cert: Any
     ) -> Any:
         chosen = self.verify if verify is None else verify
-        return super().merge_environment_settings(url, {**(proxies or {}), **self.proxies}, stream, chosen, cert)
+        settings = super().merge_environment_settings(url, {**(proxies or {}), **self.proxies}, stream, chosen, cert)
+        # A proxy of the environment for one scheme would win over the connection's for all.
+        return {**settings, "proxies": {**self.proxies}} if self.proxies else settings
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """Send a request and read its answer, as long as that is of a length that can be."""

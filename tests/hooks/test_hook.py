@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import socket
@@ -26,6 +27,7 @@ from airflow_provider_modelarts.hooks import modelarts
 from airflow_provider_modelarts.hooks.connection import config_from_connection
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.waiting.wait import JobCannotArriveError, WaitTimeoutError
+from tests.conftest import Reply
 
 
 @pytest.fixture
@@ -462,6 +464,10 @@ class TestNoSecretInMessages:
             ({"password": "TOPSECRET\n"}, {}, "password"),
             ({}, {"proxies": {"http": "http://user:TOPSECRET@proxy:99999"}}, "proxies"),
             ({}, {"proxies": {"http": "user:TOPSECRET@proxy"}}, "proxies"),
+            ({}, {"proxies": {"http": "http://user:TOPSECRET\\x@proxy:3128"}}, "proxies"),
+            ({}, {"proxies": {"http": "http://user:TOPSECRET@pro xy:3128"}}, "proxies"),
+            ({"host": "http://user:TOPSECRET@ho\u2100st/"}, {}, "host"),
+            ({"host": "http://user:TOPSECRET@[host/"}, {}, "host"),
             ({}, {"read_timeout": "inf"}, "read_timeout"),
         ],
     )
@@ -481,6 +487,24 @@ class TestNoSecretInMessages:
             works, message = hook.test_connection()
         assert (works, message.partition(":")[0]) == (False, "proxy")
         assert "TOPSECRET" in masked
+        assert "TOPSECRET" not in message
+
+    def test_a_proxys_password_is_masked_as_it_is_and_as_it_is_sent(self, connect, monkeypatch):
+        masked = []
+        monkeypatch.setattr(modelarts, "mask_secret", masked.append)
+        connect(extra={"proxies": {"http": "http://us%2Fer:TOP%2FSECRET@127.0.0.1:9"}})
+        with ModelArtsHook() as hook:
+            hook.get_conn()
+        basic = base64.b64encode(b"us/er:TOP/SECRET").decode()
+        assert {"TOP%2FSECRET", "TOP/SECRET", basic} <= set(masked)
+
+    def test_a_token_that_cannot_be_sent_back_is_not_shown(self, connect, server):
+        content = {"issued_at": "2026-01-01T00:00:00Z", "expires_at": "2099-01-01T00:00:00Z"}
+        server.answer(Reply(201, {"token": content}, {"X-Subject-Token": "TOPSECRET\r\n folded"}))
+        connect("password", extra={"iam_endpoint": server.url})
+        with ModelArtsHook() as hook:
+            works, message = hook.test_connection()
+        assert (works, "cannot be sent" in message) == (False, True)
         assert "TOPSECRET" not in message
 
 
@@ -520,9 +544,27 @@ class TestCredentialChain:
         (tmp_path / "credentials").write_text(f"[basic]\nak = {emulator.ak}\nsk = {emulator.sk}\n")
         assert self.get(connect, emulator) is JobStatus.RUNNING
 
-    def test_agency_of_the_instance(self, connect, emulator, server, metadata_at, monkeypatch):
-        from tests.conftest import Reply
+    @pytest.mark.parametrize("content", ["[basic]\nak = a\nsk TOPSECRET\n", "[basic]\nak = a\nsk = %TOPSECRET\n"])
+    def test_a_profile_file_that_cannot_be_read_is_not_shown(self, connect, tmp_path, content):
+        (tmp_path / "credentials").write_text(content)
+        connect(login="", password="")
+        with ModelArtsHook() as hook:
+            works, message = hook.test_connection()
+        assert (works, message.partition(":")[0]) == (False, "credentials")
+        assert "profile file" in message
+        assert "TOPSECRET" not in message
 
+    def test_a_secret_with_a_line_break_is_not_shown(self, connect, emulator, monkeypatch):
+        monkeypatch.setenv("HUAWEICLOUD_SDK_AK", emulator.ak)
+        monkeypatch.setenv("HUAWEICLOUD_SDK_SK", emulator.sk)
+        monkeypatch.setenv("HUAWEICLOUD_SDK_SECURITY_TOKEN", "TOPSECRET\n")
+        connect(login="", password="")
+        with ModelArtsHook() as hook:
+            works, message = hook.test_connection()
+        assert (works, "security_token has a line break" in message) == (False, True)
+        assert "TOPSECRET" not in message
+
+    def test_agency_of_the_instance(self, connect, emulator, server, metadata_at, monkeypatch):
         emulator.security_token = "TEMPORARYTOKEN"
         credential = {
             "access": emulator.ak,

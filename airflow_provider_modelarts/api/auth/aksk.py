@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import configparser
 import logging
+import re
 import threading
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
@@ -98,13 +100,25 @@ class CredentialChainAuth(ModelArtsAuth):
 
 def _chain_credentials() -> Any:
     try:
-        return CredentialProviderChain.get_basic_credential_provider_chain().get_credentials()
+        found = CredentialProviderChain.get_basic_credential_provider_chain().get_credentials()
+    except (configparser.Error, UnicodeDecodeError) as error:
+        # Their texts repeat the lines of the file.
+        raise ModelArtsAuthenticationError(
+            f"The profile file of the credential chain cannot be read: {type(error).__name__}"
+        ) from None
     except (SdkException, ApiTypeError, ApiValueError, requests.RequestException) as error:
         raise ModelArtsAuthenticationError(
             "The connection has no login, and the credential chain (environment HUAWEICLOUD_SDK_AK and "
             "HUAWEICLOUD_SDK_SK, ~/.huaweicloud/credentials, agency of the ECS instance) has none either: "
             f"{error}"
         ) from error
+    for name in ("ak", "sk", "security_token"):
+        if re.search(r"[\x00-\x1f\x7f]", getattr(found, name) or ""):
+            # Python's client would show all of it.
+            raise ModelArtsAuthenticationError(
+                f"The credential chain's {name} has a line break or another character that cannot be sent"
+            )
+    return found
 
 
 def _sdk_request(request: requests.PreparedRequest) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from typing import TYPE_CHECKING, Final
 
@@ -87,13 +88,16 @@ class IamTokenAuth(ModelArtsAuth):
         session = Session(
             session=self._session,
             verify=config.verify,
-            timeout=config.read_timeout,
             redirect=False,
         )
+        session.timeout = (config.connect_timeout, config.read_timeout)  # the constructor takes a number only
         log.debug("Getting an IAM token from %s", config.iam_url)
         try:
             access = self._plugin.get_auth_ref(session)
             _margin(access)
+            if not re.fullmatch(r"[!-~]+", access.auth_token):
+                # Python's client would show all of it.
+                raise ValueError("it has characters that cannot be sent")
             return access
         except (exceptions.HttpError, exceptions.InvalidResponse) as error:
             raise self._refused(error.response) from None
