@@ -74,8 +74,8 @@ __all__ = [
     "amask_secret",
     "apush_xcom",
     "conf",
+    "current_context",
     "first_reschedule_date",
-    "get_current_context",
     "get_xcom",
     "in_triggerer",
     "mask_secret",
@@ -98,6 +98,14 @@ def airflow_url() -> str:
     """Return where users of this Airflow find its UI."""
     section = "api" if airflow_version() >= (3, 0) else "webserver"
     return str(conf.get(section, "base_url", fallback=""))
+
+
+def current_context() -> Any:
+    """Return the context of the task that runs in this process, None when there is none."""
+    try:
+        return get_current_context()
+    except Exception:  # noqa: BLE001 - each version of Airflow has its own
+        return None
 
 
 def first_reschedule_date(context: Mapping[str, Any]) -> datetime | None:

@@ -12,7 +12,7 @@ from airflow_provider_modelarts._compat import (
     BaseOperator,
     airflow_version,
     conf,
-    get_current_context,
+    current_context,
 )
 from airflow_provider_modelarts.api.errors import ModelArtsConflictError, ModelArtsPermissionError
 from airflow_provider_modelarts.api.models import OVER, JobStatus
@@ -238,9 +238,10 @@ class ModelArtsCreateVisualizationJobOperator(WaitingVisualizationJobOperator):
     def on_kill(self) -> None:
         """Stop the job, when a worker is told to end the task; also one whose request is just under way."""
         self._killed = True
-        if airflow_version() < (3, 0) and self._job_id is None:
+        if airflow_version() < (3, 0) and not (self._job_id or self._wanted):
             # Airflow 2.11 can time a task out before it resumes.
-            self._job_id = _pushed_job_id(get_current_context())
+            context = current_context()
+            self._job_id = None if context is None else _pushed_job_id(context)
         if self.stop_on_failure and (self._job_id or self._wanted):
             stop_job_in_time(self.hook.spare_conn, self._find_id, self.log)
 
