@@ -226,12 +226,12 @@ def metrics() -> Metrics:
     """Return Airflow's Stats, those that this process has set up."""
     try:
         if in_triggerer():
-            from airflow.observability import stats
+            from airflow.observability.stats import Stats
         else:
-            from airflow.sdk.observability import stats  # type: ignore[no-redef]
-    except ImportError:  # Airflow below 3.3
-        from airflow.stats import Stats as stats  # type: ignore[no-redef]
-    return cast("Metrics", stats)
+            from airflow.sdk.observability.stats import Stats  # type: ignore[assignment]
+    except ImportError:  # Airflow below 3.2
+        from airflow.stats import Stats  # type: ignore[assignment]
+    return cast("Metrics", Stats)
 
 
 def in_triggerer() -> bool:
