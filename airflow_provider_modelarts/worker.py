@@ -12,8 +12,15 @@ from airflow_provider_modelarts.assets.visualization_job import SCHEME
 from airflow_provider_modelarts.deferral import DEFER_TIMEOUT_MARGIN, FIRST_POLL_AFTER_DEFERRAL
 from airflow_provider_modelarts.links.visualization_job import XCOM_KEY, link_to
 from airflow_provider_modelarts.triggers.visualization_job import ModelArtsVisualizationJobTrigger
+from airflow_provider_modelarts.waiting import event as events
 from airflow_provider_modelarts.waiting.event import WaitEvent
-from airflow_provider_modelarts.waiting.wait import transition
+from airflow_provider_modelarts.waiting.wait import (
+    JobCannotArriveError,
+    JobStateUnknownError,
+    WaitError,
+    WaitTimeoutError,
+    transition,
+)
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -69,6 +76,12 @@ def take_back(task: Any, context: Context, event: Any) -> WaitEvent:
             before = entry
     show(task, context, result.link)
     return result
+
+
+def error_of(result: WaitEvent) -> WaitError:
+    """Return the error that a wait which ended in the triggerer without its target would have raised here."""
+    kinds = {events.CANNOT_ARRIVE: JobCannotArriveError, events.TIMEOUT: WaitTimeoutError}
+    return kinds.get(result.outcome, JobStateUnknownError)(result.message)
 
 
 def tell_consumers(task: Any, context: Context, xcom: Mapping[str, Any]) -> None:

@@ -14,13 +14,8 @@ from airflow_provider_modelarts.waiting import event as events
 from airflow_provider_modelarts.waiting.blocking import wait_here
 from airflow_provider_modelarts.waiting.fetch import JobFetcher
 from airflow_provider_modelarts.waiting.jobs import JobsWait
-from airflow_provider_modelarts.waiting.wait import (
-    JobCannotArriveError,
-    JobStateUnknownError,
-    WaitTimeoutError,
-    summary_of,
-)
-from airflow_provider_modelarts.worker import give_to_triggerer, show, take_back, tell_consumers
+from airflow_provider_modelarts.waiting.wait import JobStateUnknownError, summary_of
+from airflow_provider_modelarts.worker import error_of, give_to_triggerer, show, take_back, tell_consumers
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -175,12 +170,7 @@ class WaitingJobRun(JobRun):
         result = take_back(self._task, self._context, event)
         if result.outcome == events.ARRIVED:
             return dict(next(iter(result.jobs.values())))
-        kinds: dict[str, type[Exception]] = {
-            events.CANNOT_ARRIVE: JobCannotArriveError,
-            events.TIMEOUT: WaitTimeoutError,
-            events.INVALID: ValueError,
-        }
-        raise kinds.get(result.outcome, JobStateUnknownError)(result.message)
+        raise ValueError(result.message) if result.outcome == events.INVALID else error_of(result)
 
     def wait_until_over(self, job_id: str) -> dict[str, Any]:
         """Wait until a job does not run any more, or is gone, and return its XCom."""

@@ -25,7 +25,7 @@ from airflow_provider_modelarts.waiting.wait import (
     WaitTimeoutError,
     duration,
 )
-from airflow_provider_modelarts.worker import give_to_triggerer, show, take_back, tell_consumers
+from airflow_provider_modelarts.worker import error_of, give_to_triggerer, show, take_back, tell_consumers
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -73,9 +73,7 @@ class SensorRun:
             except WaitError as error:
                 _fail(sensor, error)
             if not (sensor.reschedule and self._jobs.failing) or time.time() > self._started_at + sensor.timeout:
-                return PokeReturnValue(
-                    arrived, _xcom(sensor, self._context, self._jobs.summaries()) if arrived else None
-                )
+                return PokeReturnValue(arrived, self._xcom() if arrived else None)
             time.sleep(sensor.poke_interval)
 
     def look_and_defer(self) -> Any:
@@ -92,7 +90,7 @@ class SensorRun:
             sensor.log.error("Poll failed, silently: %s", error)
         except WaitError as error:
             _fail(sensor, error)
-        return self._defer()
+        return give_to_triggerer(sensor, self._jobs, sensor.trigger_arguments(), started_at=self._started_at)
 
     def _look(self) -> bool:
         """
@@ -108,9 +106,6 @@ class SensorRun:
     def _xcom(self) -> Any:
         return _xcom(self._sensor, self._context, self._jobs.summaries())
 
-    def _defer(self) -> NoReturn:
-        give_to_triggerer(self._sensor, self._jobs, self._sensor.trigger_arguments(), started_at=self._started_at)
-
 
 def complete(sensor: ModelArtsVisualizationJobSensor, context: Context, event: Any) -> Any:
     """
@@ -125,8 +120,7 @@ def complete(sensor: ModelArtsVisualizationJobSensor, context: Context, event: A
         return sensor.execute(context)
     if result.outcome == events.ARRIVED:
         return _xcom(sensor, context, result.jobs)
-    errors = {events.CANNOT_ARRIVE: JobCannotArriveError, events.TIMEOUT: WaitTimeoutError}
-    return _fail(sensor, errors.get(result.outcome, JobStateUnknownError)(result.message))
+    return _fail(sensor, error_of(result))
 
 
 def time_out(sensor: ModelArtsVisualizationJobSensor, message: str) -> NoReturn:
