@@ -244,11 +244,12 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
         link = link_to(jobs.service_url)
         if link in ("", self.link):
             return
-        self.link = link
         try:
             await apush_xcom(self.task_instance, XCOM_KEY, link)
         except Exception:
-            self.log.warning("The link to the job could not be stored", exc_info=True)
+            self.log.warning("The link to the job could not be stored; tried again when there is news", exc_info=True)
+        else:
+            self.link = link
 
 
 @cache

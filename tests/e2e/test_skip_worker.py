@@ -39,7 +39,12 @@ def finished(local_airflow: LocalAirflow, servers: dict[str, Emulator]) -> Finis
         seen = all("is WAITING (7)" in run.log(task_id) for task_id in (*WITHOUT_WORKER, "fails"))
         return (seen and run.states("mapped") == ["deferred"] * 2) or run.state in FINAL_STATES
 
+    def everybody_has_a_link() -> bool:
+        return all(run.link(task_id) for task_id in WITHOUT_WORKER) or run.state in FINAL_STATES
+
     poll_until(everybody_waits, TIMEOUT, lambda: f"not waiting: {run.instances()}")
+    # A trigger says what it sees first, and then hands the link to its supervisor, which tells the API server.
+    poll_until(everybody_has_a_link, TIMEOUT, lambda: f"no links: {run.log('by_output')}")
     before = Finished(
         run,
         job_ids[0],

@@ -94,6 +94,23 @@ def test_several_jobs(emulator):
     assert event.outcome == "cannot_arrive"
 
 
+def test_a_link_that_could_not_be_stored_is_stored_with_the_next_news(emulator, monkeypatch):
+    job_id = emulator.create_job(status=7)
+    links = []
+
+    async def push(ti, key, link):
+        links.append(link)
+        if len(links) == 1:
+            emulator.set_status(job_id, 15)
+            raise RuntimeError("the API server is not there")
+        emulator.set_status(job_id, 8)
+
+    monkeypatch.setattr("airflow_provider_modelarts.triggers.visualization_job.apush_xcom", push)
+    event = first_event(ModelArtsVisualizationJobTrigger(job_id=job_id, poke_interval=1))
+    assert event.outcome == "arrived"
+    assert links == [event.link] * 2
+
+
 def test_pulling_an_xcom_never_asks_for_a_slice():
     asked = []
 
