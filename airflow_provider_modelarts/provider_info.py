@@ -12,7 +12,7 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
             "type": ["string", "null"],
             "pattern": "^[a-z0-9-]*$",
             "maxLength": 64,
-            "examples": ["cn-north-4", "cn-east-3", "ap-southeast-1", "eu-de", "eu-nl"],
+            "examples": ["cn-north-4", "cn-east-3", "ap-southeast-1", "eu-de"],
         },
     },
     "project_id": {
@@ -32,7 +32,7 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     },
     "iam_endpoint": {
         "label": "IAM endpoint",
-        "description": "By default derived from the region or the endpoint; needed on Huawei Cloud Stack.",
+        "description": "By default derived; needed where Endpoint does not begin with modelarts.",
         "schema": {"type": ["string", "null"], "format": "url", "examples": ["https://iam.my-site.example.com"]},
     },
     "workspace_id": {

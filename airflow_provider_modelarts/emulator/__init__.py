@@ -3,7 +3,7 @@ An emulator of ModelArts' visualization jobs API, with the IAM that goes with it
 
 For people: ``python -m airflow_provider_modelarts.emulator`` (or ``modelarts-emulator``). For tests: :class:`Emulator`,
 :class:`Fault`, and the fixture in :mod:`.pytest_plugin`. To control a running one over HTTP: :mod:`.admin`.
-Needs the extra ``emulator``: ``pip install 'airflow-provider-modelarts[emulator]'``.
+Needs the extra ``emulator``: ``pip install '.[emulator]'``.
 """
 
 from __future__ import annotations
@@ -27,6 +27,4 @@ def __getattr__(name: str) -> Any:
     try:
         return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     except ModuleNotFoundError as error:
-        raise ImportError(
-            f"the emulator needs {error.name}: pip install 'airflow-provider-modelarts[emulator]'", name=error.name
-        ) from error
+        raise ImportError(f"the emulator needs {error.name}: pip install '.[emulator]'", name=error.name) from error

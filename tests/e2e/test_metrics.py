@@ -25,9 +25,9 @@ def test_workers_and_triggerer_report_a_wait(
     assert run.wait(TIMEOUT) == "success"
 
     assert len(statsd.named(metrics.POLLS)) >= 2
-    # The watchers of other tests ask, too.
+    # A look on a worker and two in the triggerer at least; the watchers of other tests ask, too.
     sent = server.request_counts()
-    assert len(statsd.named(metrics.REQUESTS)) >= sent["get"] + sent.get("list", 0) >= 4
+    assert len(statsd.named(metrics.REQUESTS)) >= sent["get"] + sent.get("list", 0) >= 3
     assert statsd.named(metrics.TIME_IN_STATUS)
     assert all(value.endswith("|ms") for value in statsd.named(metrics.TIME_IN_STATUS))
     poll_until(lambda: statsd.named(metrics.WAITS)[-1] == "0|g", TIMEOUT, lambda: statsd.named(metrics.WAITS))

@@ -132,17 +132,19 @@ def test_a_task_that_a_user_clears_while_a_worker_waits_starts_its_job_again(
 
 
 @pytest.mark.parametrize("name", HOW)
-def test_a_wait_that_fails_stops_the_job_and_keeps_the_button(
+def test_the_retry_after_its_job_failed_starts_the_job_again(
     name: str, local_airflow: LocalAirflow, server: Emulator
 ) -> None:
     server.add_script_rule("*", "1:0,7:1,42:2,11:12")
     run = ObservedRun(local_airflow, f"create_{name}", {})
-    poll_until(lambda: run.instances("create")[0]["state"] == "up_for_retry", TIMEOUT, lambda: run.log("create"))
+    failure = "is FAILED (11) and cannot become RUNNING (8) any more"
+    poll_until(lambda: failure in run.log("create"), TIMEOUT, lambda: run.log("create"))
     server.add_script_rule("*", QUICK)
     assert run.wait(TIMEOUT) == "success"
+    [instance] = run.instances("create")
+    assert instance["try_number"] == 2
     assert statuses(server) == [8]
-    assert server.request_counts()["create"] == 1
-    assert "is FAILED (11) and cannot become RUNNING (8) any more" in run.log("create")
+    assert (server.request_counts()["create"], server.request_counts()["restart"]) == (1, 1)
 
 
 @pytest.mark.parametrize("name", HOW)

@@ -55,7 +55,8 @@ The jobs themselves are WAITING, and RUNNING after {HEALS_AT:g} s; RUNNING is wa
 | times out | times out as any sensor does |
 
 Where modes differ, each is named. *Requests* counts every attempt, for one job, from the first poll / heals / stays;
-a range where the modes differ by a poll.
+a range where the modes differ by a poll. Time is simulated; where a server is slow, a look has
+one attempt in place of four.
 """
 
 
