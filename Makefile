@@ -51,11 +51,11 @@ bench: $(READY)
 	@.venv/bin/python -m benchmarks.waits
 
 kill-table: $(READY)
-	@.venv/bin/python -m tests.kill.report
+	@.venv/bin/python -m pytest -s -m kill tests/kill
 
 fleet: $(READY)
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r demo/fleet_requirements.txt
-	@.venv/bin/python -m demo.fleet
+	@.venv/bin/python -m pytest -s -m fleet tests/fleet
 
 screenshots: $(READY)
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --group browser

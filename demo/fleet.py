@@ -1,5 +1,5 @@
 """
-`make fleet`: Airflow past one machine, with its own means, and what hundreds of waits cost there while parts of it die.
+Airflow past one machine, with its own means, and what hundreds of waits cost there while parts of it die.
 
 CeleryExecutor on Redis, PostgreSQL, two Celery workers, two triggerers, each a process of its own that knows the others
 only through these; two projects, each behind an emulator and a connection. A triggerer and a worker are killed for good
@@ -9,7 +9,6 @@ while everybody waits.
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -19,9 +18,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from airflow_provider_modelarts.emulator import Emulator
-from demo.local_airflow import LocalAirflow, LocalAirflowError, poll_until
+from demo.local_airflow import LocalAirflow, poll_until
 from demo.services import postgresql, redis
-from demo.stage import interrupt_once
 
 DAG_ID: Final = "fleet_waits"
 WAITS: Final = int(os.environ.get("MODELARTS_FLEET_WAITS", "500"))
@@ -78,7 +76,16 @@ class Report:
     requests: dict[str, dict[str, int]] = field(default_factory=dict)
     waits_of_triggerers: list[int] = field(default_factory=list)
     in_hand: int = 0
-    seconds: dict[str, float] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return "\n".join(
+            [
+                f"Waits a triggerer held: {self.waits_of_triggerers}",
+                f"Waits on the worker that was killed: {self.in_hand}",
+                f"How the waits ended: {dict(self.states)}; tries used: {dict(sorted(self.tries.items()))}",
+                *(f"Requests to {name}, from the first to the last: {sent}" for name, sent in self.requests.items()),
+            ]
+        )
 
 
 class Fleet:
@@ -111,9 +118,7 @@ class Fleet:
 
     def _step(self, what: str, condition: Any) -> None:
         poll_until(condition, TIMEOUT, lambda: f"{what}: not so. {Counter(i['state'] for i in self._waits())}")
-        passed = time.monotonic() - self._began
-        self.report.seconds[what] = passed
-        print(f"{passed:6.0f} s  {what}", flush=True)
+        print(f"{time.monotonic() - self._began:6.0f} s  {what}", flush=True)
 
     def _waits(self) -> list[dict[str, Any]]:
         return [
@@ -190,30 +195,3 @@ def fleet(waits: int = WAITS) -> Iterator[Fleet]:
             for project in projects:
                 airflow.add_connection(project.name, project.emulator.connection())
             yield Fleet(airflow, projects)
-
-
-def main() -> int:
-    """Return the exit status: 0 when every wait ended right."""
-    interrupt_once()
-    print(f"Starting PostgreSQL, Redis, {', '.join(COMPONENTS)} ...", flush=True)
-    try:
-        with fleet() as started:
-            report = started.play()
-    except (LocalAirflowError, OSError, RuntimeError) as error:
-        print(f"\nIt failed: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nInterrupted; nothing is left running.", file=sys.stderr)
-        return 130
-    print(f"\nWaits a triggerer held: {report.waits_of_triggerers}")
-    print(f"Waits on the worker that was killed: {report.in_hand}")
-    print(f"How the waits ended: {dict(report.states)}; tries used: {dict(sorted(report.tries.items()))}")
-    for name, counts in report.requests.items():
-        print(f"Requests to {name}, from the first to the last: {counts}")
-    for mistake in report.wrong:
-        print(mistake, file=sys.stderr)
-    return 1 if report.wrong else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,4 @@
-"""Hundreds of waits on Celery workers and two triggerers, some of which die; `make fleet` shows the same."""
+"""`make fleet`: hundreds of waits on Celery workers and two triggerers, some of which die."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ import pytest
 
 from demo.fleet import POKE_INTERVAL, QUIET, TRIGGERERS, WAITS, Report, fleet
 
-pytest.importorskip("airflow.providers.celery", reason="pip install -r demo/fleet_requirements.txt")
 pytestmark = [pytest.mark.fleet, pytest.mark.timeout(3600)]
 
 
 @pytest.fixture(scope="module")
 def report() -> Iterator[Report]:
     with fleet() as started:
-        yield started.play()
+        report = started.play()
+        print(f"\n{report}")
+        yield report
 
 
 def test_every_wait_ends_right(report: Report) -> None:

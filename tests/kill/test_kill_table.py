@@ -1,4 +1,4 @@
-"""What is killed while tasks wait, and that no wait is lost, ended twice or ended wrong by it, in any mode."""
+"""`make kill-table`: what is killed while tasks wait; no wait is lost, ended twice or wrong by it, in any mode."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from demo.local_airflow import LocalAirflow
 from tests.kill.dags.waits_to_be_killed import FATES, MODES
 from tests.kill.disasters import DISASTERS, Disaster
+from tests.kill.report import rows, write
 from tests.kill.table import Outcome, airflow_for_disasters, play
 
 pytestmark = [pytest.mark.kill, pytest.mark.timeout(600)]
@@ -20,11 +21,23 @@ def airflow() -> Iterator[LocalAirflow]:
         yield airflow
 
 
+@pytest.fixture(scope="module")
+def outcomes() -> Iterator[list[Outcome]]:
+    """Collect how the waits ended; the document is written when there was every disaster."""
+    outcomes: list[Outcome] = []
+    yield outcomes
+    if len(outcomes) == len(DISASTERS):
+        write(outcomes)
+
+
 @pytest.fixture(scope="module", params=DISASTERS, ids=lambda disaster: disaster.name)
-def outcome(request: pytest.FixtureRequest, airflow: LocalAirflow) -> Outcome:
+def outcome(request: pytest.FixtureRequest, airflow: LocalAirflow, outcomes: list[Outcome]) -> Outcome:
     """Return how the waits of a disaster ended."""
     disaster: Disaster = request.param
-    return play(airflow, disaster)
+    outcome = play(airflow, disaster)
+    print(f"\n{outcome.seconds:4.0f} s", *rows(outcome), sep="\n", flush=True)
+    outcomes.append(outcome)
+    return outcome
 
 
 @pytest.mark.parametrize("mode", MODES)
