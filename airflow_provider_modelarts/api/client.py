@@ -169,7 +169,10 @@ class ModelArtsClient:
             search_content=search_content,
             workspace_id=workspace_id or self._config.workspace_id,
         )
-        return self._read("list", self._jobs_url(), _Parse.data(VisualizationJobPage.from_api), query)
+        found = self._read("list", self._jobs_url(), _Parse.data(VisualizationJobPage.from_api), query)
+        if (left_out := found.row_count - len(found.jobs)) > 0:
+            log.warning("%d of %d jobs on page %d of the list cannot be read", left_out, found.row_count, page)
+        return found
 
     def iter_visualization_jobs(self, *, per_page: int = 100, **filters: Any) -> Iterator[VisualizationJob]:
         """
@@ -188,7 +191,7 @@ class ModelArtsClient:
             yield from new.values()
             seen.update(new)
             # Counted, not computed: some deployments give fewer jobs a page than they are asked for.
-            received += len(found.jobs)
+            received += found.row_count
             # A server that takes no notice of the page shows the same jobs for ever.
             if not new or (found.job_total_count is not None and received >= found.job_total_count):
                 return
@@ -345,7 +348,7 @@ class ModelArtsClient:
         except ModelArtsError as error:
             log.warning("Whether job %s was created cannot be looked up. %s", body["job_name"], error)
             raise lost from error
-        if job is None or job.train_url not in (None, body["train_url"]):
+        if job is None or not job.shows(body["train_url"]):
             return None
         if job.create_time is not None and job.create_time < earliest:
             return None

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import pendulum
 
@@ -177,6 +177,24 @@ class VisualizationJob:
         """Name of the status without the API's prefix, ``RUNNING``; an undocumented code in digits."""
         return status_name(self.status)
 
+    def shows(self, train_url: str) -> bool:
+        """Return whether these are the job's files, as far as the answer tells; with a slash at the end or without."""
+        return self.train_url is None or self.train_url.rstrip("/") == train_url.rstrip("/")
+
+    @classmethod
+    def from_summary(cls, summary: Mapping[str, Any]) -> VisualizationJob:
+        """Return what :meth:`summary` keeps of a job."""
+        created, duration_ms = summary["create_time"], summary["duration_ms"]
+        return cls(
+            job_id=summary["job_id"],
+            status=to_status(summary["status"] or JobStatus.UNKNOWN),
+            job_name=summary["job_name"],
+            create_time=None if created is None else cast("pendulum.DateTime", pendulum.parse(created)),
+            duration=None if duration_ms is None else pendulum.duration(milliseconds=duration_ms),
+            service_url=summary["service_url"],
+            train_url=summary["train_url"],
+        )
+
     def summary(self) -> dict[str, Any]:
         """Return the job as the small dict that travels in XComs and events: JSON types only, the same keys always."""
         return {
@@ -196,13 +214,15 @@ class VisualizationJobPage:
     """
     One page of the list of jobs (API page "Querying a visualization job list").
 
-    :param jobs: jobs of this page
+    :param jobs: jobs of this page; one that cannot be read is left out, as it must not hide the others
+    :param row_count: how many jobs are on the page, those included
     :param job_total_count: how many jobs match, over all pages; None when the answer leaves it out
     :param job_count_limit: how many more jobs may be created
     :param quotas: how many jobs may run at the same time
     """
 
     jobs: tuple[VisualizationJob, ...]
+    row_count: int
     job_total_count: int | None = None
     job_count_limit: int | None = None
     quotas: int | None = None
@@ -212,13 +232,23 @@ class VisualizationJobPage:
         """
         Read a page from a decoded answer.
 
-        :raises ValueError: a field has a type that it cannot have, or there is no list of jobs
+        :raises ValueError: there is no list of jobs, none of its jobs can be read, or a field of its own cannot be
         """
-        jobs = data.get("jobs")
-        if not isinstance(jobs, list) or not all(isinstance(job, Mapping) for job in jobs):
+        rows = data.get("jobs")
+        if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
             raise ValueError("jobs is not a list of objects")
+        jobs: list[VisualizationJob] = []
+        unreadable: ValueError | None = None
+        for row in rows:
+            try:
+                jobs.append(VisualizationJob.from_api(row))
+            except ValueError as error:
+                unreadable = error
+        if unreadable is not None and not jobs:
+            raise unreadable
         return cls(
-            jobs=tuple(VisualizationJob.from_api(job) for job in jobs),
+            jobs=tuple(jobs),
+            row_count=len(rows),
             job_total_count=_integer(data, "job_total_count"),
             job_count_limit=_integer(data, "job_count_limit"),
             quotas=_integer(data, "quotas"),

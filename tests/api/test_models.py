@@ -147,6 +147,17 @@ def test_a_page():
     assert (page.job_total_count, page.job_count_limit, page.quotas) == (2, 999, 100)
 
 
+def test_a_job_of_a_page_that_cannot_be_read_does_not_hide_the_others():
+    page = VisualizationJobPage.from_api({"jobs": [{"job_id": 1, "create_time": "yesterday"}, {"job_id": 2}]})
+    assert ([found.job_id for found in page.jobs], page.row_count) == (["2"], 2)
+
+
+def test_a_job_made_of_its_summary_has_the_same_summary():
+    full = VisualizationJob.from_api(json.loads(DETAIL_SUCCESS))
+    assert VisualizationJob.from_summary(json.loads(json.dumps(full.summary()))).summary() == full.summary()
+    assert VisualizationJob.from_summary(job().summary()) == job()
+
+
 @pytest.mark.parametrize("jobs", [None, {}, "x", [1], [{"status": 1}]])
 def test_a_page_without_a_list_of_jobs_is_an_error(jobs):
     with pytest.raises(ValueError, match="job"):
