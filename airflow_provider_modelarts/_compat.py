@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, Final, cast
 
 try:
@@ -240,4 +241,6 @@ def in_triggerer() -> bool:
         from airflow.sdk.execution_time import task_runner
     except ImportError:  # Airflow 2.11
         return False
-    return hasattr(getattr(task_runner, "SUPERVISOR_COMMS", None), "asend")
+    # A triggerer has imported it. The channel of a worker is of another class; it is there without a channel, too.
+    kind = getattr(sys.modules.get("airflow.jobs.triggerer_job_runner"), "TriggerCommsDecoder", None)
+    return kind is not None and isinstance(getattr(task_runner, "SUPERVISOR_COMMS", None), kind)

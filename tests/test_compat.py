@@ -5,6 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
+from airflow_provider_modelarts._compat import airflow_version, in_triggerer
+
 IMPORT_EVERYTHING_AND_LISTEN = """
 import contextlib, importlib, pkgutil, warnings
 
@@ -30,3 +34,14 @@ def test_nothing_is_imported_from_where_it_is_deprecated() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.skipif(airflow_version() < (3, 0), reason="Airflow 2.11 has no such channel")
+def test_a_worker_is_no_triggerer_although_it_talks_to_its_supervisor_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.jobs.triggerer_job_runner import TriggerCommsDecoder
+    from airflow.sdk.execution_time import task_runner
+    from airflow.sdk.execution_time.comms import CommsDecoder
+
+    for channel, expected in ((CommsDecoder, False), (TriggerCommsDecoder, True)):
+        monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", object.__new__(channel), raising=False)
+        assert in_triggerer() is expected
