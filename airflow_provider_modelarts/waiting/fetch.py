@@ -183,14 +183,16 @@ class JobFetcher:
         self, job_ids: Iterable[str], known: Mapping[str, int | None], news: dict[str, Observation]
     ) -> None:
         """
-        Look at jobs one by one, a few at a time.
+        Look at jobs one by one: the first alone, the others a few at a time.
 
         In an outage, when throttled, or when the credentials are refused, the rest is not asked for: refusals add up
-        until the cloud locks a key or a user.
+        until the cloud locks a key or a user, and a few at a time are enough for that.
         """
         rest = sorted(job_ids)
+        size = 1
         while rest and not self._closed:
-            batch, rest = rest[:PARALLEL_REQUESTS], rest[PARALLEL_REQUESTS:]
+            batch, rest = rest[:size], rest[size:]
+            size = PARALLEL_REQUESTS
             observations = self._details(batch)
             for job_id, seen in zip(batch, observations, strict=True):
                 if isinstance(seen, ModelArtsError) or int(seen.status) != known[job_id]:
@@ -201,7 +203,7 @@ class JobFetcher:
                 return
             failures = [seen for seen in observations if isinstance(seen, ModelArtsError) and seen.retryable]
             throttled = [seen for seen in failures if isinstance(seen, ModelArtsThrottledError) or seen.retry_after]
-            if throttled or len(failures) == len(batch):
+            if throttled or len(failures) == len(batch) > 1:
                 failure = (throttled or failures)[0]
                 self._take_a_break(failure)
                 news.update(dict.fromkeys(rest, failure))

@@ -15,7 +15,7 @@ from airflow_provider_modelarts.api.errors import (
 )
 from airflow_provider_modelarts.api.models import JobStatus
 from airflow_provider_modelarts.emulator import Emulator, Fault
-from airflow_provider_modelarts.waiting.fetch import PARALLEL_REQUESTS, JobFetcher
+from airflow_provider_modelarts.waiting.fetch import JobFetcher
 from tests.conftest import Reply
 
 
@@ -179,7 +179,7 @@ def test_throttled_details_stop_the_rest(emulator, look, fetcher):
     news, counted = look(job_ids)
     assert news.keys() == set(job_ids)
     assert all(isinstance(error, ModelArtsThrottledError) for error in news.values())
-    assert counted["get"] == 8
+    assert counted["get"] == 1
 
 
 def test_a_refused_list_is_tried_again_after_an_hour(emulator, look, clock):
@@ -207,7 +207,16 @@ def test_details_stop_in_an_outage(emulator, look):
     emulator.inject(Fault(kind="status", status=503, operation="get"))
     news, counted = look(job_ids)
     assert news.keys() == set(job_ids)
-    assert counted["get"] == 8 * 4
+    assert counted["get"] == (1 + 8) * 4
+
+
+def test_one_job_that_fails_does_not_hide_the_others(emulator, look):
+    emulator.deny = ["list"]
+    job_ids = make(emulator, 20)
+    emulator.inject(Fault(kind="status", status=500, operation="get", times=4))  # all attempts at the first
+    news, counted = look(job_ids)
+    assert [job_id for job_id in job_ids if isinstance(news[job_id], ModelArtsServerError)] == job_ids[:1]
+    assert counted["get"] == 4 + 19
 
 
 def test_what_a_page_showed_holds_when_the_next_one_fails(emulator, look):
@@ -391,4 +400,4 @@ class TestRefusedCredentials:
         seen = fetcher.fetch(dict.fromkeys(job_ids))
         assert len(seen) == 40
         assert all(isinstance(error, ModelArtsAuthenticationError) for error in seen.values())
-        assert emulator.request_counts() == {"get": PARALLEL_REQUESTS}
+        assert emulator.request_counts() == {"get": 1}
