@@ -55,14 +55,23 @@ def request_stop(client: ModelArtsClient, job_id: str) -> str | None:
         except ModelArtsNotFoundError:
             return "is gone"
         except ModelArtsConflictError:
-            job = client.get_visualization_job(job_id)
-            if job.status not in OVER and job.status != JobStatus.KILLING:
+            end = _end_of(client, job_id)
+            if end is None:
                 raise
-            return f"is {job.status_name} already"
+            return end
         except ModelArtsError as error:
             if not (error.may_have_happened and attempts_left):
                 raise
     return None
+
+
+def _end_of(client: ModelArtsClient, job_id: str) -> str | None:
+    """Return how a job that cannot be stopped ends by itself; None when it does not."""
+    try:
+        job = client.get_visualization_job(job_id)
+    except ModelArtsNotFoundError:
+        return "is gone"
+    return f"is {job.status_name} already" if job.status in OVER or job.status == JobStatus.KILLING else None
 
 
 def stop_job_in_time(make_client: Callable[[], ModelArtsClient], find: FindJob, log: Log) -> None:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow_provider_modelarts._compat import AirflowFailException, metrics
 from airflow_provider_modelarts.api.errors import ModelArtsConflictError, ModelArtsError, ModelArtsNotFoundError
 from airflow_provider_modelarts.api.models import OVER, JobStatus, VisualizationJob, status_label
+from airflow_provider_modelarts.stopping import request_stop
 from airflow_provider_modelarts.waiting import event as events
 from airflow_provider_modelarts.waiting.blocking import wait_here
 from airflow_provider_modelarts.waiting.fetch import JobFetcher
 from airflow_provider_modelarts.waiting.jobs import JobsWait
-from airflow_provider_modelarts.waiting.wait import JobStateUnknownError, summary_of
+from airflow_provider_modelarts.waiting.wait import JobStateUnknownError, duration, summary_of
 from airflow_provider_modelarts.worker import error_of, give_to_triggerer, show, take_back, tell_consumers
 
 if TYPE_CHECKING:
@@ -71,25 +72,27 @@ class JobRun:
         return job
 
     def change(
-        self, call: Callable[[str], None], job_id: str, carried_out: Callable[[VisualizationJob | None], bool]
+        self, call: Callable[[str], None], job_id: str, carried_out: Callable[[VisualizationJob | None, bool], bool]
     ) -> None:
         """
         Change a job. Where the answer gets lost or is a refusal, what the job is then decides.
 
         :param call: the operation
-        :param carried_out: whether a job, None when it is gone, is what the operation makes of it
+        :param carried_out: whether the operation can have made a job what it is, None when it is gone; also told
+            whether the answer got lost, for what the job is then may be on the way to where it is to be
         :raises AirflowFailException: there is no such job, and that is not what the operation makes of it
         :raises ModelArtsError: it failed, and the job is not what it makes of it
         """
         try:
             call(job_id)
         except ModelArtsError as error:
+            lost = error.may_have_happened
             refused = isinstance(error, (ModelArtsConflictError, ModelArtsNotFoundError))
-            if not (refused or error.may_have_happened) or not carried_out(self.look(job_id)):
+            if not (refused or lost) or not carried_out(self.look(job_id), lost):
                 if isinstance(error, ModelArtsNotFoundError):
                     raise AirflowFailException(str(error)) from error
                 raise
-            self._task.log.info("Visualization job %s is as it should be all the same. %s", job_id, error)
+            self._task.log.info("Going on with visualization job %s as it is. %s", job_id, error)
 
     def finish(self, job: VisualizationJob | dict[str, Any]) -> dict[str, Any]:
         """Return the XCom of the task, after telling those who are scheduled on its outlets."""
@@ -108,35 +111,49 @@ class WaitingJobRun(JobRun):
     _task: WaitingVisualizationJobOperator
 
     def stop(self, job_id: str) -> None:
-        """Stop a job, unless it is coming to its end by itself just now."""
-        self.change(
-            self.client.stop_visualization_job,
-            job_id,
-            lambda now: now is None or now.status in OVER or now.status == JobStatus.KILLING,
-        )
+        """Ask for a job to be stopped, unless it has come to its end by itself just now."""
+        unnecessary = request_stop(self.client, job_id)
+        if unnecessary:
+            self._task.log.info("Visualization job %s %s", job_id, unnecessary)
 
     def restart(self, job: VisualizationJob) -> VisualizationJob:
         """
         Restart a job that is over, and return it once it has left its old status, which it shows for a moment.
 
         :raises ModelArtsConflictError: its status does not allow it
-        :raises JobStateUnknownError: it has not left that status in time
+        :raises JobStateUnknownError: it has not left that status in time, or could not be seen for too long
         """
         self._task.log.info("Restarting visualization job %s, which is %s", job.job_id, status_label(job.status))
-        self.change(self.client.restart_visualization_job, job.job_id, _is_on_its_way)
-        deadline = time.monotonic() + RESTART_TIMEOUT
-        while (now := self.see(job.job_id)).status == job.status:
-            if time.monotonic() > deadline:
+        self.change(self.client.restart_visualization_job, job.job_id, lambda now, lost: lost or _is_on_its_way(now))
+        begin = time.monotonic()
+        while True:
+            problem: ModelArtsError | None = None
+            try:
+                now = self.see(job.job_id)
+                if now.status != job.status:
+                    return now
+            except ModelArtsError as error:
+                if not error.retryable:
+                    raise
+                problem = error
+            if time.monotonic() - begin > max(RESTART_TIMEOUT, self._task.poll_failure_tolerance if problem else 0):
                 raise JobStateUnknownError(
-                    f"The restart of visualization job {job.job_id} was accepted, but it is still "
-                    f"{status_label(job.status)} after {RESTART_TIMEOUT:.0f} s"
-                )
+                    f"The restart of visualization job {job.job_id} was asked for, but as far as it could be seen, it "
+                    f"is still {status_label(job.status)} after {duration(time.monotonic() - begin)}"
+                ) from problem
             time.sleep(_RESTART_POLL)
-        return now
+
+    def delete(self, job_id: str) -> None:
+        """Ask for a job to be deleted, unless it is gone already."""
+        self.change(
+            self.client.delete_visualization_job,
+            job_id,
+            lambda now, lost: now is None or (lost and now.status == JobStatus.KILLING),
+        )
 
     def remove(self, job_id: str) -> None:
         """Delete a job that is over, and return when it is gone."""
-        self.change(self.client.delete_visualization_job, job_id, lambda now: now is None)
+        self.delete(job_id)
         self._wait_here(self._begin(job_id, "GONE"))
 
     def settle(self, job: VisualizationJob) -> VisualizationJob | None:

@@ -292,6 +292,8 @@ class ModelArtsCreateVisualizationJobOperator(WaitingVisualizationJobOperator):
         remembered = None if store is None else store.get(_STORE_KEY)
         self._wanted = create_body(**self._job_arguments(context["ti"]), workspace_id=None)
         job = run.look(checked_job_id(remembered)) if remembered else None
+        if job is not None and not self._is_own(job):
+            job = None
         try:
             job = job or self._find(run.client)
         except ModelArtsPermissionError as error:
@@ -309,19 +311,27 @@ class ModelArtsCreateVisualizationJobOperator(WaitingVisualizationJobOperator):
 
     def _find(self, client: ModelArtsClient) -> VisualizationJob | None:
         """Return this task's job by its name."""
-        wanted = self._wanted
-        job = client.find_visualization_job(wanted["job_name"])
+        job = client.find_visualization_job(self._wanted["job_name"])
         if job is None:
             return None
-        same_files = job.train_url is None or job.train_url.rstrip("/") == wanted["train_url"].rstrip("/")
-        if same_files and (self.job_name is None or job.job_desc == wanted["job_desc"]):
-            return job
+        # Its description tells whether a job of a name that people have given is this task's.
+        return job if self._is_own(job, by_desc=self.job_name is not None) else None
+
+    def _is_own(self, job: VisualizationJob, *, by_desc: bool = False) -> bool:
+        """Return whether a job is the one that this task, with the parameters that it has now, would have made."""
+        wanted = self._wanted
+        if (
+            job.job_name == wanted["job_name"]
+            and job.shows(wanted["train_url"])
+            and (not by_desc or job.job_desc == wanted["job_desc"])
+        ):
+            return True
         self.log.warning(
-            "Visualization job %s is called %s, but is not this task's: it has other files or another description",
+            "Visualization job %s (%s) is not this task's: it has another name, other files or another description",
             job.job_id,
             job.job_name,
         )
-        return None
+        return False
 
     def _find_id(self, client: ModelArtsClient) -> str | None:
         if self._job_id is not None:
@@ -499,7 +509,7 @@ class ModelArtsDeleteVisualizationJobOperator(ExistingVisualizationJobOperator):
             over = run.wait_until_over(job_id)
             if over["status"] is None:
                 return over
-        run.change(run.client.delete_visualization_job, job_id, lambda now: now is None)
+        run.delete(job_id)
         if self.wait_for_completion:
             return run.wait(job_id, "GONE")
         left = run.look(job_id)
@@ -537,7 +547,7 @@ class ModelArtsUpdateVisualizationJobOperator(VisualizationJobOperator):
             run.change(
                 lambda job_id: hook.update_visualization_job(job_id, job_desc=job_desc),
                 job_id,
-                lambda job: job is not None and job.job_desc == job_desc,
+                lambda job, lost: job is not None and job.job_desc == job_desc,
             )
             return run.finish(run.see(job_id))
 

@@ -330,11 +330,33 @@ def test_a_given_name_with_everything_else_the_same_is_the_tasks_own(task, emula
     assert (outcome.state, outcome.xcom["job_id"]) == ("success", "1001")
 
 
-def test_other_files_are_another_job(task, emulator):
-    created = task(Create, train_url=URL)
-    created.run()
+def test_other_files_are_another_job(task, emulator, store):
+    emulator.add_script_rule("*", "hangs")
+    created = task(Create, train_url=URL, store=store, timeout=30)
+    assert created.run().state == "up_for_retry"
     created.arguments["train_url"] = "/bucket/other/"
     assert isinstance(created.run().error, ModelArtsNameTakenError)
+
+
+def test_a_job_of_somebody_else_that_has_the_id_is_left_alone(task, emulator):
+    """As after a correction of the region: ids are small numbers there and there."""
+    theirs = emulator.create_job("theirs", train_url=URL, status=12)
+    created = task(Create, train_url=URL, store=True)
+    created.store.set("modelarts_visualization_job_id", theirs)
+    outcome = created.run()
+    assert (outcome.state, outcome.xcom["job_id"]) == ("success", "1002")
+    assert emulator.job(theirs).status == 12
+
+
+@pytest.mark.parametrize("kind", ["cut_after", "truncated", "empty"])
+def test_a_restart_with_a_lost_answer_is_waited_for(kind, task, emulator):
+    created = task(Create, train_url=URL)
+    created.run()
+    emulator.set_status(only_job(emulator).job_id, 12)
+    emulator.inject(Fault(kind, operation="restart", times=1))
+    outcome = created.run()
+    assert (outcome.state, outcome.xcom["status_name"]) == ("success", "RUNNING")
+    assert emulator.request_counts()["restart"] == 1
 
 
 @pytest.mark.parametrize(
