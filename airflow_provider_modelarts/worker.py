@@ -54,6 +54,7 @@ def give_to_triggerer(
         deadline=deadline,
         first_poll_at=now + FIRST_POLL_AFTER_DEFERRAL,
         histories=jobs.histories(),
+        summaries=jobs.summaries(),
         link=task.link or "",
     )
     timeout = timedelta(seconds=deadline - now + FIRST_POLL_AFTER_DEFERRAL + DEFER_TIMEOUT_MARGIN)

@@ -54,8 +54,8 @@ class SensorRun:
             failure_statuses=sensor.failure_statuses,
             poll_failure_tolerance=sensor.poll_failure_tolerance,
             log=sensor.log,
-            # The first run polls strictly: had it not seen the jobs, there would be no later one.
-            seen=first_run is not None,
+            # The first run polls strictly: had it not seen the jobs, there would be a later one with silent_fail only.
+            seen=first_run is not None and not sensor.silent_fail,
             metrics=metrics(),
         )
         self._fetcher = JobFetcher(sensor.hook.get_conn(), renew=sensor.hook.renew_conn)
@@ -84,7 +84,7 @@ class SensorRun:
         try:
             if self._look():
                 return self._xcom()
-        except JobStateUnknownError as error:
+        except (JobStateUnknownError, ValueError) as error:
             if not sensor.silent_fail:
                 _fail(sensor, error)
             sensor.log.error("Poll failed, silently: %s", error)
@@ -97,6 +97,7 @@ class SensorRun:
         Look at the jobs once, and return whether the wait is over.
 
         :raises WaitError: it is over without its target
+        :raises ValueError: the project cannot be told by the region
         """
         try:
             return self._jobs.observe(self._fetcher.fetch(dict.fromkeys(self._jobs.pending())), time.time())
@@ -128,7 +129,7 @@ def time_out(sensor: ModelArtsVisualizationJobSensor, message: str) -> NoReturn:
     _fail(sensor, WaitTimeoutError(message))
 
 
-def _fail(sensor: ModelArtsVisualizationJobSensor, error: WaitError) -> NoReturn:
+def _fail(sensor: ModelArtsVisualizationJobSensor, error: WaitError | ValueError) -> NoReturn:
     """Raise what Airflow is to make of a wait that ended without its target, the same in every mode."""
     failure: BaseException = error
     skip = sensor.never_fail
@@ -142,6 +143,8 @@ def _fail(sensor: ModelArtsVisualizationJobSensor, error: WaitError) -> NoReturn
         skip = sensor.soft_fail and by_timeout
     if skip:
         raise AirflowSkipException(f"Skipped, as the sensor's soft_fail or never_fail says: {error}") from error
+    if failure is error:
+        raise error
     raise failure from error
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
 
     from airflow_provider_modelarts._compat import PokeReturnValue
+    from airflow_provider_modelarts.sensors.run import SensorRun
 
 TRIGGER = "airflow_provider_modelarts.triggers.visualization_job.ModelArtsVisualizationJobTrigger"
 
@@ -104,6 +105,7 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
         self.deferrable = deferrable or skip_worker
         self.skip_worker = skip_worker
         self.link: str | None = None
+        self._run: SensorRun | None = None
         self._check_literals()
         if skip_worker and self._can_start_in_triggerer():
             self._start_in_triggerer()
@@ -117,13 +119,21 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
         """Wait, and return the XCom."""
         from airflow_provider_modelarts.sensors.run import SensorRun
 
-        self._run = SensorRun(self, context)
-        with self.hook, closing(self._run):
-            return self._run.look_and_defer() if self.deferrable else super().execute(context)
+        with self.hook, closing(SensorRun(self, context)) as run:
+            if self.deferrable:
+                return run.look_and_defer()
+            self._run = run
+            return super().execute(context)
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look at the jobs; in reschedule mode again and again while the API cannot be reached."""
-        return self._run.poke()
+        if self._run is not None:
+            return self._run.poke()
+        from airflow_provider_modelarts.sensors.run import SensorRun
+
+        # Called by itself, as in a test.
+        with self.hook, closing(SensorRun(self, context)) as run:
+            return run.poke()
 
     def execute_complete(self, context: Context, event: Any = None) -> Any:
         """

@@ -45,6 +45,7 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
     :param deadline: seconds since the epoch at which it is given up; wins over ``timeout``
     :param first_poll_at: seconds since the epoch before which the jobs are left alone
     :param histories: what is known of the jobs already, as in :class:`.WaitEvent`
+    :param summaries: the jobs as they were seen last, by id, as they go into the XCom
     :param may_end_task: whether an arrived job may end the task from here, without a worker
     :param stop_on_kill: whether ``job_id`` is to be stopped when a user ends the task or its run (Airflow 3.3); for
         the task that made it
@@ -69,6 +70,7 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
         deadline: float | None = None,
         first_poll_at: float = 0.0,
         histories: Mapping[str, list[tuple[float, int]]] | None = None,
+        summaries: Mapping[str, Mapping[str, Any]] | None = None,
         may_end_task: bool = False,
         stop_on_kill: bool = False,
         link: str = "",
@@ -89,6 +91,7 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
         self.deadline = deadline
         self.first_poll_at = first_poll_at
         self.histories = histories or {}
+        self.summaries = summaries or {}
         self.may_end_task = may_end_task
         self.stop_on_kill = stop_on_kill
         self.link = link
@@ -112,6 +115,7 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
             "deadline",
             "first_poll_at",
             "histories",
+            "summaries",
             "may_end_task",
             "stop_on_kill",
             "link",
@@ -161,6 +165,7 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
             poll_failure_tolerance=self.poll_failure_tolerance,
             log=self.log,
             histories=self.histories,
+            summaries=self.summaries,
             metrics=metrics(),
         )
 
@@ -170,7 +175,7 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
         deadline = max(self.deadline or now + self.timeout, self.first_poll_at)
         # A triggerer that takes over knows when Airflow's own timeout strikes; the time waited before counts.
         if (net := getattr(self, "timeout_after", None)) is not None:
-            deadline = min(deadline, net.timestamp() - DEFER_TIMEOUT_MARGIN)
+            deadline = min(deadline, net.timestamp() - self._margin())
         try:
             async with subscribe(
                 (self.modelarts_conn_id, self.region, self.project_id),
@@ -186,6 +191,14 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
             return events.STATE_UNKNOWN, str(error)
         except PollerError as error:
             return events.STATE_UNKNOWN, f"The jobs cannot be looked at (details in the triggerer's log). {error}"
+
+    def _margin(self) -> float:
+        """Return by how many seconds Airflow's own timeout lies behind the end of the wait."""
+        limit = getattr(getattr(self, "task", None), "execution_timeout", None)
+        if self.deadline is not None or limit is None:
+            return DEFER_TIMEOUT_MARGIN
+        # Where a task starts in the triggerer, Airflow cuts it down to the task's execution_timeout.
+        return min(DEFER_TIMEOUT_MARGIN, float(limit.total_seconds()) - self.timeout)
 
     async def _follow(self, jobs: JobsWait, subscription: Subscription, deadline: float) -> tuple[str, str]:
         while True:

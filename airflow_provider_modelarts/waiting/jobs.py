@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_modelarts.api.metrics import Metrics, NoMetrics
+from airflow_provider_modelarts.api.models import VisualizationJob
 from airflow_provider_modelarts.api.parameters import checked_job_id, checked_job_ids
 from airflow_provider_modelarts.waiting.verdict import WAIT_FOR, Target, Verdict
 from airflow_provider_modelarts.waiting.wait import JobCannotArriveError, JobStateUnknownError, Log, Wait
@@ -45,6 +47,7 @@ class JobsWait:
         log: Log,
         seen: bool = False,
         histories: Mapping[str, Sequence[Sequence[float]]] | None = None,
+        summaries: Mapping[str, Mapping[str, Any]] | None = None,
         metrics: Metrics | None = None,
     ) -> JobsWait:
         """
@@ -53,7 +56,8 @@ class JobsWait:
         :param poll_failure_tolerance: seconds for which polls may fail, once a job has been seen
         :param log: where transitions go
         :param seen: whether the jobs have been seen before, by an earlier process of the same wait
-        :param histories: when each job came into which status, as an earlier process has seen it
+        :param histories: when each job came into which status, as an earlier process of the wait has seen it
+        :param summaries: each job as that process has seen it last
         :param metrics: what is told how long each job was in each status
         :raises ValueError: a parameter cannot be
         """
@@ -62,7 +66,11 @@ class JobsWait:
         waits = []
         for checked_id in checked:
             history = [(float(moment), int(status)) for moment, status in (histories or {}).get(checked_id, ())]
-            waits.append(Wait(checked_id, target, poll_failure_tolerance, log, seen, history, metrics or NoMetrics()))
+            summary = (summaries or {}).get(checked_id)
+            last = None if summary is None else VisualizationJob.from_summary(summary)
+            waits.append(
+                Wait(checked_id, target, poll_failure_tolerance, log, seen, history, metrics or NoMetrics(), last)
+            )
         return cls(waits, wait_for)
 
     @property
@@ -88,27 +96,30 @@ class JobsWait:
         :raises JobStateUnknownError: a look failed, and that cannot be borne
         """
         cannot_arrive: list[JobCannotArriveError] = []
-        unknown: list[JobStateUnknownError] = []
+        unknown: dict[str, JobStateUnknownError] = {}
         for job_id, observation in seen.items():
             try:
                 self._waits[job_id].observe(observation, now)
             except JobCannotArriveError as error:
                 cannot_arrive.append(error)
             except JobStateUnknownError as error:
-                unknown.append(error)
+                unknown[job_id] = error
         if self.arrived:
             return True
         if cannot_arrive and (self._wait_for == "all" or not self.pending()):
             raise cannot_arrive[0]
         # Of any, the others may still arrive; of all, not without the one that cannot be asked for.
         if unknown and (self._wait_for == "all" or len(unknown) >= len(self.pending())):
-            raise unknown[0]
+            raise next(iter(unknown.values()))
+        for job_id, refusal in unknown.items():
+            self._waits[job_id].log.log(logging.WARNING, "Waiting for the others. %s", refusal)
         return False
 
     def heartbeat(self, now: float) -> None:
         """Say now and then that nothing has changed."""
         for wait in self._waits.values():
-            wait.heartbeat(now)
+            if wait.pending:
+                wait.heartbeat(now)
 
     def summaries(self) -> dict[str, dict[str, Any]]:
         """Return the jobs as they were last seen, by id."""

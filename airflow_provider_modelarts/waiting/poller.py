@@ -66,7 +66,7 @@ async def subscribe(
     """
     Have jobs looked at, together with everybody who waits under the same key in this event loop.
 
-    :param key: what may be looked at together: connection, project, workspace
+    :param key: what may be looked at together: connection, region, project
     :param connect: makes the client, if nobody under this key has yet
     :param job_ids: the jobs
     :param poke_interval: seconds between two looks, greater than 0

@@ -56,6 +56,7 @@ class Wait:
     :param seen: whether the job has been seen before, by an earlier process of the same wait
     :param history: when the job came into which status, as far as it is known; grows
     :param metrics: what is told how long the job was in each status
+    :param last: the job as it was last seen
     """
 
     job_id: str
@@ -87,8 +88,8 @@ class Wait:
 
     @property
     def pending(self) -> bool:
-        """Whether there is something left to look for: the end of the wait, or the details of the job."""
-        return self.verdict is Verdict.WAITING or (self.last is None and self.status != GONE)
+        """Whether the wait goes on."""
+        return self.verdict is Verdict.WAITING
 
     @property
     def last_seen(self) -> str:
@@ -115,10 +116,7 @@ class Wait:
         :raises JobStateUnknownError: the look failed, and that cannot be borne: waiting cannot heal it, the job has
             not been seen yet, or looks have failed for too long
         """
-        if self.verdict is not Verdict.WAITING:
-            # An earlier process saw how it ended. What is missing here are the details of the job.
-            self.last = seen if isinstance(seen, VisualizationJob) else VisualizationJob(self.job_id, self.status or 0)
-        elif isinstance(seen, ModelArtsNotFoundError):
+        if isinstance(seen, ModelArtsNotFoundError):
             last_seen = self.last_seen
             if self._note(GONE, now) is Verdict.CANNOT_ARRIVE:
                 raise JobCannotArriveError(

@@ -89,6 +89,15 @@ def test_rendered_values_are_used(emulator, connection):
     assert task.execute({"ti": TaskInstance()})["status_name"] == "KILLED"
 
 
+def test_a_poke_by_itself_looks_once(emulator, connection):
+    task = sensor(job_id=emulator.create_job(status=8))
+    context = {"ti": TaskInstance()}
+    assert task.poke(context).is_done
+    emulator.set_status(task.job_id, 7)
+    assert not task.poke(context).is_done
+    assert emulator.request_counts() == {"get": 2}
+
+
 def test_outputs_of_tasks_are_not_judged_when_the_dag_is_parsed():
     with DAG("outputs", schedule=None):
         upstream = sensor(task_id="upstream")

@@ -121,6 +121,7 @@ def test_the_table(row, mode, emulator, clock, connection, run):
     assert row.between[0] - late <= outcome.seconds <= row.between[1] + late, outcome
     for part in row.says:
         assert part in str(outcome.error)
+    assert outcome.error is None or outcome.error.__cause__ is not outcome.error
     if row.state == "success":
         assert outcome.xcom["status_name"] == row.status_name
         assert outcome.xcom["job_id"] == job_id
@@ -135,6 +136,42 @@ def test_the_xcom(mode, emulator, run):
     ]  # fmt: skip
     assert (xcom["job_id"], xcom["status"], xcom["train_url"]) == (job_id, 8, "/bucket/dir/")
     assert xcom["service_url"].startswith("http")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_xcom_of_a_job_that_is_deleted(mode, emulator, run):
+    job_id = emulator.create_job("board", train_url="/bucket/dir/", script="9:0,gone:60")
+    xcom = run(mode, job_id=job_id, target_status="GONE", poke_interval=30).xcom
+    known = ("board", "/bucket/dir/") if mode != "reschedule" else (None, None)
+    assert (xcom["status"], xcom["job_name"], xcom["train_url"]) == (None, *known)
+
+
+@pytest.mark.parametrize("mode", ["poke", "deferrable"])
+def test_what_was_seen_of_a_job_before_an_outage_is_kept(mode, emulator, clock, run):
+    job_ids = [emulator.create_job("board", status=8), emulator.create_job(script="7:0,8:300")]
+    clock.at(1, lambda: emulator.inject(OUTAGE))
+    clock.at(100, emulator.clear_faults)
+    outcome = run(mode, job_ids=job_ids, poke_interval=30)
+    assert outcome.state == "success"
+    assert outcome.xcom[job_ids[0]]["job_name"] == "board"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_silent_sensor_outlives_an_outage_that_is_there_from_the_start(mode, emulator, clock, run):
+    job_id = emulator.create_job(script="7:0,8:120")
+    emulator.inject(OUTAGE)
+    clock.at(1000, emulator.clear_faults)
+    outcome = run(mode, job_id=job_id, poke_interval=300, silent_fail=True)
+    assert (outcome.state, outcome.xcom["status_name"]) == ("success", "RUNNING")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_project_that_cannot_be_told_is_skipped_by_a_sensor_that_never_fails(mode, emulator, connection, run):
+    connection(extra={**emulator.connection()["extra"], "project_id": None, "region": "elsewhere"})
+    assert run(mode, job_id=1, never_fail=True).state == "skipped"
+    outcome = run(mode, job_id=1)
+    assert outcome.state == "up_for_retry"
+    assert isinstance(outcome.error, ValueError)
 
 
 @pytest.mark.parametrize("mode", MODES)

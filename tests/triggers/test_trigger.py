@@ -5,6 +5,10 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+import math
+import time
+from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,6 +19,7 @@ except ImportError:
 
 from airflow_provider_modelarts._compat import airflow_version
 from airflow_provider_modelarts.api.models import ENDED, JobStatus
+from airflow_provider_modelarts.deferral import DEFER_TIMEOUT_MARGIN
 from airflow_provider_modelarts.emulator import Emulator
 from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
 from airflow_provider_modelarts.triggers.visualization_job import ModelArtsVisualizationJobTrigger, _XComPuller
@@ -60,6 +65,21 @@ def test_nothing_secret_travels(emulator):
     text = repr(trigger) + json.dumps(trigger.serialize()) + repr(vars(trigger))
     assert emulator.sk not in text
     assert emulator.ak not in text
+
+
+@pytest.mark.skipif(not SKIPS_WORKER, reason="Airflow 3.3 and later")
+@pytest.mark.parametrize("execution_timeout", [2.0, 3.0, None])
+def test_airflows_own_timeout_ends_no_wait_before_its_time(execution_timeout, emulator):
+    """Of a task that starts in the triggerer it is ``timeout`` and a margin, or ``execution_timeout``."""
+    trigger = ModelArtsVisualizationJobTrigger(job_id=emulator.create_job(status=7), timeout=2)
+    net = min(2 + DEFER_TIMEOUT_MARGIN, execution_timeout or math.inf)
+    trigger.timeout_after = datetime.now(timezone.utc) + timedelta(seconds=net)
+    limit = None if execution_timeout is None else timedelta(seconds=execution_timeout)
+    trigger._task_instance = SimpleNamespace(task=SimpleNamespace(execution_timeout=limit))
+    begin = time.monotonic()
+    assert first_event(trigger).outcome == "timeout"
+    assert time.monotonic() - begin >= 1.9
+    assert emulator.request_counts()["get"] >= 1
 
 
 @pytest.mark.parametrize(

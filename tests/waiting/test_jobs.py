@@ -7,10 +7,15 @@ import logging
 import pytest
 
 from airflow_provider_modelarts.api.errors import ModelArtsPermissionError, ModelArtsServerError
-from airflow_provider_modelarts.api.models import VisualizationJob, to_status
+from airflow_provider_modelarts.api.models import JobStatus, VisualizationJob, to_status
 from airflow_provider_modelarts.waiting.jobs import JobsWait
 from airflow_provider_modelarts.waiting.verdict import Target
-from airflow_provider_modelarts.waiting.wait import JobCannotArriveError, JobStateUnknownError, Wait
+from airflow_provider_modelarts.waiting.wait import (
+    HEARTBEAT_SECONDS,
+    JobCannotArriveError,
+    JobStateUnknownError,
+    Wait,
+)
 
 
 def job(job_id, status):
@@ -63,9 +68,10 @@ def test_nothing_that_was_seen_is_lost_when_something_is_wrong():
     assert jobs.pending() == ["0"]
 
 
-def test_any_bears_a_job_that_cannot_be_asked_for():
+def test_any_bears_a_job_that_cannot_be_asked_for(caplog):
     jobs = wait_for("any", 2)
     assert not jobs.observe({"0": ModelArtsPermissionError("no"), "1": job("1", 7)}, 0)
+    assert "Waiting for the others. The state of visualization job 0 is unknown" in caplog.text
     with pytest.raises(JobStateUnknownError):
         jobs.observe({"0": ModelArtsPermissionError("no"), "1": ModelArtsPermissionError("no")}, 60)
 
@@ -75,17 +81,31 @@ def test_an_arrival_counts_more_than_trouble_with_another():
     assert jobs.observe({"0": ModelArtsServerError("503"), "1": job("1", 8)}, 0)
 
 
+def begin(**known):
+    return JobsWait.begin(
+        job_ids=["0", "1"], target_status=8, failure_statuses=None, poll_failure_tolerance=600,
+        log=logging.getLogger("jobs"), **known,
+    )  # fmt: skip
+
+
 def test_what_an_earlier_process_saw_holds():
-    waits = [
-        Wait(job_id, Target.of(8), 600, logging.getLogger("jobs"), history=[(0.0, status)])
-        for job_id, status in (("0", 8), ("1", 7))
-    ]
-    jobs = JobsWait(waits, "all")
-    assert jobs.pending() == ["0", "1"]
-    assert not see(jobs, _0=12, _1=7)
+    earlier = begin()
+    earlier.observe({"0": VisualizationJob("0", JobStatus.RUNNING, job_name="first"), "1": job("1", 7)}, 0)
+    jobs = begin(histories=earlier.histories(), summaries=earlier.summaries())
     assert jobs.pending() == ["1"]
+    assert jobs.summaries() == earlier.summaries()
     assert see(jobs, _1=8)
-    assert jobs.summaries()["0"]["status"] == 12
+    assert jobs.summaries()["0"]["job_name"] == "first"
+
+
+def test_what_is_over_is_not_said_to_go_on(caplog):
+    caplog.set_level(logging.INFO)
+    jobs = wait_for("all", 2)
+    see(jobs, _0=8, _1=7)
+    caplog.clear()
+    jobs.heartbeat(HEARTBEAT_SECONDS)
+    assert "job 1 is still WAITING" in caplog.text
+    assert "job 0 is still RUNNING" not in caplog.text
 
 
 def test_what_wait_for_may_be():
