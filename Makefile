@@ -25,8 +25,9 @@ demo: $(READY)
 demo-ui: $(READY)
 	@.venv/bin/python -m demo.ui
 
+# The real Airflow mostly waits: beside it there is time for all the other tests.
 test: $(READY)
-	@.venv/bin/python -m pytest
+	@.venv/bin/python -m pytest -n 2 --dist loadgroup
 
 test-all: $(READY)
 	@.venv/bin/python -m pytest -m "not (matrix or kill or fleet)"

@@ -1,4 +1,8 @@
-"""A server on loopback that answers what a test tells it to, and remembers what it was asked."""
+"""
+What many tests share: a server on loopback that answers what a test tells it to, and remembers what it was asked.
+
+Also how tests are spread over processes: all that need the one real Airflow into one, each other file into one.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,18 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+END_TO_END = Path(__file__).parent / "e2e"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        group = "real Airflow" if END_TO_END in item.path.parents else item.path.name
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @dataclass
