@@ -8,7 +8,7 @@ READY := .venv/.ready
 help:
 	@echo "make demo         watch a real Airflow run a DAG that waits for a visualization job (emulated)"
 	@echo "make demo-ui      Airflow's web UI with the example DAGs and the emulator, until Ctrl-C"
-	@echo "make test         all tests, those on real Airflow processes included"
+	@echo "make test         the tests, those on real Airflow processes included; about 15 minutes"
 	@echo "make test-all     everything: those, the long soak, the search for secrets, kill-table, fleet and matrix"
 	@echo "make matrix       tests and a real DAG on every supported Airflow and Python; about 40 minutes"
 	@echo "make lint         ruff and mypy"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from airflow_provider_modelarts.api.errors import ModelArtsConflictError, ModelArtsError, ModelArtsNotFoundError
+from airflow_provider_modelarts.api.errors import ModelArtsConflictError, ModelArtsNotFoundError
 from airflow_provider_modelarts.api.models import OVER, JobStatus
 
 if TYPE_CHECKING:
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
 STOP_TIMEOUT: Final = 20.0
 """Seconds for a stop when a worker is told to end its task. (Airflow 3 kills it for good after about 5.)"""
-
-_ATTEMPTS: Final = 3
-
 
 FindJob: TypeAlias = "Callable[[ModelArtsClient], str | None]"
 """Returns the id of a job, None when there is no job."""
@@ -44,24 +41,17 @@ def request_stop(client: ModelArtsClient, job_id: str) -> str | None:
     """
     Ask for a job to be stopped; return None when that was accepted, else what makes it unnecessary.
 
-    Unlike other changes this one is repeated when its answer is lost: a job cannot be stopped twice.
-
     :raises ModelArtsError: it cannot be stopped, and is not over either
     """
-    for attempts_left in reversed(range(_ATTEMPTS)):
-        try:
-            client.stop_visualization_job(job_id)
-            break
-        except ModelArtsNotFoundError:
-            return "is gone"
-        except ModelArtsConflictError:
-            end = _end_of(client, job_id)
-            if end is None:
-                raise
-            return end
-        except ModelArtsError as error:
-            if not (error.may_have_happened and attempts_left):
-                raise
+    try:
+        client.stop_visualization_job(job_id)
+    except ModelArtsNotFoundError:
+        return "is gone"
+    except ModelArtsConflictError:
+        end = _end_of(client, job_id)
+        if end is None:
+            raise
+        return end
     return None
 
 

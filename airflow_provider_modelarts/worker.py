@@ -33,7 +33,9 @@ def show(task: Any, context: Context, service_url: str | None) -> None:
     url = link_to(service_url)
     if url and url != task.link:
         task.link = url
-        context["ti"].xcom_push(key=XCOM_KEY, value=url)
+        # A sensor that is poked by itself, in a test, may have no task instance.
+        if (ti := context.get("ti")) is not None:
+            ti.xcom_push(key=XCOM_KEY, value=url)
 
 
 def give_to_triggerer(
@@ -54,7 +56,7 @@ def give_to_triggerer(
         deadline=deadline,
         first_poll_at=now + FIRST_POLL_AFTER_DEFERRAL,
         histories=jobs.histories(),
-        summaries=jobs.summaries(),
+        summaries=jobs.kept(),
         link=task.link or "",
     )
     timeout = timedelta(seconds=deadline - now + FIRST_POLL_AFTER_DEFERRAL + DEFER_TIMEOUT_MARGIN)

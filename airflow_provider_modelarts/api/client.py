@@ -20,8 +20,10 @@ from airflow_provider_modelarts.api.auth import OnSecret, auth_for
 from airflow_provider_modelarts.api.config import ModelArtsConfig
 from airflow_provider_modelarts.api.errors import (
     ModelArtsAuthenticationError,
+    ModelArtsConflictError,
     ModelArtsError,
     ModelArtsNameTakenError,
+    ModelArtsNotFoundError,
 )
 from airflow_provider_modelarts.api.metrics import REQUESTS, Metrics, NoMetrics
 from airflow_provider_modelarts.api.models import StatusPage, VisualizationJob, VisualizationJobPage
@@ -295,7 +297,7 @@ class ModelArtsClient:
         """
         Ask for a job to be stopped (``POST …/{job_id}/stop``); it is over when its status is one of ``ENDED``.
 
-        :raises ModelArtsConflictError: its status does not allow it
+        :raises ModelArtsConflictError: its status does not allow it; it may be over, or be coming to its end
         """
         self._write("stop", f"{self._jobs_url(checked_job_id(job_id))}/stop")
 
@@ -305,7 +307,8 @@ class ModelArtsClient:
 
         :raises ModelArtsConflictError: its status does not allow it
         """
-        self._write("restart", f"{self._jobs_url(checked_job_id(job_id))}/restart")
+        url = f"{self._jobs_url(checked_job_id(job_id))}/restart"
+        self._write("restart", url, carried_out=(ModelArtsConflictError,))
 
     def delete_visualization_job(self, job_id: str | int) -> None:
         """
@@ -314,7 +317,8 @@ class ModelArtsClient:
         :raises ModelArtsConflictError: its status does not allow it
         :raises ModelArtsNotFoundError: there is no such job
         """
-        self._write("delete", self._jobs_url(checked_job_id(job_id)))
+        url = self._jobs_url(checked_job_id(job_id))
+        self._write("delete", url, carried_out=(ModelArtsConflictError, ModelArtsNotFoundError))
 
     def _jobs_url(self, job_id: str = "") -> str:
         url = f"{self._config.endpoint}/v1/{self.project_id}/visualization-jobs"
@@ -358,11 +362,34 @@ class ModelArtsClient:
     def _read(self, operation: str, url: str, parse: _Parse[T], query: Mapping[str, str] | None = None) -> T:
         return self._repeated(lambda: self._exchange(operation, url, parse, query=query), lambda error: error.retryable)
 
-    def _write(self, operation: str, url: str, body: Mapping[str, Any] | None = None) -> None:
-        self._repeated(
-            lambda: self._exchange(operation, url, _Parse.data(lambda data: None), body=body),
-            lambda error: error.retryable and not error.may_have_happened,
-        )
+    def _write(
+        self,
+        operation: str,
+        url: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        carried_out: tuple[type[ModelArtsError], ...] = (),
+    ) -> None:
+        """
+        Change a job. Done twice, each of these changes is what it is when it is done once, so a lost answer is no
+        reason not to ask again.
+
+        :param carried_out: refusals which, after a lost answer, mean that the request was carried out
+        """
+        lost = False
+
+        def attempt() -> None:
+            nonlocal lost
+            try:
+                self._exchange(operation, url, _Parse.data(lambda data: None), body=body)
+            except ModelArtsError as error:
+                if lost and isinstance(error, carried_out):
+                    log.info("The answer to an earlier attempt was lost, but it was carried out. %s", error)
+                    return
+                lost = lost or error.may_have_happened
+                raise
+
+        self._repeated(attempt, lambda error: error.retryable)
 
     def _repeated(self, call: Callable[[], T], worth_repeating: Callable[[ModelArtsError], bool]) -> T:
         """Return what a call returns, calling it again, a few times, as long as its error is worth that."""

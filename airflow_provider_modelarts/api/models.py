@@ -178,8 +178,8 @@ class VisualizationJob:
         return status_name(self.status)
 
     def shows(self, train_url: str) -> bool:
-        """Return whether these are the job's files, as far as the answer tells; with a slash at the end or without."""
-        return self.train_url is None or self.train_url.rstrip("/") == train_url.rstrip("/")
+        """Return whether these are the job's files, however the directory is written, as far as the answer tells."""
+        return self.train_url is None or _directory(self.train_url) == _directory(train_url)
 
     @classmethod
     def from_summary(cls, summary: Mapping[str, Any]) -> VisualizationJob:
@@ -238,14 +238,14 @@ class VisualizationJobPage:
         if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
             raise ValueError("jobs is not a list of objects")
         jobs: list[VisualizationJob] = []
-        unreadable: ValueError | None = None
+        unreadable: Exception | None = None
         for row in rows:
             try:
                 jobs.append(VisualizationJob.from_api(row))
-            except ValueError as error:
+            except (ValueError, OverflowError) as error:
                 unreadable = error
         if unreadable is not None and not jobs:
-            raise unreadable
+            raise ValueError(f"no job of the page can be read: {unreadable}") from unreadable
         return cls(
             jobs=tuple(jobs),
             row_count=len(rows),
@@ -306,6 +306,10 @@ class StatusPage:
         rows = [row for row in json.loads(self.body)["jobs"] if isinstance(row, Mapping)]
         readable = ((_status_row((row.get("job_id"), row.get("status"))), row) for row in rows)
         return {status_row[0]: row for status_row, row in readable if status_row is not None}
+
+
+def _directory(train_url: str) -> str:
+    return train_url.removeprefix("obs:/").strip("/")
 
 
 def _light_row(data: dict[str, Any]) -> Any:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 OVER_OR_GONE: Final = (*sorted(OVER), "GONE")
 
 RESTART_TIMEOUT: Final = 120.0
-"""Seconds within which a job must have left its old status after a restart was accepted."""
+"""Seconds within which a job must have left its old status after a restart was asked for."""
 
 _RESTART_POLL: Final = 2.0
 
@@ -72,23 +72,21 @@ class JobRun:
         return job
 
     def change(
-        self, call: Callable[[str], None], job_id: str, carried_out: Callable[[VisualizationJob | None, bool], bool]
+        self, call: Callable[[str], None], job_id: str, carried_out: Callable[[VisualizationJob | None], bool]
     ) -> None:
         """
         Change a job. Where the answer gets lost or is a refusal, what the job is then decides.
 
         :param call: the operation
-        :param carried_out: whether the operation can have made a job what it is, None when it is gone; also told
-            whether the answer got lost, for what the job is then may be on the way to where it is to be
+        :param carried_out: whether a job, None when it is gone, is what the operation makes of it
         :raises AirflowFailException: there is no such job, and that is not what the operation makes of it
         :raises ModelArtsError: it failed, and the job is not what it makes of it
         """
         try:
             call(job_id)
         except ModelArtsError as error:
-            lost = error.may_have_happened
             refused = isinstance(error, (ModelArtsConflictError, ModelArtsNotFoundError))
-            if not (refused or lost) or not carried_out(self.look(job_id), lost):
+            if not (refused or error.may_have_happened) or not carried_out(self.look(job_id)):
                 if isinstance(error, ModelArtsNotFoundError):
                     raise AirflowFailException(str(error)) from error
                 raise
@@ -122,39 +120,37 @@ class WaitingJobRun(JobRun):
 
         :raises ModelArtsConflictError: its status does not allow it
         :raises JobStateUnknownError: it has not left that status in time, or could not be seen for too long
+        :raises JobCannotArriveError: it is gone
         """
         self._task.log.info("Restarting visualization job %s, which is %s", job.job_id, status_label(job.status))
-        self.change(self.client.restart_visualization_job, job.job_id, lambda now, lost: lost or _is_on_its_way(now))
+        self.change(self.client.restart_visualization_job, job.job_id, _is_on_its_way)
+        jobs = self._begin(job.job_id, "RUNNING", failure_statuses=())
         begin = time.monotonic()
         while True:
-            problem: ModelArtsError | None = None
-            try:
-                now = self.see(job.job_id)
-                if now.status != job.status:
-                    return now
-            except ModelArtsError as error:
-                if not error.retryable:
-                    raise
-                problem = error
-            if time.monotonic() - begin > max(RESTART_TIMEOUT, self._task.poll_failure_tolerance if problem else 0):
+            jobs.observe(self._fetcher.fetch({job.job_id: None}), time.time())
+            now = jobs.first().last
+            if now is not None and now.status != job.status:
+                show(self._task, self._context, now.service_url)
+                return now
+            waited = time.monotonic() - begin
+            if waited > self._task.timeout or (waited > RESTART_TIMEOUT and not jobs.failing):
                 raise JobStateUnknownError(
-                    f"The restart of visualization job {job.job_id} was asked for, but as far as it could be seen, it "
-                    f"is still {status_label(job.status)} after {duration(time.monotonic() - begin)}"
-                ) from problem
+                    f"The restart of visualization job {job.job_id} was asked for, but it is still "
+                    f"{status_label(job.status)} after {duration(waited)}"
+                )
             time.sleep(_RESTART_POLL)
 
     def delete(self, job_id: str) -> None:
         """Ask for a job to be deleted, unless it is gone already."""
-        self.change(
-            self.client.delete_visualization_job,
-            job_id,
-            lambda now, lost: now is None or (lost and now.status == JobStatus.KILLING),
-        )
+        self.change(self.client.delete_visualization_job, job_id, lambda now: now is None)
 
-    def remove(self, job_id: str) -> None:
-        """Delete a job that is over, and return when it is gone."""
-        self.delete(job_id)
-        self._wait_here(self._begin(job_id, "GONE"))
+    def remove(self, job: VisualizationJob) -> None:
+        """Delete a job, after stopping it if need be, and return when it is gone."""
+        if job.status not in OVER:
+            self.stop(job.job_id)
+            self._wait_here(self._begin(job.job_id, OVER_OR_GONE))
+        self.delete(job.job_id)
+        self._wait_here(self._begin(job.job_id, "GONE"))
 
     def settle(self, job: VisualizationJob) -> VisualizationJob | None:
         """Return a job once it is not being stopped or deleted any more; None when it is gone then."""
@@ -202,11 +198,11 @@ class WaitingJobRun(JobRun):
     def _fetcher(self) -> JobFetcher:
         return JobFetcher(self.client, renew=self._task.hook.renew_conn)
 
-    def _begin(self, job_id: str, target_status: Any) -> JobsWait:
+    def _begin(self, job_id: str, target_status: Any, failure_statuses: Any = None) -> JobsWait:
         return JobsWait.begin(
             job_id=job_id,
             target_status=target_status,
-            failure_statuses=None,
+            failure_statuses=failure_statuses,
             poll_failure_tolerance=self._task.poll_failure_tolerance,
             log=self._task.log,
             seen=True,

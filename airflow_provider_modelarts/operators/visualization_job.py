@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -136,9 +136,9 @@ class ModelArtsCreateVisualizationJobOperator(WaitingVisualizationJobOperator):
 
     A task has one job, however often it is tried or cleared. Before anything is created, the job of an earlier try is
     looked for: by the id in Airflow's task state store (3.3), then by its name. One that is on its way or runs is taken
-    over, one that is over is restarted, or deleted and made anew where the API refuses that. With no ``job_name`` the
-    name is made of DAG, run, task and map index; with one, a job of that name is the task's own when ``train_url`` and
-    ``job_desc`` are the same, too.
+    over, one that is over is restarted, or deleted and made anew where the API refuses that, or where it shows other
+    files than ``train_url`` says by now. With no ``job_name`` the name is made of DAG, run, task and map index; with
+    one, a job of that name is the task's own when ``train_url`` and ``job_desc`` are the same, too.
 
     A running job is billed until it is stopped. When the task does not come to its end (the wait fails, or somebody
     marks the task), it stops the job, in the triggerer too from Airflow 3.3 on; ``auto_stop_hours`` holds in any case.
@@ -199,7 +199,12 @@ class ModelArtsCreateVisualizationJobOperator(WaitingVisualizationJobOperator):
         with self.hook:
             run = self._run(context)
             try:
-                job = self._own_job(run, context) or self._create(run, context)
+                job = self._own_job(run, context)
+                if job is not None and not job.shows(self._wanted["train_url"]):
+                    self.log.info("Replacing visualization job %s, which shows %s", job.job_id, job.train_url)
+                    run.remove(job)
+                    job = None
+                job = job or self._create(run, context)
                 self._own(context, job.job_id)
                 if job.status in OVER:
                     job = self._revive(run, context, job)
@@ -263,7 +268,7 @@ class ModelArtsCreateVisualizationJobOperator(WaitingVisualizationJobOperator):
             return restarted
         except ModelArtsConflictError as error:
             self.log.info("Deleting visualization job %s, to create it anew: %s", job.job_id, error.error_message)
-        run.remove(job.job_id)
+        run.remove(job)
         created = self._create(run, context)
         self._own(context, created.job_id)
         return created
@@ -274,7 +279,7 @@ class ModelArtsCreateVisualizationJobOperator(WaitingVisualizationJobOperator):
         context["ti"].xcom_push(key=JOB_ID_KEY, value=job_id)
         store = _state_store(context)
         if store is not None:
-            store.set(_STORE_KEY, job_id)
+            store.set(_STORE_KEY, f"{self.hook.get_conn().project_id}/{job_id}")
         self._end_if_killed()
 
     def _end_if_killed(self) -> None:
@@ -288,12 +293,11 @@ class ModelArtsCreateVisualizationJobOperator(WaitingVisualizationJobOperator):
 
     def _own_job(self, run: WaitingJobRun, context: Context) -> VisualizationJob | None:
         """Return the job that an earlier try made, not being stopped any more; None when there is none."""
-        store = _state_store(context)
-        remembered = None if store is None else store.get(_STORE_KEY)
         self._wanted = create_body(**self._job_arguments(context["ti"]), workspace_id=None)
-        job = run.look(checked_job_id(remembered)) if remembered else None
-        if job is not None and not self._is_own(job):
-            job = None
+        store = _state_store(context)
+        project_id, _, job_id = str(None if store is None else store.get(_STORE_KEY)).rpartition("/")
+        # Not in another project, as after a correction of the region: there somebody else's job may have that number.
+        job = run.look(checked_job_id(job_id)) if project_id == run.client.project_id else None
         try:
             job = job or self._find(run.client)
         except ModelArtsPermissionError as error:
@@ -311,27 +315,16 @@ class ModelArtsCreateVisualizationJobOperator(WaitingVisualizationJobOperator):
 
     def _find(self, client: ModelArtsClient) -> VisualizationJob | None:
         """Return this task's job by its name."""
-        job = client.find_visualization_job(self._wanted["job_name"])
-        if job is None:
-            return None
-        # Its description tells whether a job of a name that people have given is this task's.
-        return job if self._is_own(job, by_desc=self.job_name is not None) else None
-
-    def _is_own(self, job: VisualizationJob, *, by_desc: bool = False) -> bool:
-        """Return whether a job is the one that this task, with the parameters that it has now, would have made."""
         wanted = self._wanted
-        if (
-            job.job_name == wanted["job_name"]
-            and job.shows(wanted["train_url"])
-            and (not by_desc or job.job_desc == wanted["job_desc"])
-        ):
-            return True
+        job = client.find_visualization_job(wanted["job_name"])
+        if job is None or self.job_name is None or _is_alike(job, wanted):
+            return job
         self.log.warning(
-            "Visualization job %s (%s) is not this task's: it has another name, other files or another description",
+            "Visualization job %s is called %s, but is not this task's: it has other files or another description",
             job.job_id,
             job.job_name,
         )
-        return False
+        return None
 
     def _find_id(self, client: ModelArtsClient) -> str | None:
         if self._job_id is not None:
@@ -547,7 +540,7 @@ class ModelArtsUpdateVisualizationJobOperator(VisualizationJobOperator):
             run.change(
                 lambda job_id: hook.update_visualization_job(job_id, job_desc=job_desc),
                 job_id,
-                lambda job, lost: job is not None and job.job_desc == job_desc,
+                lambda job: job is not None and job.job_desc == job_desc,
             )
             return run.finish(run.see(job_id))
 
@@ -560,6 +553,10 @@ def _auto_stop(hours: int | str | None) -> dict[str, Any] | None:
     if isinstance(whole, bool) or not isinstance(whole, int) or not 1 <= whole <= 24:
         raise ValueError(f"auto_stop_hours: {hours!r} is not a whole number from 1 to 24")
     return {"type": "stop", "time_unit": "HOURS", "duration": whole}
+
+
+def _is_alike(job: VisualizationJob, wanted: Mapping[str, Any]) -> bool:
+    return job.shows(wanted["train_url"]) and job.job_desc == wanted["job_desc"]
 
 
 def _pushed_job_id(context: Context) -> str | None:

@@ -54,8 +54,8 @@ class SensorRun:
             failure_statuses=sensor.failure_statuses,
             poll_failure_tolerance=sensor.poll_failure_tolerance,
             log=sensor.log,
-            # The first run polls strictly: had it not seen the jobs, there would be a later one with silent_fail only.
-            seen=first_run is not None and not sensor.silent_fail,
+            # The first run polls strictly: had it not seen the jobs, only a silent sensor would have a later one.
+            seen=first_run is not None,
             metrics=metrics(),
         )
         self._fetcher = JobFetcher(sensor.hook.get_conn(), renew=sensor.hook.renew_conn)

@@ -123,7 +123,10 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
             if self.deferrable:
                 return run.look_and_defer()
             self._run = run
-            return super().execute(context)
+            try:
+                return super().execute(context)
+            finally:
+                self._run = None
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look at the jobs; in reschedule mode again and again while the API cannot be reached."""

@@ -45,7 +45,7 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
     :param deadline: seconds since the epoch at which it is given up; wins over ``timeout``
     :param first_poll_at: seconds since the epoch before which the jobs are left alone
     :param histories: what is known of the jobs already, as in :class:`.WaitEvent`
-    :param summaries: the jobs as they were seen last, by id, as they go into the XCom
+    :param summaries: jobs as they were seen last, by id, as they go into the XCom
     :param may_end_task: whether an arrived job may end the task from here, without a worker
     :param stop_on_kill: whether ``job_id`` is to be stopped when a user ends the task or its run (Airflow 3.3); for
         the task that made it
@@ -198,7 +198,7 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
         if self.deadline is not None or limit is None:
             return DEFER_TIMEOUT_MARGIN
         # Where a task starts in the triggerer, Airflow cuts it down to the task's execution_timeout.
-        return min(DEFER_TIMEOUT_MARGIN, float(limit.total_seconds()) - self.timeout)
+        return min(DEFER_TIMEOUT_MARGIN, max(0.0, float(limit.total_seconds()) - self.timeout))
 
     async def _follow(self, jobs: JobsWait, subscription: Subscription, deadline: float) -> tuple[str, str]:
         while True:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_modelarts.api.metrics import Metrics, NoMetrics
 from airflow_provider_modelarts.api.models import VisualizationJob
 from airflow_provider_modelarts.api.parameters import checked_job_id, checked_job_ids
-from airflow_provider_modelarts.waiting.verdict import WAIT_FOR, Target, Verdict
+from airflow_provider_modelarts.waiting.verdict import GONE, WAIT_FOR, Target, Verdict
 from airflow_provider_modelarts.waiting.wait import JobCannotArriveError, JobStateUnknownError, Log, Wait
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class JobsWait:
         :param log: where transitions go
         :param seen: whether the jobs have been seen before, by an earlier process of the same wait
         :param histories: when each job came into which status, as an earlier process of the wait has seen it
-        :param summaries: each job as that process has seen it last
+        :param summaries: jobs as that process has seen them last
         :param metrics: what is told how long each job was in each status
         :raises ValueError: a parameter cannot be
         """
@@ -98,6 +98,9 @@ class JobsWait:
         cannot_arrive: list[JobCannotArriveError] = []
         unknown: dict[str, JobStateUnknownError] = {}
         for job_id, observation in seen.items():
+            if not self._waits[job_id].pending:
+                # Looked at once more before the looks could be told: what has arrived, has.
+                continue
             try:
                 self._waits[job_id].observe(observation, now)
             except JobCannotArriveError as error:
@@ -124,6 +127,14 @@ class JobsWait:
     def summaries(self) -> dict[str, dict[str, Any]]:
         """Return the jobs as they were last seen, by id."""
         return {job_id: wait.summary() for job_id, wait in self._waits.items()}
+
+    def kept(self) -> dict[str, dict[str, Any]]:
+        """Return those of the summaries that no later look can be sure to give: of jobs that are done, or to go."""
+        return {
+            job_id: wait.summary()
+            for job_id, wait in self._waits.items()
+            if wait.last is not None and (not wait.pending or GONE in wait.target.statuses)
+        }
 
     def first(self) -> Wait:
         """Return the wait that stands for all: the first that arrived, else the first."""

@@ -235,16 +235,39 @@ def test_an_unusable_retry_after_is_ignored(server, client, slept):
     assert 0.5 <= slept[0] <= 1.5
 
 
-@pytest.mark.parametrize("failure", [Reply(500), Reply(502), Reply(503), Reply(504), Reply(cut=True), Reply(200, b"")])
-@pytest.mark.parametrize(
-    "operation", ["stop_visualization_job", "restart_visualization_job", "delete_visualization_job"]
-)
-def test_writes_are_not_repeated_where_something_can_have_happened(server, client, failure, operation):
+LOST = [Reply(500), Reply(502), Reply(503), Reply(504), Reply(cut=True), Reply(200, b"")]
+CHANGES = ["stop_visualization_job", "restart_visualization_job", "delete_visualization_job"]
+
+
+@pytest.mark.parametrize("failure", LOST)
+@pytest.mark.parametrize("operation", CHANGES)
+def test_a_change_is_repeated_when_its_answer_is_lost(server, client, failure, operation):
     server.answer(failure, OK)
-    with pytest.raises(errors.ModelArtsError, match="Whether it was carried out is not known") as caught:
+    getattr(client, operation)(10)
+    assert len(server.received) == 2
+
+
+@pytest.mark.parametrize("operation", CHANGES)
+def test_a_change_whose_answers_are_all_lost_says_so(server, client, operation):
+    server.answer(Reply(503))
+    with pytest.raises(errors.ModelArtsError, match="Whether it was carried out is not known"):
         getattr(client, operation)(10)
-    assert caught.value.may_have_happened
-    assert len(server.received) == 1
+    assert len(server.received) == 4
+
+
+REFUSED = Reply(400, {"error_code": "ModelArts.0105", "error_msg": "status"})
+NOT_THERE = Reply(404, {"error_code": "ModelArts.0102", "error_msg": "no job"})
+
+
+@pytest.mark.parametrize(
+    ("operation", "refusal"), [(CHANGES[1], REFUSED), (CHANGES[2], REFUSED), (CHANGES[2], NOT_THERE)]
+)
+def test_a_refusal_after_a_lost_answer_means_that_it_was_carried_out(server, client, operation, refusal):
+    server.answer(Reply(cut=True), refusal)
+    getattr(client, operation)(10)
+    server.answer(refusal)
+    with pytest.raises((errors.ModelArtsConflictError, errors.ModelArtsNotFoundError)):
+        getattr(client, operation)(10)
 
 
 def test_throttled_writes_are_repeated(server, client):

@@ -139,7 +139,6 @@ def test_the_retry_after_its_job_failed_starts_the_job_again(
     run = ObservedRun(local_airflow, f"create_{name}", {})
     failure = "is FAILED (11) and cannot become RUNNING (8) any more"
     poll_until(lambda: failure in run.log("create"), TIMEOUT, lambda: run.log("create"))
-    server.add_script_rule("*", QUICK)
     assert run.wait(TIMEOUT) == "success"
     [instance] = run.instances("create")
     assert instance["try_number"] == 2

@@ -68,7 +68,7 @@ def test_a_job_that_cannot_be_read_does_not_keep_the_others_from_being_found(job
 
 
 def test_one_stop_that_fails_does_not_keep_the_others_from_being_stopped(jobs, emulator):
-    emulator.inject(Fault("status", operation="stop", times=3, status=500))
+    emulator.inject(Fault("status", operation="stop", times=4, status=500))
     with pytest.raises(ModelArtsServerError):
         clean_up(job_name="old-*", action="stop")
     assert [emulator.job(jobs[name]).status for name in ("old-a", "old-b", "old-queued")] == [8, 9, 9]

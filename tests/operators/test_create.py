@@ -14,6 +14,7 @@ from airflow_provider_modelarts.assets.visualization_job import create_asset
 from airflow_provider_modelarts.emulator.faults import Fault
 from airflow_provider_modelarts.operators import visualization_job
 from airflow_provider_modelarts.operators.identity import own_job_name
+from airflow_provider_modelarts.operators.run import WaitingJobRun
 from airflow_provider_modelarts.operators.visualization_job import ModelArtsCreateVisualizationJobOperator as Create
 from airflow_provider_modelarts.waiting.wait import JobCannotArriveError, WaitTimeoutError
 from tests.simulated_tasks import TaskDeferred, TaskInstance
@@ -330,25 +331,46 @@ def test_a_given_name_with_everything_else_the_same_is_the_tasks_own(task, emula
     assert (outcome.state, outcome.xcom["job_id"]) == ("success", "1001")
 
 
-def test_other_files_are_another_job(task, emulator, store):
-    emulator.add_script_rule("*", "hangs")
-    created = task(Create, train_url=URL, store=store, timeout=30)
-    assert created.run().state == "up_for_retry"
+@pytest.mark.parametrize("status", [8, 7, 9, 12])
+def test_a_job_with_other_files_is_replaced(status, task, emulator, store):
+    created = task(Create, train_url=URL, store=store)
+    created.run()
+    emulator.set_script(only_job(emulator).job_id, {9: "9:0,12:5"}.get(status, f"{status}:0"))
+    created.arguments["train_url"] = "/bucket/corrected/"
+    outcome = created.run()
+    assert (outcome.state, outcome.xcom["train_url"]) == ("success", "/bucket/corrected/")
+    assert (only_job(emulator).job_id, only_job(emulator).status) == (1002, 8)
+
+
+def test_other_files_than_those_of_a_job_of_the_same_name_leave_it_alone(task, emulator):
+    created = task(Create, train_url=URL, job_name="board", job_desc="the board")
+    created.run()
     created.arguments["train_url"] = "/bucket/other/"
     assert isinstance(created.run().error, ModelArtsNameTakenError)
+    assert (only_job(emulator).train_url, only_job(emulator).status) == (URL, 8)
 
 
-def test_a_job_of_somebody_else_that_has_the_id_is_left_alone(task, emulator):
-    """As after a correction of the region: ids are small numbers there and there."""
+def test_a_job_of_another_name_that_an_earlier_try_has_made_is_taken_over(task, emulator, monkeypatch):
+    created = task(Create, train_url=URL, job_name="board-1", store=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(WaitingJobRun, "wait", lost_worker)
+        with pytest.raises(SystemExit):
+            created.begin()
+    created.arguments["job_name"] = "board-2"
+    assert created.run().xcom["job_id"] == "1001"
+    assert only_job(emulator).job_name == "board-1"
+
+
+def test_a_number_of_another_project_is_nothing_to_take_over(task, emulator):
     theirs = emulator.create_job("theirs", train_url=URL, status=12)
     created = task(Create, train_url=URL, store=True)
-    created.store.set("modelarts_visualization_job_id", theirs)
+    created.store.set("modelarts_visualization_job_id", f"another-project/{theirs}")
     outcome = created.run()
     assert (outcome.state, outcome.xcom["job_id"]) == ("success", "1002")
     assert emulator.job(theirs).status == 12
 
 
-@pytest.mark.parametrize("kind", ["cut_after", "truncated", "empty"])
+@pytest.mark.parametrize("kind", ["cut_after", "truncated", "empty", "status", "cut"])
 def test_a_restart_with_a_lost_answer_is_waited_for(kind, task, emulator):
     created = task(Create, train_url=URL)
     created.run()
@@ -356,7 +378,7 @@ def test_a_restart_with_a_lost_answer_is_waited_for(kind, task, emulator):
     emulator.inject(Fault(kind, operation="restart", times=1))
     outcome = created.run()
     assert (outcome.state, outcome.xcom["status_name"]) == ("success", "RUNNING")
-    assert emulator.request_counts()["restart"] == 1
+    assert emulator.request_counts()["restart"] == 2
 
 
 @pytest.mark.parametrize(
