@@ -38,6 +38,13 @@ def show(task: Any, context: Context, service_url: str | None) -> None:
             ti.xcom_push(key=XCOM_KEY, value=url)
 
 
+def hide(task: Any, context: Context) -> None:
+    """Let the task's button lead nowhere for now: its job is gone."""
+    if task.link:
+        task.link = None
+        context["ti"].xcom_push(key=XCOM_KEY, value="")
+
+
 def give_to_triggerer(
     task: Any, jobs: JobsWait, arguments: Mapping[str, Any], *, started_at: float | None = None
 ) -> NoReturn:

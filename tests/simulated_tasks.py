@@ -32,7 +32,7 @@ TIMED = [
     importlib.import_module(ModelArtsVisualizationJobTrigger.__module__),
     *(
         importlib.import_module(f"airflow_provider_modelarts.{name}")
-        for name in ("worker", "sensors.run", "operators.run", "waiting.blocking")
+        for name in ("worker", "stopping", "sensors.run", "operators.run", "waiting.blocking")
     ),
 ]
 """Modules that look at the clock, or sleep."""

@@ -1,4 +1,4 @@
-"""The seven operations on visualization jobs, over one kept session, with retries that cannot do a thing twice."""
+"""The seven operations on visualization jobs, over one kept session, with retries that never make a second job."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from airflow_provider_modelarts.api.auth import OnSecret, auth_for
 from airflow_provider_modelarts.api.config import ModelArtsConfig
 from airflow_provider_modelarts.api.errors import (
     ModelArtsAuthenticationError,
-    ModelArtsConflictError,
     ModelArtsError,
     ModelArtsNameTakenError,
     ModelArtsNotFoundError,
@@ -78,8 +77,8 @@ class ModelArtsClient:
     Client of ModelArts' visualization jobs, REST v1. May be used by several threads.
 
     Every operation raises `ValueError` for a parameter that the API would refuse, before anything is sent, and
-    a :class:`~airflow_provider_modelarts.api.errors.ModelArtsError` for what goes wrong after that. Reading requests
-    are repeated on connection errors, 429 and 5xx; changing ones only where nothing can have happened.
+    a :class:`~airflow_provider_modelarts.api.errors.ModelArtsError` for what goes wrong after that. Requests are
+    repeated on connection errors, 429 and 5xx; to create a job only after looking whether that has happened already.
 
     :param config: where ModelArts is and who calls
     :param on_secret: told of each token or temporary key that comes up, before it is used
@@ -307,8 +306,7 @@ class ModelArtsClient:
 
         :raises ModelArtsConflictError: its status does not allow it
         """
-        url = f"{self._jobs_url(checked_job_id(job_id))}/restart"
-        self._write("restart", url, carried_out=(ModelArtsConflictError,))
+        self._write("restart", f"{self._jobs_url(checked_job_id(job_id))}/restart")
 
     def delete_visualization_job(self, job_id: str | int) -> None:
         """
@@ -317,8 +315,7 @@ class ModelArtsClient:
         :raises ModelArtsConflictError: its status does not allow it
         :raises ModelArtsNotFoundError: there is no such job
         """
-        url = self._jobs_url(checked_job_id(job_id))
-        self._write("delete", url, carried_out=(ModelArtsConflictError, ModelArtsNotFoundError))
+        self._write("delete", self._jobs_url(checked_job_id(job_id)), carried_out=ModelArtsNotFoundError)
 
     def _jobs_url(self, job_id: str = "") -> str:
         url = f"{self._config.endpoint}/v1/{self.project_id}/visualization-jobs"
@@ -368,13 +365,14 @@ class ModelArtsClient:
         url: str,
         body: Mapping[str, Any] | None = None,
         *,
-        carried_out: tuple[type[ModelArtsError], ...] = (),
+        carried_out: type[ModelArtsError] | None = None,
     ) -> None:
         """
         Change a job. Done twice, each of these changes is what it is when it is done once, so a lost answer is no
         reason not to ask again.
 
-        :param carried_out: refusals which, after a lost answer, mean that the request was carried out
+        :param carried_out: refusal which, after a lost answer, means that the request was carried out
+        :raises ModelArtsError: ``may_have_happened`` holds for all attempts together
         """
         lost = False
 
@@ -383,10 +381,12 @@ class ModelArtsClient:
             try:
                 self._exchange(operation, url, _Parse.data(lambda data: None), body=body)
             except ModelArtsError as error:
-                if lost and isinstance(error, carried_out):
+                if lost and carried_out is not None and isinstance(error, carried_out):
                     log.info("The answer to an earlier attempt was lost, but it was carried out. %s", error)
                     return
-                lost = lost or error.may_have_happened
+                if lost:
+                    error.doubt()
+                lost = error.may_have_happened
                 raise
 
         self._repeated(attempt, lambda error: error.retryable)

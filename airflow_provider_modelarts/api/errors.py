@@ -56,6 +56,12 @@ class ModelArtsError(Exception):
         if part is not None:
             self.part = part
 
+    def doubt(self) -> None:
+        """Note that an earlier attempt at the same may have been carried out."""
+        if not self.may_have_happened:
+            self.may_have_happened = True
+            self.args = (f"{self} Whether an earlier attempt was carried out is not known.",)
+
 
 class ModelArtsConnectionError(ModelArtsError):
     """

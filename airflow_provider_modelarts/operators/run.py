@@ -16,7 +16,7 @@ from airflow_provider_modelarts.waiting.blocking import wait_here
 from airflow_provider_modelarts.waiting.fetch import JobFetcher
 from airflow_provider_modelarts.waiting.jobs import JobsWait
 from airflow_provider_modelarts.waiting.wait import JobStateUnknownError, duration, summary_of
-from airflow_provider_modelarts.worker import error_of, give_to_triggerer, show, take_back, tell_consumers
+from airflow_provider_modelarts.worker import error_of, give_to_triggerer, hide, show, take_back, tell_consumers
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -119,11 +119,23 @@ class WaitingJobRun(JobRun):
         Restart a job that is over, and return it once it has left its old status, which it shows for a moment.
 
         :raises ModelArtsConflictError: its status does not allow it
-        :raises JobStateUnknownError: it has not left that status in time, or could not be seen for too long
+        :raises ModelArtsError: whether it was carried out is not known, and the job has not left that status in time
+        :raises JobStateUnknownError: the same, although it was accepted; or the job could not be seen for too long
         :raises JobCannotArriveError: it is gone
         """
         self._task.log.info("Restarting visualization job %s, which is %s", job.job_id, status_label(job.status))
-        self.change(self.client.restart_visualization_job, job.job_id, _is_on_its_way)
+        doubt: ModelArtsError | None = None
+
+        def restart(job_id: str) -> None:
+            nonlocal doubt
+            try:
+                self.client.restart_visualization_job(job_id)
+            except ModelArtsError as error:
+                if not error.may_have_happened:
+                    raise
+                doubt = error
+
+        self.change(restart, job.job_id, _is_on_its_way)
         jobs = self._begin(job.job_id, "RUNNING", failure_statuses=())
         begin = time.monotonic()
         while True:
@@ -134,7 +146,7 @@ class WaitingJobRun(JobRun):
                 return now
             waited = time.monotonic() - begin
             if waited > self._task.timeout or (waited > RESTART_TIMEOUT and not jobs.failing):
-                raise JobStateUnknownError(
+                raise doubt or JobStateUnknownError(
                     f"The restart of visualization job {job.job_id} was asked for, but it is still "
                     f"{status_label(job.status)} after {duration(waited)}"
                 )
@@ -142,7 +154,12 @@ class WaitingJobRun(JobRun):
 
     def delete(self, job_id: str) -> None:
         """Ask for a job to be deleted, unless it is gone already."""
-        self.change(self.client.delete_visualization_job, job_id, lambda now: now is None)
+        try:
+            self.change(self.client.delete_visualization_job, job_id, lambda now: now is None)
+        except ModelArtsConflictError as error:
+            if not error.may_have_happened:
+                raise
+            self._task.log.info("Visualization job %s is taken to be on its way out. %s", job_id, error)
 
     def remove(self, job: VisualizationJob) -> None:
         """Delete a job, after stopping it if need be, and return when it is gone."""
@@ -151,6 +168,7 @@ class WaitingJobRun(JobRun):
             self._wait_here(self._begin(job.job_id, OVER_OR_GONE))
         self.delete(job.job_id)
         self._wait_here(self._begin(job.job_id, "GONE"))
+        hide(self._task, self._context)
 
     def settle(self, job: VisualizationJob) -> VisualizationJob | None:
         """Return a job once it is not being stopped or deleted any more; None when it is gone then."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -136,9 +136,9 @@ class ModelArtsCreateVisualizationJobOperator(WaitingVisualizationJobOperator):
 
     A task has one job, however often it is tried or cleared. Before anything is created, the job of an earlier try is
     looked for: by the id in Airflow's task state store (3.3), then by its name. One that is on its way or runs is taken
-    over, one that is over is restarted, or deleted and made anew where the API refuses that, or where it shows other
-    files than ``train_url`` says by now. With no ``job_name`` the name is made of DAG, run, task and map index; with
-    one, a job of that name is the task's own when ``train_url`` and ``job_desc`` are the same, too.
+    over, one that is over is restarted, or deleted and made anew where the API refuses that. With no ``job_name`` the
+    name is made of DAG, run, task and map index, and a job that shows other files than ``train_url`` says by now is
+    replaced; with one, a job of that name is the task's own when ``train_url`` and ``job_desc`` are the same, too.
 
     A running job is billed until it is stopped. When the task does not come to its end (the wait fails, or somebody
     marks the task), it stops the job, in the triggerer too from Airflow 3.3 on; ``auto_stop_hours`` holds in any case.
@@ -190,6 +190,7 @@ class ModelArtsCreateVisualizationJobOperator(WaitingVisualizationJobOperator):
         self._job_id: str | None = None
         self._wanted: dict[str, Any] = {}
         self._killed = False
+        self._restarting = False
         self._check_literals()
         if isinstance(job_type, str) and job_type in LINKS_BY_JOB_TYPE:
             self.operator_extra_links = (LINKS_BY_JOB_TYPE[job_type],)
@@ -199,15 +200,8 @@ class ModelArtsCreateVisualizationJobOperator(WaitingVisualizationJobOperator):
         with self.hook:
             run = self._run(context)
             try:
-                job = self._own_job(run, context)
-                if job is not None and not job.shows(self._wanted["train_url"]):
-                    self.log.info("Replacing visualization job %s, which shows %s", job.job_id, job.train_url)
-                    run.remove(job)
-                    job = None
-                job = job or self._create(run, context)
-                self._own(context, job.job_id)
-                if job.status in OVER:
-                    job = self._revive(run, context, job)
+                earlier = self._own_job(run, context)
+                job = self._create(run, context) if earlier is None else self._take_over(run, context, earlier)
                 xcom = run.wait(job.job_id, "RUNNING", job) if self.wait_for_completion else job.summary()
                 return self._succeed(run, context, xcom)
             except Exception:
@@ -248,7 +242,7 @@ class ModelArtsCreateVisualizationJobOperator(WaitingVisualizationJobOperator):
             context = current_context()
             self._job_id = None if context is None else _pushed_job_id(context)
         if self.stop_on_failure and (self._job_id or self._wanted):
-            stop_job_in_time(self.hook.spare_conn, self._find_id, self.log)
+            stop_job_in_time(self.hook.spare_conn, self._find_id, self.log, restarted=self._restarting)
 
     def trigger_arguments(self, job_id: str, target_status: Any) -> dict[str, Any]:
         """Return the arguments of the trigger that waits for the job."""
@@ -258,20 +252,33 @@ class ModelArtsCreateVisualizationJobOperator(WaitingVisualizationJobOperator):
         self._end_if_killed()
         job = run.client.create_visualization_job(**self._job_arguments(context["ti"]))
         self.log.info("Created visualization job %s (%s)", job.job_id, job.job_name)
+        self._own(context, job.job_id)
         return job
 
-    def _revive(self, run: WaitingJobRun, context: Context, job: VisualizationJob) -> VisualizationJob:
-        """Return the task's job, which is over, on its way again; one that cannot be restarted is replaced."""
+    def _take_over(self, run: WaitingJobRun, context: Context, job: VisualizationJob) -> VisualizationJob:
+        """Return the job of an earlier try, on its way or RUNNING; one that cannot serve any more is replaced."""
+        self._own(context, job.job_id)
+        if not job.shows(self._wanted["train_url"]):
+            self.log.info("Replacing visualization job %s, which shows %s", job.job_id, job.train_url)
+            return self._replace(run, context, job)
+        if job.status not in OVER:
+            return job
+        self._restarting = True
         try:
-            restarted = run.restart(job)
-            self._end_if_killed()
-            return restarted
+            job = run.restart(job)
         except ModelArtsConflictError as error:
-            self.log.info("Deleting visualization job %s, to create it anew: %s", job.job_id, error.error_message)
+            self._restarting = False
+            self.log.info("Replacing visualization job %s. %s", job.job_id, error)
+            return self._replace(run, context, job)
+        self._restarting = False
+        self._end_if_killed()
+        return job
+
+    def _replace(self, run: WaitingJobRun, context: Context, job: VisualizationJob) -> VisualizationJob:
         run.remove(job)
-        created = self._create(run, context)
-        self._own(context, created.job_id)
-        return created
+        # From here on it is the name that leads to this task's job.
+        self._job_id = None
+        return self._create(run, context)
 
     def _own(self, context: Context, job_id: str) -> None:
         """Keep the job's id where this process and later tries find it."""
@@ -294,10 +301,7 @@ class ModelArtsCreateVisualizationJobOperator(WaitingVisualizationJobOperator):
     def _own_job(self, run: WaitingJobRun, context: Context) -> VisualizationJob | None:
         """Return the job that an earlier try made, not being stopped any more; None when there is none."""
         self._wanted = create_body(**self._job_arguments(context["ti"]), workspace_id=None)
-        store = _state_store(context)
-        project_id, _, job_id = str(None if store is None else store.get(_STORE_KEY)).rpartition("/")
-        # Not in another project, as after a correction of the region: there somebody else's job may have that number.
-        job = run.look(checked_job_id(job_id)) if project_id == run.client.project_id else None
+        job = self._remembered(run, context)
         try:
             job = job or self._find(run.client)
         except ModelArtsPermissionError as error:
@@ -313,11 +317,24 @@ class ModelArtsCreateVisualizationJobOperator(WaitingVisualizationJobOperator):
         )
         return run.settle(job)
 
+    def _remembered(self, run: WaitingJobRun, context: Context) -> VisualizationJob | None:
+        """Return the job that an earlier try has noted in the task state store."""
+        store = _state_store(context)
+        project_id, _, job_id = str(None if store is None else store.get(_STORE_KEY)).rpartition("/")
+        # Not in another project, as after a correction of the region: there somebody else's job may have that number.
+        job = run.look(checked_job_id(job_id)) if project_id == run.client.project_id else None
+        # Of a name that people have given, other runs may have made it theirs meanwhile.
+        return job if job is None or self.job_name is None or job.shows(self._wanted["train_url"]) else None
+
     def _find(self, client: ModelArtsClient) -> VisualizationJob | None:
         """Return this task's job by its name."""
         wanted = self._wanted
-        job = client.find_visualization_job(wanted["job_name"])
-        if job is None or self.job_name is None or _is_alike(job, wanted):
+        row = client.find_visualization_job(wanted["job_name"])
+        if row is None:
+            return None
+        # The list need not tell of the files what the details do.
+        job = client.get_visualization_job(row.job_id)
+        if self.job_name is None or (job.shows(wanted["train_url"]) and job.job_desc == wanted["job_desc"]):
             return job
         self.log.warning(
             "Visualization job %s is called %s, but is not this task's: it has other files or another description",
@@ -361,7 +378,7 @@ class ModelArtsCreateVisualizationJobOperator(WaitingVisualizationJobOperator):
 
     def _stop(self, run: WaitingJobRun) -> None:
         if self.stop_on_failure and (self._job_id or self._wanted):
-            stop_job(run.client, self._find_id, self.log)
+            stop_job(run.client, self._find_id, self.log, restarted=self._restarting)
 
     def _succeed(self, run: WaitingJobRun, context: Context, xcom: dict[str, Any]) -> dict[str, Any]:
         store = _state_store(context)
@@ -553,10 +570,6 @@ def _auto_stop(hours: int | str | None) -> dict[str, Any] | None:
     if isinstance(whole, bool) or not isinstance(whole, int) or not 1 <= whole <= 24:
         raise ValueError(f"auto_stop_hours: {hours!r} is not a whole number from 1 to 24")
     return {"type": "stop", "time_unit": "HOURS", "duration": whole}
-
-
-def _is_alike(job: VisualizationJob, wanted: Mapping[str, Any]) -> bool:
-    return job.shows(wanted["train_url"]) and job.job_desc == wanted["job_desc"]
 
 
 def _pushed_job_id(context: Context) -> str | None:

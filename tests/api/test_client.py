@@ -259,15 +259,24 @@ REFUSED = Reply(400, {"error_code": "ModelArts.0105", "error_msg": "status"})
 NOT_THERE = Reply(404, {"error_code": "ModelArts.0102", "error_msg": "no job"})
 
 
-@pytest.mark.parametrize(
-    ("operation", "refusal"), [(CHANGES[1], REFUSED), (CHANGES[2], REFUSED), (CHANGES[2], NOT_THERE)]
-)
-def test_a_refusal_after_a_lost_answer_means_that_it_was_carried_out(server, client, operation, refusal):
-    server.answer(Reply(cut=True), refusal)
-    getattr(client, operation)(10)
-    server.answer(refusal)
-    with pytest.raises((errors.ModelArtsConflictError, errors.ModelArtsNotFoundError)):
+def test_a_deletion_that_finds_nothing_after_a_lost_answer_was_carried_out(server, client):
+    server.answer(Reply(cut=True), NOT_THERE)
+    client.delete_visualization_job(10)
+    server.answer(NOT_THERE)
+    with pytest.raises(errors.ModelArtsNotFoundError) as caught:
+        client.delete_visualization_job(10)
+    assert not caught.value.may_have_happened
+
+
+@pytest.mark.parametrize("last", [REFUSED, Reply(429, None, {"Retry-After": "3600"})])
+@pytest.mark.parametrize("operation", CHANGES)
+def test_a_refusal_after_a_lost_answer_says_that_it_may_have_been_carried_out(server, client, operation, last):
+    server.answer(Reply(cut=True), last)
+    with pytest.raises(
+        errors.ModelArtsError, match="Whether an earlier attempt was carried out is not known"
+    ) as caught:
         getattr(client, operation)(10)
+    assert caught.value.may_have_happened
 
 
 def test_throttled_writes_are_repeated(server, client):

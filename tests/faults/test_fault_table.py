@@ -18,6 +18,9 @@ from tests.faults.table import TABLE, Row, sending
 ROWS = [row for rows in TABLE.values() for row in rows]
 CASES = [pytest.param(row, mode, id=f"{row.name}-{mode}") for row in ROWS for mode in modes_of(row)]
 
+LONGEST_PASS = 0.5
+"""Seconds for which the event loop may stand still."""
+
 
 @pytest.fixture(scope="module")
 def authorities(tmp_path_factory: pytest.TempPathFactory) -> tuple[Authority, Authority]:
@@ -29,10 +32,13 @@ def authorities(tmp_path_factory: pytest.TempPathFactory) -> tuple[Authority, Au
 def test_the_fault_table(row: Row, mode: str, authorities: tuple[Authority, Authority]) -> None:
     for scenario, expected in zip(SCENARIOS, row.expected(), strict=True):
         observed = observe(row, scenario, mode, authorities)
+        if observed.blocked >= LONGEST_PASS:
+            # A busy machine can hold up any process, but hardly twice; what blocks the loop does it each time.
+            observed = observe(row, scenario, mode, authorities)
         assert observed.end == expected, (scenario, observed)
         assert 1 <= observed.requests <= most_requests(row, mode, observed.seconds), (scenario, observed)
         assert observed.arrived <= observed.requests, (scenario, observed)
-        assert observed.blocked < 0.5, (scenario, observed)
+        assert observed.blocked < LONGEST_PASS, (scenario, observed)
         if scenario == SCENARIOS[0]:
             for part in row.says:
                 assert part in observed.message

@@ -78,7 +78,7 @@ def test_a_stop_is_repeated_when_the_server_fails(task, emulator):
 
 def test_an_outage_after_a_restart_is_outlived(task, emulator, clock):
     restarted = task(Restart, job_id=emulator.create_job(status=12), poll_failure_tolerance=300)
-    emulator.inject(Fault("status", operation="get", after=1, times=40, status=503))
+    emulator.inject(Fault("status", operation="get", after=1, times=150, status=503))
     outcome = restarted.run()
     assert (outcome.state, outcome.xcom["status_name"]) == ("success", "RUNNING")
     assert emulator.request_counts()["restart"] == 1

@@ -16,6 +16,7 @@ from airflow_provider_modelarts.operators import visualization_job
 from airflow_provider_modelarts.operators.identity import own_job_name
 from airflow_provider_modelarts.operators.run import WaitingJobRun
 from airflow_provider_modelarts.operators.visualization_job import ModelArtsCreateVisualizationJobOperator as Create
+from airflow_provider_modelarts.waiting.jobs import JobsWait
 from airflow_provider_modelarts.waiting.wait import JobCannotArriveError, WaitTimeoutError
 from tests.simulated_tasks import TaskDeferred, TaskInstance
 
@@ -335,6 +336,9 @@ def test_a_given_name_with_everything_else_the_same_is_the_tasks_own(task, emula
 def test_a_job_with_other_files_is_replaced(status, task, emulator, store):
     created = task(Create, train_url=URL, store=store)
     created.run()
+    if store:
+        created.store.set("modelarts_visualization_job_id", f"{emulator.project_id}/1001")
+        emulator.deny = frozenset({"list"})
     emulator.set_script(only_job(emulator).job_id, {9: "9:0,12:5"}.get(status, f"{status}:0"))
     created.arguments["train_url"] = "/bucket/corrected/"
     outcome = created.run()
@@ -342,9 +346,12 @@ def test_a_job_with_other_files_is_replaced(status, task, emulator, store):
     assert (only_job(emulator).job_id, only_job(emulator).status) == (1002, 8)
 
 
-def test_other_files_than_those_of_a_job_of_the_same_name_leave_it_alone(task, emulator):
-    created = task(Create, train_url=URL, job_name="board", job_desc="the board")
+def test_other_files_than_those_of_a_job_of_the_same_name_leave_it_alone(task, emulator, store):
+    """Other runs may have made it theirs."""
+    created = task(Create, train_url=URL, job_name="board", job_desc="the board", store=store)
     created.run()
+    if store:
+        created.store.set("modelarts_visualization_job_id", f"{emulator.project_id}/1001")
     created.arguments["train_url"] = "/bucket/other/"
     assert isinstance(created.run().error, ModelArtsNameTakenError)
     assert (only_job(emulator).train_url, only_job(emulator).status) == (URL, 8)
@@ -379,6 +386,56 @@ def test_a_restart_with_a_lost_answer_is_waited_for(kind, task, emulator):
     outcome = created.run()
     assert (outcome.state, outcome.xcom["status_name"]) == ("success", "RUNNING")
     assert emulator.request_counts()["restart"] == 2
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_restart_with_a_lost_answer_in_an_outage_is_waited_for(status, task, emulator):
+    created = task(Create, train_url=URL)
+    created.run()
+    emulator.set_status(only_job(emulator).job_id, 12)
+    emulator.inject(Fault("cut_after", operation="restart", times=1))
+    emulator.inject(Fault("status", operation="restart", times=3, status=status))
+    assert created.run().state == "success"
+    assert only_job(emulator).status == 8
+
+
+def test_a_job_that_replaces_another_is_stopped_when_its_answer_is_lost(task, emulator):
+    created = task(Create, train_url=URL)
+    created.run()
+    emulator.set_status(only_job(emulator).job_id, 16)
+    emulator.inject(Fault("cut_after", operation="create"))
+    emulator.inject(Fault("status", operation="list", after=1, times=12, status=503))
+    assert created.run().state == "up_for_retry"
+    emulator.advance(30)
+    assert (only_job(emulator).job_id, only_job(emulator).status) == (1002, 12)
+
+
+def test_a_time_limit_right_after_a_restart_stops_the_job_although_it_looks_over(task, emulator, monkeypatch):
+    created = task(Create, train_url=URL)
+    created.run()
+    emulator.set_status(only_job(emulator).job_id, 12)
+    operator = created.make()
+    observe = JobsWait.observe
+
+    def time_out(*args):
+        monkeypatch.setattr(JobsWait, "observe", observe)
+        operator.on_kill()
+        raise AirflowTaskTimeout
+
+    monkeypatch.setattr(JobsWait, "observe", time_out)
+    with pytest.raises(AirflowTaskTimeout):
+        operator.execute(created.context)
+    emulator.advance(30)
+    assert only_job(emulator).status == 12
+    assert emulator.request_counts()["stop"] > 1
+
+
+def test_the_button_does_not_lead_to_a_job_that_was_replaced(task, emulator):
+    created = task(Create, train_url=URL, wait_for_completion=False)
+    created.run()
+    emulator.set_status(only_job(emulator).job_id, 16)
+    created.run()
+    assert "1001" not in created.ti.xcoms.get("modelarts_visualization_job_link", "")
 
 
 @pytest.mark.parametrize(
