@@ -19,6 +19,7 @@ import pytest
 END_TO_END = Path(__file__).parent / "e2e"
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the marks in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         group = "real Airflow" if END_TO_END in item.path.parents else item.path.name
