@@ -27,7 +27,7 @@ demo-ui: $(READY)
 
 # The real Airflow mostly waits: beside it there is time for all the other tests.
 test: $(READY)
-	@.venv/bin/python -m pytest -n 2 --dist loadgroup
+	@.venv/bin/python -m pytest -n 2 --no-loadscope-reorder
 
 test-all: $(READY)
 	@.venv/bin/python -m pytest -m "not (matrix or kill or fleet)"

@@ -1,7 +1,7 @@
 """
 What many tests share: a server on loopback that answers what a test tells it to, and remembers what it was asked.
 
-Also how tests are spread over processes: all that need the one real Airflow into one, each other file into one.
+Also how tests are spread over processes, where there are several.
 """
 
 from __future__ import annotations
@@ -11,19 +11,21 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
-END_TO_END = Path(__file__).parent / "e2e"
+
+class OneRealAirflow(LoadScopeScheduling):
+    """Has all tests of the one real Airflow run in one process, one after the other; others as their files go."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "tests/e2e" if nodeid.startswith("tests/e2e/") else nodeid.partition("::")[0]
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the marks in the same hook
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        group = "real Airflow" if END_TO_END in item.path.parents else item.path.name
-        item.add_marker(pytest.mark.xdist_group(group))
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneRealAirflow:
+    return OneRealAirflow(config, log)
 
 
 @dataclass
