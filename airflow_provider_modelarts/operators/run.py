@@ -165,16 +165,16 @@ class WaitingJobRun(JobRun):
         """Delete a job, after stopping it if need be, and return when it is gone."""
         if job.status not in OVER:
             self.stop(job.job_id)
-            self._wait_here(self._begin(job.job_id, OVER_OR_GONE))
+            self._wait_here(job.job_id, OVER_OR_GONE)
         self.delete(job.job_id)
-        self._wait_here(self._begin(job.job_id, "GONE"))
+        self._wait_here(job.job_id, "GONE")
         hide(self._task, self._context)
 
     def settle(self, job: VisualizationJob) -> VisualizationJob | None:
         """Return a job once it is not being stopped or deleted any more; None when it is gone then."""
         if job.status != JobStatus.KILLING:
             return job
-        self._wait_here(self._begin(job.job_id, OVER_OR_GONE))
+        self._wait_here(job.job_id, OVER_OR_GONE)
         return self.look(job.job_id)
 
     def wait(self, job_id: str, target_status: Any, seen: VisualizationJob | None = None) -> dict[str, Any]:
@@ -184,10 +184,10 @@ class WaitingJobRun(JobRun):
         :param seen: the job, where it has just been seen
         :raises WaitError: the wait ended without its target
         """
-        jobs = self._begin(job_id, target_status)
         if not self._task.deferrable:
-            self._wait_here(jobs)
-        elif not jobs.observe({job_id: seen} if seen else self._fetcher.fetch({job_id: None}), time.time()):
+            return self._wait_here(job_id, target_status)
+        jobs = self._begin(job_id, target_status)
+        if not jobs.observe({job_id: seen} if seen else self._fetcher.fetch({job_id: None}), time.time()):
             give_to_triggerer(self._task, jobs, self._task.trigger_arguments(job_id, target_status))
         return jobs.summaries()[job_id]
 
@@ -227,7 +227,9 @@ class WaitingJobRun(JobRun):
             metrics=metrics(),
         )
 
-    def _wait_here(self, jobs: JobsWait) -> None:
+    def _wait_here(self, job_id: str, target_status: Any) -> dict[str, Any]:
+        """Wait on this worker, also where the operator is deferrable, and return the XCom."""
+        jobs = self._begin(job_id, target_status)
         wait_here(
             jobs,
             self._fetcher,
@@ -235,6 +237,7 @@ class WaitingJobRun(JobRun):
             timeout=self._task.timeout,
             after_look=lambda: show(self._task, self._context, jobs.service_url),
         )
+        return jobs.summaries()[job_id]
 
 
 def _is_on_its_way(job: VisualizationJob | None) -> bool:
