@@ -135,4 +135,4 @@ def test_missing_extra(tmp_path: Path, missing: str) -> None:
     done = subprocess.run(COMMAND, capture_output=True, text=True, timeout=60, cwd=ROOT, env=environment)
     assert done.returncode == 2
     assert done.stdout == ""
-    assert done.stderr == (f"modelarts-emulator: the emulator needs {missing}: pip install '.[emulator]'\n")
+    assert done.stderr == f"modelarts-emulator: the emulator needs {missing}: pip install '.[emulator]'\n"

@@ -33,6 +33,14 @@ def only_job(emulator):
     return job
 
 
+def left_in(status, task, emulator, **arguments):
+    """Return a task whose first run succeeded, and whose job has come into a status since."""
+    created = task(Create, train_url=URL, **arguments)
+    created.run()
+    emulator.set_status(only_job(emulator).job_id, status)
+    return created
+
+
 @pytest.fixture(params=[False, True], ids=["without_store", "with_store"])
 def store(request):
     return request.param
@@ -86,9 +94,7 @@ def test_a_task_that_runs_again_has_the_same_job(ended_in, task, emulator, store
 
 
 def test_a_job_that_cannot_be_restarted_is_replaced(task, emulator):
-    created = task(Create, train_url=URL)
-    created.run()
-    emulator.set_status(only_job(emulator).job_id, 16)
+    created = left_in(16, task, emulator)
     assert created.run().state == "success"
     assert (only_job(emulator).job_id, only_job(emulator).status) == (1002, 8)
 
@@ -263,9 +269,7 @@ def test_a_task_that_is_killed_while_it_looks_makes_no_job(task, emulator, monke
 
 
 def test_a_task_that_is_killed_while_its_job_restarts_stops_it(task, emulator, monkeypatch):
-    created = task(Create, train_url=URL)
-    created.run()
-    emulator.set_status(only_job(emulator).job_id, 12)
+    created = left_in(12, task, emulator)
     operator = created.make()
     restart = ModelArtsClient.restart_visualization_job
 
@@ -379,9 +383,7 @@ def test_a_number_of_another_project_is_nothing_to_take_over(task, emulator):
 
 @pytest.mark.parametrize("kind", ["cut_after", "truncated", "empty", "status", "cut"])
 def test_a_restart_with_a_lost_answer_is_waited_for(kind, task, emulator):
-    created = task(Create, train_url=URL)
-    created.run()
-    emulator.set_status(only_job(emulator).job_id, 12)
+    created = left_in(12, task, emulator)
     emulator.inject(Fault(kind, operation="restart", times=1))
     outcome = created.run()
     assert (outcome.state, outcome.xcom["status_name"]) == ("success", "RUNNING")
@@ -390,9 +392,7 @@ def test_a_restart_with_a_lost_answer_is_waited_for(kind, task, emulator):
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_restart_with_a_lost_answer_in_an_outage_is_waited_for(status, task, emulator):
-    created = task(Create, train_url=URL)
-    created.run()
-    emulator.set_status(only_job(emulator).job_id, 12)
+    created = left_in(12, task, emulator)
     emulator.inject(Fault("cut_after", operation="restart", times=1))
     emulator.inject(Fault("status", operation="restart", times=3, status=status))
     assert created.run().state == "success"
@@ -400,9 +400,7 @@ def test_a_restart_with_a_lost_answer_in_an_outage_is_waited_for(status, task, e
 
 
 def test_a_job_that_replaces_another_is_stopped_when_its_answer_is_lost(task, emulator):
-    created = task(Create, train_url=URL)
-    created.run()
-    emulator.set_status(only_job(emulator).job_id, 16)
+    created = left_in(16, task, emulator)
     emulator.inject(Fault("cut_after", operation="create"))
     emulator.inject(Fault("status", operation="list", after=1, times=12, status=503))
     assert created.run().state == "up_for_retry"
@@ -411,9 +409,7 @@ def test_a_job_that_replaces_another_is_stopped_when_its_answer_is_lost(task, em
 
 
 def test_a_time_limit_right_after_a_restart_stops_the_job_although_it_looks_over(task, emulator, monkeypatch):
-    created = task(Create, train_url=URL)
-    created.run()
-    emulator.set_status(only_job(emulator).job_id, 12)
+    created = left_in(12, task, emulator)
     operator = created.make()
     observe = JobsWait.observe
 
@@ -431,9 +427,7 @@ def test_a_time_limit_right_after_a_restart_stops_the_job_although_it_looks_over
 
 
 def test_the_button_does_not_lead_to_a_job_that_was_replaced(task, emulator):
-    created = task(Create, train_url=URL, wait_for_completion=False)
-    created.run()
-    emulator.set_status(only_job(emulator).job_id, 16)
+    created = left_in(16, task, emulator, wait_for_completion=False)
     created.run()
     assert "1001" not in created.ti.xcoms.get("modelarts_visualization_job_link", "")
 
