@@ -13,7 +13,7 @@ from airflow_provider_modelarts.api.errors import ModelArtsError
 from airflow_provider_modelarts.api.models import OVER, JobStatus
 from airflow_provider_modelarts.arguments import is_literal, seconds
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
-from airflow_provider_modelarts.operators.visualization_job import VisualizationJobOperator
+from airflow_provider_modelarts.operators.base import VisualizationJobOperator
 from airflow_provider_modelarts.stopping import request_stop
 
 if TYPE_CHECKING:

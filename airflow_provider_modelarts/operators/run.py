@@ -22,10 +22,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_modelarts.api.client import ModelArtsClient
-    from airflow_provider_modelarts.operators.visualization_job import (
-        VisualizationJobOperator,
-        WaitingVisualizationJobOperator,
-    )
+    from airflow_provider_modelarts.operators.base import VisualizationJobOperator, WaitingVisualizationJobOperator
 
 OVER_OR_GONE: Final = (*sorted(OVER), "GONE")
 

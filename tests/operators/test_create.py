@@ -12,7 +12,7 @@ from airflow_provider_modelarts.api.client import ModelArtsClient
 from airflow_provider_modelarts.api.errors import ModelArtsNameTakenError
 from airflow_provider_modelarts.assets.visualization_job import create_asset
 from airflow_provider_modelarts.emulator.faults import Fault
-from airflow_provider_modelarts.operators import visualization_job
+from airflow_provider_modelarts.operators import create_visualization_job
 from airflow_provider_modelarts.operators.identity import own_job_name
 from airflow_provider_modelarts.operators.run import WaitingJobRun
 from airflow_provider_modelarts.operators.visualization_job import ModelArtsCreateVisualizationJobOperator as Create
@@ -304,8 +304,8 @@ def test_a_time_limit_before_the_task_resumes_stops_the_job(task, emulator, monk
     """Airflow 2.11 counts from the first start of a task, and lets a new process go no further than `on_kill`."""
     created = task(Create, train_url=URL, deferrable=True)
     assert isinstance(created.begin(), TaskDeferred)
-    monkeypatch.setattr(visualization_job, "airflow_version", lambda: (2, 11))
-    monkeypatch.setattr(visualization_job, "current_context", lambda: created.context)
+    monkeypatch.setattr(create_visualization_job, "airflow_version", lambda: (2, 11))
+    monkeypatch.setattr(create_visualization_job, "current_context", lambda: created.context)
     created.make().on_kill()
     assert only_job(emulator).status == 9
 

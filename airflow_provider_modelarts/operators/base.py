@@ -1,0 +1,110 @@
+"""What operators on visualization jobs have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_modelarts._compat import BaseOperator, conf
+from airflow_provider_modelarts.arguments import seconds
+from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
+from airflow_provider_modelarts.links.visualization_job import ModelArtsVisualizationJobLink
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_modelarts.operators.run import WaitingJobRun
+
+
+class VisualizationJobOperator(BaseOperator):
+    """
+    What all operators on one visualization job have in common.
+
+    :param modelarts_conn_id: Airflow connection of type ``modelarts``, or ``huaweicloud`` (templated)
+    :param region: wins over the connection's (templated)
+    :param project_id: wins over the connection's (templated)
+    """
+
+    template_fields: Sequence[str] = ("modelarts_conn_id", "region", "project_id")
+    operator_extra_links: Any = (ModelArtsVisualizationJobLink(),)
+    ui_color = "#f5e0df"
+
+    def __init__(
+        self,
+        *,
+        modelarts_conn_id: str = ModelArtsHook.default_conn_name,
+        region: str | None = None,
+        project_id: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.modelarts_conn_id = modelarts_conn_id
+        self.region = region
+        self.project_id = project_id
+        self.link: str | None = None
+
+    @cached_property
+    def hook(self) -> ModelArtsHook:
+        """The hook that the operator works through."""
+        return ModelArtsHook(self.modelarts_conn_id, region=self.region, project_id=self.project_id)
+
+
+class WaitingVisualizationJobOperator(VisualizationJobOperator):
+    """
+    What the operators have in common that start something which the API goes on with by itself.
+
+    :param wait_for_completion: whether the task ends only when the job has come to where the operation takes it
+    :param deferrable: wait in the triggerer; by default as ``[operators] default_deferrable`` says
+    :param poke_interval: seconds, or a timedelta, between two looks
+    :param timeout: seconds, or a timedelta, that the task waits at most for what it has started
+    :param poll_failure_tolerance: seconds, or a timedelta, for which looks may fail
+    :param kwargs: as for all operators (:class:`VisualizationJobOperator`)
+    """
+
+    def __init__(
+        self,
+        *,
+        wait_for_completion: bool = True,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        poke_interval: float | timedelta = 10,
+        timeout: float | timedelta = 3600,
+        poll_failure_tolerance: float | timedelta = 600,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.wait_for_completion = wait_for_completion
+        self.deferrable = deferrable
+        self.poke_interval = seconds("poke_interval", poke_interval)
+        if not self.poke_interval:
+            raise ValueError("poke_interval: 0 is not a number of seconds above 0")
+        self.timeout = seconds("timeout", timeout)
+        self.poll_failure_tolerance = seconds("poll_failure_tolerance", poll_failure_tolerance)
+
+    def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
+        """
+        End the task as the trigger's event says.
+
+        :raises WaitError: the job did not come to where the operation takes it; Airflow's retries apply
+        :raises ValueError: the event is missing or not understood
+        """
+        run = self._run(context)
+        return run.finish(run.complete(event))
+
+    def trigger_arguments(self, job_id: str, target_status: Any) -> dict[str, Any]:
+        """Return the arguments of a trigger that waits for a job, in JSON types."""
+        return {
+            "job_id": job_id,
+            "target_status": target_status,
+            "modelarts_conn_id": self.modelarts_conn_id,
+            "region": self.region,
+            "project_id": self.project_id,
+            "poke_interval": self.poke_interval,
+            "poll_failure_tolerance": self.poll_failure_tolerance,
+        }
+
+    def _run(self, context: Context) -> WaitingJobRun:
+        from airflow_provider_modelarts.operators.run import WaitingJobRun
+
+        return WaitingJobRun(self, context)

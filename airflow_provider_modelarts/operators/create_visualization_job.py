@@ -1,0 +1,308 @@
+"""The operator that creates a visualization job; users import it from ``operators.visualization_job``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_provider_modelarts._compat import airflow_version, current_context
+from airflow_provider_modelarts.api.errors import ModelArtsConflictError, ModelArtsPermissionError
+from airflow_provider_modelarts.api.models import OVER
+from airflow_provider_modelarts.api.parameters import checked_job_id, create_body
+from airflow_provider_modelarts.arguments import is_literal
+from airflow_provider_modelarts.links.visualization_job import LINKS_BY_JOB_TYPE
+from airflow_provider_modelarts.operators.base import VisualizationJobOperator, WaitingVisualizationJobOperator
+from airflow_provider_modelarts.operators.identity import own_job_desc, own_job_name
+from airflow_provider_modelarts.stopping import stop_job, stop_job_in_time
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context, XComArg
+
+    from airflow_provider_modelarts.api.client import ModelArtsClient
+    from airflow_provider_modelarts.api.models import VisualizationJob
+    from airflow_provider_modelarts.operators.run import WaitingJobRun
+
+JOB_ID_KEY: Final = "job_id"
+"""Key of the XCom that holds a new job's id from the start, also where the task fails after that."""
+
+_STORE_KEY: Final = "modelarts_visualization_job_id"
+
+
+class ModelArtsCreateVisualizationJobOperator(WaitingVisualizationJobOperator):
+    """
+    Creates a visualization job, waits until it is RUNNING, and returns it.
+
+    A task has one job, however often it is tried or cleared. Before anything is created, the job of an earlier try is
+    looked for: by the id in Airflow's task state store (3.3), then by its name. One that is on its way or runs is taken
+    over, one that is over is restarted, or deleted and made anew where the API refuses that. With no ``job_name`` the
+    name is made of DAG, run, task and map index, and a job that shows other files than ``train_url`` says by now is
+    replaced; with one, a job of that name is the task's own when ``train_url`` and ``job_desc`` are the same, too.
+
+    A running job is billed until it is stopped. When the task does not come to its end (the wait fails, or somebody
+    marks the task), it stops the job, in the triggerer too from Airflow 3.3 on; ``auto_stop_hours`` holds in any case.
+
+    :param train_url: OBS directory ``/bucket/dir/`` or ``obs://bucket/dir/`` with the files to show (templated)
+    :param job_name: 1 to 20 letters, digits, ``_`` or ``-``, unique in the project (templated)
+    :param job_desc: at most 256 characters; by default it names the task and its run (templated)
+    :param job_type: ``tensorboard`` or ``mindinsight`` (templated)
+    :param flavor: code of the resource flavor; not needed (templated)
+    :param auto_stop_hours: 1 to 24: the API stops the job when it has run for so long (templated)
+    :param stop_on_failure: whether to stop the job when the wait for it fails or the task is killed
+    :param kwargs: as for all that wait (:class:`WaitingVisualizationJobOperator`)
+    :return: XCom of the job, as of the sensor; its id is an XCom of its own, ``job_id``, from the start
+    :raises ValueError: a parameter cannot be; when the DAG is parsed if it is literal, else before the first request
+    :raises ModelArtsNameTakenError: a job that is not this task's has the name
+    :raises WaitError: the job did not come to run; Airflow's retries apply, and restart it
+    """
+
+    template_fields: Sequence[str] = (
+        "job_name",
+        "train_url",
+        "job_desc",
+        "job_type",
+        "flavor",
+        "auto_stop_hours",
+        *VisualizationJobOperator.template_fields,
+    )
+
+    def __init__(
+        self,
+        *,
+        train_url: str | XComArg,
+        job_name: str | XComArg | None = None,
+        job_desc: str | XComArg | None = None,
+        job_type: str = "tensorboard",
+        flavor: str | None = None,
+        auto_stop_hours: int | str | None = None,
+        stop_on_failure: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.train_url = train_url
+        self.job_name = job_name
+        self.job_desc = job_desc
+        self.job_type = job_type
+        self.flavor = flavor
+        self.auto_stop_hours = auto_stop_hours
+        self.stop_on_failure = stop_on_failure
+        self._job_id: str | None = None
+        self._wanted: dict[str, Any] = {}
+        self._killed = False
+        self._restarting = False
+        self._check_literals()
+        if isinstance(job_type, str) and job_type in LINKS_BY_JOB_TYPE:
+            self.operator_extra_links = (LINKS_BY_JOB_TYPE[job_type],)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Create the job or take over the one of an earlier try, and wait."""
+        with self.hook:
+            run = self._run(context)
+            try:
+                earlier = self._own_job(run, context)
+                job = self._create(run, context) if earlier is None else self._take_over(run, context, earlier)
+                xcom = run.wait(job.job_id, "RUNNING", job) if self.wait_for_completion else job.summary()
+                return self._succeed(run, context, xcom)
+            except Exception:
+                self._stop(run)
+                raise
+
+    def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
+        """
+        End the task as the trigger's event says; stop the job if that is not well.
+
+        :raises WaitError: the job did not come to run; Airflow's retries apply
+        :raises ValueError: the event is missing or not understood
+        """
+        with self.hook:
+            run = self._run(context)
+            try:
+                return self._succeed(run, context, run.complete(event))
+            except Exception:
+                self._stop(run)
+                raise
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Resume from the triggerer; when Airflow itself ended the wait, stop the job."""
+        self._job_id = _pushed_job_id(context)
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except Exception:
+            if next_method == "__fail__":
+                with self.hook:
+                    self._stop(self._run(context))
+            raise
+
+    def on_kill(self) -> None:
+        """Stop the job, when a worker is told to end the task; also one whose request is just under way."""
+        self._killed = True
+        if airflow_version() < (3, 0) and not (self._job_id or self._wanted):
+            # Airflow 2.11 can time a task out before it resumes.
+            context = current_context()
+            self._job_id = None if context is None else _pushed_job_id(context)
+        if self.stop_on_failure and (self._job_id or self._wanted):
+            stop_job_in_time(self.hook.spare_conn, self._find_id, self.log, restarted=self._restarting)
+
+    def trigger_arguments(self, job_id: str, target_status: Any) -> dict[str, Any]:
+        """Return the arguments of the trigger that waits for the job."""
+        return {**super().trigger_arguments(job_id, target_status), "stop_on_kill": self.stop_on_failure}
+
+    def _create(self, run: WaitingJobRun, context: Context) -> VisualizationJob:
+        self._end_if_killed()
+        job = run.client.create_visualization_job(**self._job_arguments(context["ti"]))
+        self.log.info("Created visualization job %s (%s)", job.job_id, job.job_name)
+        self._own(context, job.job_id)
+        return job
+
+    def _take_over(self, run: WaitingJobRun, context: Context, job: VisualizationJob) -> VisualizationJob:
+        """Return the job of an earlier try, on its way or RUNNING; one that cannot serve any more is replaced."""
+        self._own(context, job.job_id)
+        if not job.shows(self._wanted["train_url"]):
+            self.log.info("Replacing visualization job %s, which shows %s", job.job_id, job.train_url)
+            return self._replace(run, context, job)
+        if job.status not in OVER:
+            return job
+        self._restarting = True
+        try:
+            job = run.restart(job)
+        except ModelArtsConflictError as error:
+            self._restarting = False
+            self.log.info("Replacing visualization job %s. %s", job.job_id, error)
+            return self._replace(run, context, job)
+        self._restarting = False
+        self._end_if_killed()
+        return job
+
+    def _replace(self, run: WaitingJobRun, context: Context, job: VisualizationJob) -> VisualizationJob:
+        run.remove(job)
+        # From here on it is the name that leads to this task's job.
+        self._job_id = None
+        return self._create(run, context)
+
+    def _own(self, context: Context, job_id: str) -> None:
+        """Keep the job's id where this process and later tries find it."""
+        self._job_id = job_id
+        context["ti"].xcom_push(key=JOB_ID_KEY, value=job_id)
+        store = _state_store(context)
+        if store is not None:
+            store.set(_STORE_KEY, f"{self.hook.get_conn().project_id}/{job_id}")
+        self._end_if_killed()
+
+    def _end_if_killed(self) -> None:
+        """
+        Do not go on after a kill: Airflow 3 lets a process do so for some seconds.
+
+        :raises RuntimeError: the task was killed; retries apply, for a machine that shuts down kills its tasks, too
+        """
+        if self._killed:
+            raise RuntimeError("The task was killed while it made its job")
+
+    def _own_job(self, run: WaitingJobRun, context: Context) -> VisualizationJob | None:
+        """Return the job that an earlier try made, not being stopped any more; None when there is none."""
+        self._wanted = create_body(**self._job_arguments(context["ti"]), workspace_id=None)
+        job = self._remembered(run, context)
+        try:
+            job = job or self._find(run.client)
+        except ModelArtsPermissionError as error:
+            # The API takes no name twice.
+            self.log.warning("Whether an earlier try has made a job cannot be looked up. %s", error)
+        if job is None:
+            return None
+        self.log.info(
+            "Taking over visualization job %s (%s), which an earlier try of this task made: it is %s",
+            job.job_id,
+            job.job_name,
+            job.status_name,
+        )
+        return run.settle(job)
+
+    def _remembered(self, run: WaitingJobRun, context: Context) -> VisualizationJob | None:
+        """Return the job that an earlier try has noted in the task state store."""
+        store = _state_store(context)
+        project_id, _, job_id = str(None if store is None else store.get(_STORE_KEY)).rpartition("/")
+        # Not in another project, as after a correction of the region: there somebody else's job may have that number.
+        job = run.look(checked_job_id(job_id)) if project_id == run.client.project_id else None
+        # Of a name that people have given, other runs may have made it theirs meanwhile.
+        return job if job is None or self.job_name is None or job.shows(self._wanted["train_url"]) else None
+
+    def _find(self, client: ModelArtsClient) -> VisualizationJob | None:
+        """Return this task's job by its name."""
+        wanted = self._wanted
+        row = client.find_visualization_job(wanted["job_name"])
+        if row is None:
+            return None
+        # The list need not tell of the files what the details do.
+        job = client.get_visualization_job(row.job_id)
+        if self.job_name is None or (job.shows(wanted["train_url"]) and job.job_desc == wanted["job_desc"]):
+            return job
+        self.log.warning(
+            "Visualization job %s is called %s, but is not this task's: it has other files or another description",
+            job.job_id,
+            job.job_name,
+        )
+        return None
+
+    def _find_id(self, client: ModelArtsClient) -> str | None:
+        if self._job_id is not None:
+            return self._job_id
+        job = self._find(client)
+        return None if job is None else job.job_id
+
+    def _job_arguments(self, ti: Any) -> dict[str, Any]:
+        """Return what a job is created with. ``ti`` decides on name and description where none are given."""
+        return {
+            "job_name": self.job_name or own_job_name(ti),
+            "train_url": self.train_url,
+            "job_desc": own_job_desc(ti) if self.job_desc is None else self.job_desc,
+            "job_type": self.job_type,
+            "flavor": self.flavor,
+            "schedule": _auto_stop(self.auto_stop_hours),
+        }
+
+    def _check_literals(self) -> None:
+        """Check what is known when the DAG is parsed; what is not is stood in for."""
+        fields: dict[str, Any] = {
+            "job_name": self.job_name or "job",
+            "train_url": self.train_url,
+            "job_desc": self.job_desc,
+            "job_type": self.job_type,
+            "flavor": self.flavor,
+        }
+        stand_ins = {"job_name": "job", "train_url": "/bucket/dir/", "job_type": "tensorboard"}
+        known: dict[str, Any] = {
+            name: value if is_literal(value) else stand_ins.get(name) for name, value in fields.items()
+        }
+        hours = self.auto_stop_hours if is_literal(self.auto_stop_hours) else None
+        create_body(**known, schedule=_auto_stop(hours), workspace_id=None)
+
+    def _stop(self, run: WaitingJobRun) -> None:
+        if self.stop_on_failure and (self._job_id or self._wanted):
+            stop_job(run.client, self._find_id, self.log, restarted=self._restarting)
+
+    def _succeed(self, run: WaitingJobRun, context: Context, xcom: dict[str, Any]) -> dict[str, Any]:
+        store = _state_store(context)
+        if store is not None:
+            # Entries outlive their task by a month.
+            store.delete(_STORE_KEY)
+        return run.finish(xcom)
+
+
+def _auto_stop(hours: int | str | None) -> dict[str, Any] | None:
+    """Return the API's schedule for an auto stop; a template renders hours as text."""
+    if hours in (None, ""):
+        return None
+    whole = int(hours) if isinstance(hours, str) and hours.isascii() and hours.strip().isdigit() else hours
+    if isinstance(whole, bool) or not isinstance(whole, int) or not 1 <= whole <= 24:
+        raise ValueError(f"auto_stop_hours: {hours!r} is not a whole number from 1 to 24")
+    return {"type": "stop", "time_unit": "HOURS", "duration": whole}
+
+
+def _pushed_job_id(context: Context) -> str | None:
+    """Return the id of the job that an earlier phase of this try has made."""
+    ti: Any = context["ti"]
+    job_id: str | None = ti.xcom_pull(task_ids=ti.task_id, key=JOB_ID_KEY, map_indexes=ti.map_index)
+    return job_id
+
+
+def _state_store(context: Context) -> Any:
+    """Return Airflow's task state store; None below Airflow 3.3."""
+    return context.get("task_state_store")
