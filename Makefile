@@ -13,7 +13,7 @@ help:
 	@echo "make matrix       tests and a real DAG on every supported Airflow and Python; about 40 minutes"
 	@echo "make lint         ruff and mypy"
 	@echo "make bench        the figures that README.md quotes; about 25 minutes"
-	@echo "make kill-table   kill parts of Airflow under waiting tasks, write docs/kill-table.md; about 10 minutes"
+	@echo "make kill-table   kill parts of Airflow under waiting tasks, write docs/reports/kill-table.md; about 10 minutes"
 	@echo "make fleet        500 waits on Celery workers and two triggerers, some killed; needs PostgreSQL and Redis"
 	@echo "make screenshots  use the forms and buttons in a real browser, write docs/images; needs chromium"
 	@echo "make constraints  renew constraints.txt"
@@ -55,12 +55,12 @@ kill-table: $(READY)
 	@.venv/bin/python -m pytest -s -m kill tests/kill
 
 fleet: $(READY)
-	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r demo/fleet_requirements.txt
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r tools/fleet_requirements.txt
 	@.venv/bin/python -m pytest -s -m fleet tests/fleet
 
 screenshots: $(READY)
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --group browser
-	@.venv/bin/python -m demo.screenshots
+	@.venv/bin/python -m tools.screenshots
 
 # pip older than 25.1 knows no dependency groups.
 $(READY): pyproject.toml constraints.txt

@@ -2,7 +2,7 @@
 The version matrix: `make matrix`, or `nox`. A cell of it: `nox -s "cell(3.1.8, Python 3.11)"`.
 
 Each cell runs the unit tests, and a real DAG on real Airflow processes, and writes what it observed into build/matrix;
-the session `compatibility` makes docs/compatibility.md of all of them.
+the session `compatibility` makes docs/reports/compatibility.md of all of them.
 """
 
 from __future__ import annotations
@@ -103,9 +103,9 @@ def resolution(session: nox.Session) -> None:
 
 @nox.session(python=False)
 def compatibility(session: nox.Session) -> None:
-    """Make docs/compatibility.md of what the cells have written."""
+    """Make docs/reports/compatibility.md of what the cells have written."""
     files = [str(OBSERVED / f"{name}.json") for name in EXPECTED]
-    session.run(sys.executable, "-m", "tests.matrix.compatibility", "docs/compatibility.md", *files)
+    session.run(sys.executable, "-m", "tests.matrix.compatibility", "docs/reports/compatibility.md", *files)
 
 
 def _until(airflow: str) -> list[str]:

@@ -12,7 +12,7 @@ from statistics import median
 from typing import Final
 
 from benchmarks.table import print_table
-from demo.local_airflow import isolated_environment
+from tools.local_airflow import isolated_environment
 
 BARE: Final = """
 from airflow.sdk import DAG, BaseSensorOperator

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from benchmarks.stub import PROJECT_ID, Stub
 from benchmarks.table import print_table
-from demo.local_airflow import isolated_environment
+from tools.local_airflow import isolated_environment
 
 CONTENDERS: Final = {"sleeper": "only sleep", "modelarts": "ModelArts", "http_sensor": "HttpSensorTrigger"}
 LATE: Final = 1.1

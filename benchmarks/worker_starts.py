@@ -13,7 +13,7 @@ import psutil
 
 from airflow_provider_modelarts.emulator import Emulator
 from benchmarks.table import print_table
-from demo.local_airflow import LocalAirflow
+from tools.local_airflow import LocalAirflow
 
 DAGS: Final = Path(__file__).parent / "dags"
 MODES: Final = ("poke", "reschedule", "deferrable", "skip_worker")

@@ -1,1 +1,1 @@
-"""Real Airflow and the emulator on this machine: `make demo`, `make demo-ui`, and the end-to-end tests."""
+"""Real Airflow and the emulator on this machine: `make demo` and `make demo-ui`."""

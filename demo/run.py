@@ -6,8 +6,8 @@ import sys
 import time
 from typing import Any
 
-from demo.local_airflow import FINAL_STATES, LocalAirflow, LocalAirflowError
-from demo.stage import interrupt_once, stage
+from tools.local_airflow import FINAL_STATES, LocalAirflow, LocalAirflowError
+from tools.stage import interrupt_once, stage
 
 DAG_ID = "modelarts_gate_on_running"
 TIMEOUT = 300.0  # seconds

@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 import sys
 
-from demo.local_airflow import LocalAirflowError
-from demo.stage import interrupt_once, stage
+from tools.local_airflow import LocalAirflowError
+from tools.stage import interrupt_once, stage
 
 SLOW_START = "1:0,7:10,8:120"  # RUNNING after about two minutes, time to trigger a DAG that waits for it
 

@@ -14,9 +14,9 @@ import psutil
 import pytest
 
 from airflow_provider_modelarts.emulator import Emulator
-from demo.local_airflow import LocalAirflow
-from demo.stage import EXAMPLE_DAGS
 from tests.documents import python_blocks
+from tools.local_airflow import LocalAirflow
+from tools.stage import EXAMPLE_DAGS
 
 CONNECTIONS: dict[str, dict[str, Any]] = {
     "waits": {},

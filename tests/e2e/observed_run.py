@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from demo.local_airflow import LocalAirflow
+from tools.local_airflow import LocalAirflow
 
 WORKER_START = "::group::Pre Execute"
 """What every start of a worker process writes first into the log of its task."""

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from airflow_provider_modelarts.emulator import Emulator
-from demo.local_airflow import LocalAirflow
+from tools.local_airflow import LocalAirflow
 
 
 def test_the_test_button_says_whether_the_connection_works(local_airflow: LocalAirflow, emulator: Emulator) -> None:

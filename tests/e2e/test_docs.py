@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_modelarts.emulator import Emulator
-from demo.local_airflow import AIRFLOW, LocalAirflow, isolated_environment, poll_until
 from tests.documents import EXAMPLE_DAGS, Block, python_blocks
+from tools.local_airflow import AIRFLOW, LocalAirflow, isolated_environment, poll_until
 
 TIMEOUT = 180.0  # seconds
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from airflow_provider_modelarts.emulator import Emulator
-from demo.local_airflow import LocalAirflow, poll_until
+from tools.local_airflow import LocalAirflow, poll_until
 
 TIMEOUT = 120.0  # seconds
 DAGS = ("on_any_running", "on_nightly_over")

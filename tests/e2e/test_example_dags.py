@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_modelarts.emulator import Emulator
-from demo.local_airflow import LocalAirflow, poll_until
+from tools.local_airflow import LocalAirflow, poll_until
 
 
 def test_the_gated_task_starts_only_when_the_job_runs(local_airflow: LocalAirflow, emulator: Emulator) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from demo.local_airflow import COMPONENTS, LocalAirflow, LocalAirflowError, poll_until
+from tools.local_airflow import COMPONENTS, LocalAirflow, LocalAirflowError, poll_until
 
 DAGS = """
 from airflow.sdk import dag, task

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from airflow_provider_modelarts.api import metrics
 from airflow_provider_modelarts.emulator import Emulator
-from demo.local_airflow import LocalAirflow, poll_until
 from tests.e2e.conftest import StatsDServer
 from tests.e2e.observed_run import ObservedRun
+from tools.local_airflow import LocalAirflow, poll_until
 
 TIMEOUT = 120.0  # seconds
 

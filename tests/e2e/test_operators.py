@@ -12,9 +12,9 @@ import pytest
 
 from airflow_provider_modelarts.emulator import Emulator
 from airflow_provider_modelarts.emulator.faults import Fault
-from demo.local_airflow import LocalAirflow, poll_until
 from tests.e2e.dags.operators import HOW
 from tests.e2e.observed_run import ObservedRun
+from tools.local_airflow import LocalAirflow, poll_until
 
 TIMEOUT = 180.0  # seconds
 SLOW = "1:0,7:2,8:1000"

@@ -10,7 +10,7 @@ import venv
 from pathlib import Path
 from typing import Any
 
-from demo.local_airflow import isolated_environment
+from tools.local_airflow import isolated_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "airflow-provider-modelarts"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pytest
 
 from airflow_provider_modelarts.emulator import Emulator, Fault
-from demo.local_airflow import FINAL_STATES, LocalAirflow, poll_until
 from tests.e2e.observed_run import ObservedRun
+from tools.local_airflow import FINAL_STATES, LocalAirflow, poll_until
 
 TIMEOUT = 240.0  # seconds
 WITHOUT_WORKER = ("by_output", "by_template", "several", "with_outlet", "with_callback")

@@ -15,8 +15,8 @@ import pytest
 from cryptography.fernet import Fernet
 
 from airflow_provider_modelarts.emulator import Emulator
-from demo.local_airflow import LocalAirflow, poll_until
 from tests.e2e.observed_run import ObservedRun
+from tools.local_airflow import LocalAirflow, poll_until
 
 TIMEOUT = 280.0  # seconds
 MANY = int(os.environ.get("MODELARTS_E2E_WAITS", "40"))

@@ -11,9 +11,9 @@ import pytest
 
 from airflow_provider_modelarts.api.models import status_label
 from airflow_provider_modelarts.emulator import Emulator
-from demo.local_airflow import FINAL_STATES, LocalAirflow, poll_until
 from tests.e2e.dags.wait_table import GONE, MODES, TABLE, Row
 from tests.e2e.observed_run import ObservedRun
+from tools.local_airflow import FINAL_STATES, LocalAirflow, poll_until
 
 TIMEOUT = 240.0  # seconds
 SUMMARY = {"job_id", "job_name", "status", "status_name", "service_url", "train_url", "create_time", "duration_ms"}

@@ -1,5 +1,5 @@
 """
-Runs the fault table and writes what happened into docs/fault-table.md: ``python -m tests.faults.report``.
+Runs the fault table and writes what happened into docs/reports/fault-table.md: ``python -m tests.faults.report``.
 
 What is written is what was observed; what is expected is the business of the tests.
 """
@@ -31,7 +31,7 @@ from tests.faults.driver import (
 )
 from tests.faults.table import TABLE, Row
 
-PATH: Final = Path(__file__).parents[2] / "docs" / "fault-table.md"
+PATH: Final = Path(__file__).parents[2] / "docs" / "reports" / "fault-table.md"
 
 _INTRODUCTION: Final = f"""# What a wait ends in when something is wrong
 

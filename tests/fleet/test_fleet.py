@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from demo.fleet import POKE_INTERVAL, QUIET, TRIGGERERS, WAITS, Report, fleet
+from tools.fleet import POKE_INTERVAL, QUIET, TRIGGERERS, WAITS, Report, fleet
 
 pytestmark = [pytest.mark.fleet, pytest.mark.timeout(3600)]
 

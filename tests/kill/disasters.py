@@ -11,8 +11,8 @@ from typing import Final
 import psutil
 
 from airflow_provider_modelarts.emulator import Emulator
-from demo.local_airflow import LocalAirflow
 from tests.e2e.observed_run import ObservedRun
+from tools.local_airflow import LocalAirflow
 
 TRIGGERERS: Final = ("triggerer", "triggerer-2")
 ON_WORKERS: Final = ("poke", "reschedule")

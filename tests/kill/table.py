@@ -12,10 +12,10 @@ from typing import Final
 from airflow_provider_modelarts.api.models import JobStatus
 from airflow_provider_modelarts.deferral import FIRST_POLL_AFTER_DEFERRAL
 from airflow_provider_modelarts.emulator import Emulator
-from demo.local_airflow import COMPONENTS, LocalAirflow, poll_until
 from tests.e2e.observed_run import ObservedRun
 from tests.kill.dags.waits_to_be_killed import FATES, MODES, POKE_INTERVAL, task_id_of
 from tests.kill.disasters import TRIGGERERS, Disaster, Scene
+from tools.local_airflow import COMPONENTS, LocalAirflow, poll_until
 
 DAG_ID: Final = "waits_to_be_killed"
 TIMEOUT: Final = 150.0  # seconds

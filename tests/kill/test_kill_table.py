@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from demo.local_airflow import LocalAirflow
 from tests.kill.dags.waits_to_be_killed import FATES, MODES
 from tests.kill.disasters import DISASTERS, Disaster
 from tests.kill.report import rows, write
 from tests.kill.table import Outcome, airflow_for_disasters, play
+from tools.local_airflow import LocalAirflow
 
 pytestmark = [pytest.mark.kill, pytest.mark.timeout(600)]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_modelarts._compat import airflow_version
-from demo.local_airflow import COMPONENTS, LocalAirflow, LocalAirflowError, poll_until
+from tools.local_airflow import COMPONENTS, LocalAirflow, LocalAirflowError, poll_until
 
 COMPONENTS_OF_2 = ("scheduler", "triggerer")  # the scheduler parses the DAG files, workers use the database
 POLL_INTERVAL = 5.0  # seconds; a command takes some, too

@@ -1,8 +1,8 @@
 """
-Makes docs/compatibility.md of what the cells of the matrix have observed.
+Writes docs/reports/compatibility.md from what the cells of the matrix have observed.
 
-``python -m tests.matrix.compatibility docs/compatibility.md build/matrix/*.json``; ends with 1 when a cell failed, or
-has written nothing.
+``python -m tests.matrix.compatibility docs/reports/compatibility.md build/matrix/*.json``; exits with 1 if a cell
+failed or wrote nothing.
 """
 
 from __future__ import annotations

@@ -12,10 +12,10 @@ import pytest
 
 from airflow_provider_modelarts._compat import airflow_version
 from airflow_provider_modelarts.emulator import Emulator
-from demo.local_airflow import poll_until
 from tests.matrix.command_line_airflow import CommandLineAirflow
 from tests.matrix.dags.every_mode import MODES, WAYS
 from tests.matrix.observations import record
+from tools.local_airflow import poll_until
 
 pytestmark = [pytest.mark.matrix, pytest.mark.timeout(900)]
 

@@ -17,12 +17,12 @@ import requests
 from cryptography.fernet import Fernet
 
 from airflow_provider_modelarts.emulator import Emulator
-from demo.local_airflow import LocalAirflow, poll_until
 from tests.e2e.observed_run import ObservedRun
 from tests.faults.servers import PROJECT_ID, FaultyServer
 from tests.secrets.dags.marked import BAD, GOOD, MODES
 from tests.secrets.echoes import EchoingServer
 from tests.secrets.search import Secret
+from tools.local_airflow import LocalAirflow, poll_until
 
 TIMEOUT = 240.0  # seconds
 ROOT = Path(__file__).parents[2]

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from airflow_provider_modelarts.emulator import Emulator
-from demo.local_airflow import LocalAirflow, poll_until
-from demo.services import postgresql, redis
+from tools.local_airflow import LocalAirflow, poll_until
+from tools.services import postgresql, redis
 
 DAG_ID: Final = "fleet_waits"
 WAITS: Final = int(os.environ.get("MODELARTS_FLEET_WAITS", "500"))

@@ -12,8 +12,8 @@ from typing import Any
 from playwright.sync_api import Page, expect, sync_playwright
 
 from airflow_provider_modelarts.emulator import Emulator
-from demo.local_airflow import LocalAirflow, poll_until
-from demo.stage import stage
+from tools.local_airflow import LocalAirflow, poll_until
+from tools.stage import stage
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs/images"
 CONNECTION_ID = "modelarts_made_by_hand"

@@ -10,7 +10,7 @@ from types import FrameType
 from typing import NoReturn
 
 from airflow_provider_modelarts.emulator import Emulator
-from demo.local_airflow import LocalAirflow
+from tools.local_airflow import LocalAirflow
 
 EXAMPLE_DAGS = Path(__file__).resolve().parent.parent / "example_dags"
 
