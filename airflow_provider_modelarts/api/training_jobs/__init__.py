@@ -1,0 +1,1 @@
+"""Training jobs, REST v2: phases, models, parameters and operations."""
