@@ -20,6 +20,7 @@ from airflow_provider_modelarts.api.auth import OnSecret, auth_for
 from airflow_provider_modelarts.api.config import ModelArtsConfig
 from airflow_provider_modelarts.api.errors import (
     ModelArtsAuthenticationError,
+    ModelArtsConfigurationError,
     ModelArtsError,
     ModelArtsNameTakenError,
     ModelArtsNotFoundError,
@@ -125,7 +126,7 @@ class ModelArtsClient:
         Project in use: the configured one, the one that the credentials name, or the one called like the region.
 
         :raises ModelArtsError: it has to be asked for, and that failed
-        :raises ValueError: there is not exactly one project of the region's name
+        :raises ModelArtsConfigurationError: there is not exactly one project of the region's name
         """
         if self._project_id is None:
             self._project_id = self._auth.project_id() or self._project_of_region()
@@ -325,7 +326,7 @@ class ModelArtsClient:
         """Look the project up by its name, which is the region's (IAM, ``GET /v3/projects``)."""
         region = self._config.region
         if not region:
-            raise ValueError("project_id: needed, unless region names the project")
+            raise ModelArtsConfigurationError("project_id: needed, unless region names the project")
 
         def named_ids(data: Mapping[str, Any]) -> list[str]:
             return [str(project["id"]) for project in data["projects"] if project["name"] == region]
@@ -333,7 +334,7 @@ class ModelArtsClient:
         ids = self._read("projects", f"{self._config.iam_url}/v3/projects", _Parse.data(named_ids), {"name": region})
         if len(ids) != 1:
             found = f"{len(ids)} projects ({', '.join(ids)})" if ids else "no project"
-            raise ValueError(f"project_id: needed, IAM knows {found} of the name {region!r}")
+            raise ModelArtsConfigurationError(f"project_id: needed, IAM knows {found} of the name {region!r}")
         return ids[0]
 
     def _find_created(

@@ -160,6 +160,19 @@ class ModelArtsRetiredError(ModelArtsError):
     )
 
 
+class ModelArtsConfigurationError(ModelArtsError, ValueError):
+    """A field of the connection is invalid, or one that is needed is missing. Nothing was sent."""
+
+    part = "configuration"
+
+
+class ModelArtsUnexpectedError(ModelArtsError):
+    """An exception that is not one of the API's: a bug, in this package or in a library that it uses."""
+
+    part = "unexpected"
+    retryable = True
+
+
 def unknown_outcome(method: str, may_have_happened: bool) -> str:
     """Return the sentence that a failed request deserves when it may have changed something all the same."""
     return " Whether it was carried out is not known." if may_have_happened and method != "GET" else ""

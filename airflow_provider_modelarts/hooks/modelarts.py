@@ -142,6 +142,8 @@ class ModelArtsHook(BaseHook):
         return make_client
 
     def _config_of(self, connection: Any, extra: Mapping[str, Any]) -> ModelArtsConfig:
+        from airflow_provider_modelarts.api.errors import ModelArtsConfigurationError
+
         try:
             return config_from_connection(
                 connection,
@@ -151,7 +153,7 @@ class ModelArtsHook(BaseHook):
                 workspace_id=self.workspace_id,
             )
         except ValueError as error:
-            raise ValueError(f"Connection {self.modelarts_conn_id}: {error}") from None
+            raise ModelArtsConfigurationError(f"Connection {self.modelarts_conn_id}: {error}") from None
 
     def close(self) -> None:
         """Close the HTTP session. A later call opens a new one."""

@@ -18,6 +18,7 @@ from airflow_provider_modelarts.api.errors import (
 )
 from airflow_provider_modelarts.api.models import StatusPage, VisualizationJob
 from airflow_provider_modelarts.waiting.pages import StatusPages
+from airflow_provider_modelarts.waiting.unexpected import UnexpectedErrors
 
 if TYPE_CHECKING:
     from airflow_provider_modelarts.api.client import ModelArtsClient
@@ -69,6 +70,7 @@ class JobFetcher:
         self._resume_at = 0.0
         self._pool: ThreadPoolExecutor | None = None
         self._closed = False
+        self._unexpected = UnexpectedErrors()
 
     def close(self) -> None:
         """Stop looking; requests that are under way end by themselves."""
@@ -80,15 +82,19 @@ class JobFetcher:
         """
         Look at jobs and return what is new of them: the job where its status is another, or what went wrong.
 
-        While the server wants to be left alone (``Retry-After``), nothing is sent and nothing is new.
+        While the server wants to be left alone (``Retry-After``), nothing is sent and nothing is new. Whatever is
+        raised is what went wrong with this poll.
 
         :param known: the jobs by id, with the status that is known; None to be told of the job in any case
         """
         if self._clock() < self._resume_at:
             return {}
-        news = self._look(known)
-        if any(isinstance(seen, ModelArtsAuthenticationError) for seen in news.values()) and self._has_renewed():
+        try:
             news = self._look(known)
+            if any(isinstance(seen, ModelArtsAuthenticationError) for seen in news.values()) and self._has_renewed():
+                news = self._look(known)
+        except Exception as error:  # noqa: BLE001 - a surprise must not end the waits that share this
+            return dict.fromkeys(known, self._unexpected.failure(error))
         return news
 
     def _has_renewed(self) -> bool:
@@ -96,7 +102,8 @@ class JobFetcher:
         try:
             client = self._renew()
         except Exception as error:  # noqa: BLE001 - whatever Airflow raises; the refusal is what must be told
-            log.warning("The credentials are refused, and the connection cannot be read anew: %s", error)
+            failure = self._unexpected.failure(error)
+            log.warning("The credentials are refused, and the connection cannot be read again. %s", failure)
             return False
         if client is None:
             return False

@@ -20,6 +20,7 @@ from weakref import WeakKeyDictionary
 from airflow_provider_modelarts.api.metrics import POLL_FAILURES, POLLS, WAITS, Metrics
 from airflow_provider_modelarts.waiting.fetch import JobFetcher, Observation
 from airflow_provider_modelarts.waiting.pause import Pause
+from airflow_provider_modelarts.waiting.unexpected import UnexpectedErrors
 
 if TYPE_CHECKING:
     from airflow_provider_modelarts.api.client import ModelArtsClient
@@ -91,7 +92,7 @@ async def subscribe(
 
 
 class PollerError(Exception):
-    """A group cannot be served: there is no such connection, or a programming error. The poller has logged it."""
+    """The poller itself has a bug, so that it cannot serve its waits. It has logged the traceback."""
 
 
 class Subscription:
@@ -226,6 +227,8 @@ class Poller:
         self._due: dict[float, float] = {}
         self._alarm: asyncio.Future[None] | None = None
         self._client: ModelArtsClient | None = None
+        self._fetcher: JobFetcher | None = None
+        self._unexpected = UnexpectedErrors()
         self._pause = Pause("nobody waits any more")
         self._broken = False
         # In a context of its own: log lines of the poller do not belong to the wait that happens to come first.
@@ -266,17 +269,14 @@ class Poller:
 
     async def _serve(self) -> None:
         threads = ThreadPoolExecutor(1, thread_name_prefix="modelarts-poller")
-        fetcher: JobFetcher | None = None
         try:
-            self._client = await self._connected(threads)
-            fetcher = JobFetcher(self._client, renew=self._renewed)
-            metrics = self._client.metrics
             while True:
                 due = await self._groups_that_are_due()
                 known = _merged(due)
                 if known:
-                    seen = await self._loop.run_in_executor(threads, fetcher.fetch, known)
-                    _count(metrics, seen)
+                    seen = await self._poll(threads, known)
+                    if self._client is not None:
+                        _count(self._client.metrics, seen)
                     await self._tell(due, seen)
         except Exception as problem:
             # Whatever it is, nobody must wait for ever, nor join from now on.
@@ -284,12 +284,22 @@ class Poller:
             log.exception("The waits of a connection cannot be served")
             await self._break_off(f"{type(problem).__name__}: {problem}")
         finally:
-            if fetcher is not None:
-                fetcher.close()
+            if self._fetcher is not None:
+                self._fetcher.close()
             if self._client is not None:
                 self._client.metrics.gauge(WAITS, len(_waiting))
             threads.submit(self._close_client)
             threads.shutdown(wait=False)
+
+    async def _poll(self, threads: ThreadPoolExecutor, known: Mapping[str, int | None]) -> Mapping[str, Observation]:
+        """Look at the jobs; a connection that cannot be used is a failed look, and is tried again with the next."""
+        try:
+            if self._fetcher is None:
+                self._client = await self._connected(threads)
+                self._fetcher = JobFetcher(self._client, renew=self._renewed)
+            return await self._loop.run_in_executor(threads, self._fetcher.fetch, known)
+        except Exception as error:  # noqa: BLE001 - a surprise must not end the waits that share this
+            return dict.fromkeys(known, self._unexpected.failure(error))
 
     async def _connected(self, threads: ThreadPoolExecutor) -> ModelArtsClient:
         """Return the client, trying a few times."""

@@ -13,6 +13,7 @@ from airflow_provider_modelarts.api.errors import ModelArtsAuthenticationError, 
 from airflow_provider_modelarts.waiting.fetch import MAX_BREAK
 from airflow_provider_modelarts.waiting.pages import StatusPages
 from airflow_provider_modelarts.waiting.pause import Pause
+from airflow_provider_modelarts.waiting.unexpected import UnexpectedErrors
 from airflow_provider_modelarts.waiting.wait import HEARTBEAT_SECONDS, duration
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ async def snapshots(connect: Connect, *, poke_interval: float) -> AsyncGenerator
     threads = ThreadPoolExecutor(1, thread_name_prefix="modelarts-watch")
     loop = asyncio.get_running_loop()
     outage = _Outage()
-
+    unexpected = UnexpectedErrors()
     client: ModelArtsClient | None = None
     try:
         while True:
@@ -74,7 +75,7 @@ async def snapshots(connect: Connect, *, poke_interval: float) -> AsyncGenerator
             except Exception as error:  # noqa: BLE001 - whatever it is, DAGs go on being scheduled by this
                 # A changed secret is tried at once; what is refused then, too, must not lock the credentials.
                 refused_again = outage.refused and isinstance(error, ModelArtsAuthenticationError)
-                outage.note(error)
+                outage.note(unexpected.failure(error))
                 delay = max(delay, MAX_BREAK if refused_again else _wanted_break(error))
                 if client is not None and not (isinstance(error, ModelArtsError) and error.retryable):
                     threads.submit(client.close)
@@ -107,7 +108,7 @@ class _Outage:
         self._since: float | None = None
         self._last_log = 0.0
 
-    def note(self, error: Exception) -> None:
+    def note(self, error: ModelArtsError) -> None:
         now = time.monotonic()
         self.refused = isinstance(error, ModelArtsAuthenticationError)
         if self._since is None:

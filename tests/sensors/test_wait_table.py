@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_modelarts.api.errors import ModelArtsConfigurationError
 from airflow_provider_modelarts.emulator import Fault
 
 MODES = ("poke", "reschedule", "deferrable")
@@ -171,7 +172,7 @@ def test_a_project_that_cannot_be_told_is_skipped_by_a_sensor_that_never_fails(m
     assert run(mode, job_id=1, never_fail=True).state == "skipped"
     outcome = run(mode, job_id=1)
     assert outcome.state == "up_for_retry"
-    assert isinstance(outcome.error, ValueError)
+    assert isinstance(outcome.error.__cause__, ModelArtsConfigurationError)
 
 
 @pytest.mark.parametrize("mode", MODES)

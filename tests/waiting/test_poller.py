@@ -12,13 +12,15 @@ from airflow_provider_modelarts.api.client import ModelArtsClient
 from airflow_provider_modelarts.api.config import ModelArtsConfig
 from airflow_provider_modelarts.api.errors import (
     ModelArtsAuthenticationError,
+    ModelArtsConfigurationError,
     ModelArtsConnectionError,
     ModelArtsServerError,
+    ModelArtsUnexpectedError,
 )
 from airflow_provider_modelarts.emulator import Emulator, Fault
 from airflow_provider_modelarts.waiting import poller
 from airflow_provider_modelarts.waiting.fetch import JobFetcher
-from airflow_provider_modelarts.waiting.poller import PollerError, subscribe
+from airflow_provider_modelarts.waiting.poller import Poller, PollerError, subscribe
 from tests.simulated_loop import SimulatedLoop
 
 
@@ -292,35 +294,42 @@ def test_a_connection_that_is_not_there_is_told_to_everybody_and_can_be_mended(r
     async def broken():
         raise LookupError("no such connection")
 
-    async def wait(how):
+    async def observations(how):
         async with subscribe("key", how, [job_id], poke_interval=60) as subscription:
-            return await statuses(subscription)
+            return await subscription.news(1000)
 
     async def main():
-        results = await asyncio.gather(wait(broken), wait(broken), return_exceptions=True)
-        assert [str(error) for error in results] == ["LookupError: no such connection"] * 2
-        assert all(isinstance(error, PollerError) for error in results)
+        for told in await asyncio.gather(observations(broken), observations(broken)):
+            assert isinstance(told[job_id], ModelArtsUnexpectedError)
+            assert "LookupError: no such connection" in str(told[job_id])
         # Not within the seconds after a deferral in which the scheduler fails a task that comes back.
         assert clock.now >= 8
-        return await wait(connect)
+        return await observations(connect)
 
-    assert run(main()) == {job_id: 7}
+    assert run(main())[job_id].status == 7
 
 
-def test_nobody_joins_a_poller_that_is_breaking_off(run, connect, emulator):
+def test_nobody_joins_a_poller_that_is_breaking_off(run, connect, emulator, monkeypatch):
     (job_id,) = jobs(emulator, 1)
+    pollers = []
+    tell = Poller._tell
 
-    async def broken():
-        raise LookupError("no such connection")
+    async def break_the_first(self, due, seen):
+        pollers.append(self)
+        if self is pollers[0]:
+            raise ZeroDivisionError
+        await tell(self, due, seen)
 
-    async def wait(how):
-        async with subscribe("key", how, [job_id], poke_interval=60) as subscription:
+    monkeypatch.setattr(Poller, "_tell", break_the_first)
+
+    async def wait():
+        async with subscribe("key", connect, [job_id], poke_interval=60) as subscription:
             return await statuses(subscription)
 
     async def wait_and_wait_again():
         with pytest.raises(PollerError):
-            await wait(broken)
-        return await wait(connect)
+            await wait()
+        return await wait()
 
     async def main():
         return await asyncio.gather(*(wait_and_wait_again() for _ in range(50)))
@@ -344,12 +353,11 @@ def test_a_hiccup_of_the_connection_is_borne(run, connect, emulator):
     assert run(main()) == {job_id: 7}
 
 
-def test_a_group_that_cannot_be_served_costs_each_wait_the_same(run, caplog):
-    async def broken():
-        raise LookupError("no such connection")
+def test_a_bug_of_the_poller_costs_each_wait_the_same_and_is_logged_once(run, connect, monkeypatch, caplog):
+    monkeypatch.setattr(Poller, "_tell", lambda self, due, seen: 1 / 0)
 
     async def wait():
-        async with subscribe("key", broken, ["1"], poke_interval=60) as subscription:
+        async with subscribe("key", connect, ["1"], poke_interval=60) as subscription:
             await subscription.news(1000)
 
     async def main():
@@ -358,6 +366,7 @@ def test_a_group_that_cannot_be_served_costs_each_wait_the_same(run, caplog):
     errors = run(main())
     depths = []
     for error in errors:
+        assert isinstance(error, PollerError)
         depth, traceback = 0, error.__traceback__
         while traceback is not None:
             depth, traceback = depth + 1, traceback.tb_next
@@ -438,14 +447,52 @@ def test_a_connection_that_cannot_be_read_anew_leaves_the_refusal(run, connect, 
     assert isinstance(run(main())[job_id], ModelArtsAuthenticationError)
 
 
-def test_a_programming_error_ends_the_waits_instead_of_hanging_them(run, connect, emulator, monkeypatch):
-    async def wait():
-        async with subscribe("key", connect, ["1"], poke_interval=60) as subscription:
-            await subscription.news(1000)
+@pytest.mark.parametrize("method", ["get_visualization_job", "list_job_statuses"])
+def test_a_surprise_is_one_failed_poll_and_its_traceback_is_logged_once(
+    run, connect, emulator, monkeypatch, caplog, method
+):
+    job_ids = jobs(emulator, 1 if method == "get_visualization_job" else 20)
+    surprises = [ZeroDivisionError("a bug"), ZeroDivisionError("the same bug"), RecursionError("another")]
+    original = getattr(ModelArtsClient, method)
 
-    monkeypatch.setattr(JobFetcher, "fetch", lambda self, known: 1 / 0)
-    with pytest.raises(PollerError, match="ZeroDivisionError"):
-        run(wait())
+    def surprising(self, *args, **options):
+        if surprises:
+            raise surprises.pop(0)
+        return original(self, *args, **options)
+
+    monkeypatch.setattr(ModelArtsClient, method, surprising)
+
+    async def main():
+        async with subscribe("key", connect, job_ids, poke_interval=60) as subscription:
+            return [await subscription.news(1000) for _ in range(4)]
+
+    *failed, healed = run(main())
+    assert all(failures.keys() == set(job_ids) for failures in failed)
+    assert all(type(seen) is ModelArtsUnexpectedError for failures in failed for seen in failures.values())
+    assert all(seen.retryable for failures in failed for seen in failures.values())
+    assert {int(job.status) for job in healed.values()} == {7}
+    assert len(healed) == len(job_ids)
+    assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [ZeroDivisionError, RecursionError]
+
+
+def test_a_connection_that_is_mended_later_serves_the_same_waits(run, connect, emulator, monkeypatch):
+    (job_id,) = jobs(emulator, 1)
+    monkeypatch.setattr(poller, "CONNECT_DELAYS", (0.0,))
+    answers = [LookupError("no such connection"), ModelArtsConfigurationError("region: needed")]
+
+    async def connect_later():
+        if answers:
+            raise answers.pop(0)
+        return await connect()
+
+    async def main():
+        async with subscribe("key", connect_later, [job_id], poke_interval=60) as subscription:
+            return [(await subscription.news(1000))[job_id] for _ in range(3)]
+
+    missing, invalid, job = run(main())
+    assert (type(missing), missing.retryable) == (ModelArtsUnexpectedError, True)
+    assert (type(invalid), invalid.retryable) == (ModelArtsConfigurationError, False)
+    assert job.status == 7
 
 
 def test_a_cancellation_is_never_swallowed(run, connect, emulator):

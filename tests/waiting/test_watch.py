@@ -114,3 +114,19 @@ def test_nothing_is_left_when_nobody_listens(emulator):
         if thread.name.startswith("modelarts-watch"):
             thread.join(5)  # it closes the client
             assert not thread.is_alive()
+
+
+def test_a_surprise_is_borne_and_its_traceback_is_logged_once(emulator, monkeypatch, caplog):
+    job_id = emulator.create_job(status=7)
+    surprises = [ZeroDivisionError("a bug"), ZeroDivisionError("the same bug")]
+    original = ModelArtsClient.list_job_statuses
+
+    def surprising(self, **options):
+        if surprises:
+            raise surprises.pop()
+        return original(self, **options)
+
+    monkeypatch.setattr(ModelArtsClient, "list_job_statuses", surprising)
+    assert looks(emulator, 1) == [{job_id: 7}]
+    assert surprises == []
+    assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [ZeroDivisionError]
