@@ -212,14 +212,20 @@ async def apush_xcom(ti: Any, key: str, value: Any) -> None:
 
 
 async def aget_task_state(ti: Any) -> str | None:
-    """Return the state of a trigger's own task as Airflow has it now (Airflow 3)."""
+    """
+    Return the state of a trigger's own task as Airflow has it now (Airflow 3); None when it was cleared.
+
+    :raises LookupError: there is no such task instance, as after its DAG or its run was deleted
+    """
     from airflow.sdk.execution_time.comms import GetTaskStates
     from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
 
     question = GetTaskStates(dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=ti.map_index)
     answer: Any = await SUPERVISOR_COMMS.asend(question)
-    states = answer.task_states.get(ti.run_id, {})
-    state: str | None = next(iter(states.values()), None)
+    states = answer.task_states.get(ti.run_id)
+    if not states:
+        raise LookupError(f"DAG {ti.dag_id}, run {ti.run_id} has no task instance {ti.task_id} any more")
+    state: str | None = next(iter(states.values()))
     return state
 
 

@@ -17,30 +17,37 @@ if TYPE_CHECKING:
     from airflow_provider_modelarts.waiting.wait import Log
 
 STOP_TIMEOUT: Final = 20.0
-"""Seconds for a stop when a worker is told to end its task. (Airflow 3 kills it for good after about 5.)"""
+"""Seconds for a stop when a worker is told to end its task."""
+
+KILL_GRACE: Final = 4.0
+"""Seconds until the log says that a stop has not been confirmed yet: Airflow 3 kills the process after about 5."""
 
 RESTART_SHOWS: Final = 10.0
 """Seconds for which a job that was restarted is taken to show its old status."""
 
 _PAUSE: Final = 1.0
 
+Connect: TypeAlias = "Callable[[], ModelArtsClient]"
+"""Returns a client, which is closed after use."""
+
 FindJob: TypeAlias = "Callable[[ModelArtsClient], str | None]"
 """Returns the id of a job, None when there is no job."""
 
 
-def stop_job(client: ModelArtsClient, find: FindJob, log: Log, *, restarted: bool = False) -> None:
+def stop_job(connect: Connect, find: FindJob, log: Log, *, restarted: bool = False) -> None:
     """
-    Ask for a job to be stopped, unless it is over; say in the log what came of it.
+    Ask for a job to be stopped, unless it is over. Raise nothing: what came of it is one line in the log.
 
     :param restarted: whether the job has just been restarted, and so may only look as if it were over
     """
     job = "The visualization job of this task, if there is one,"
     try:
-        job_id = find(client)
-        if job_id is None:
-            return
-        job = f"Visualization job {job_id}"
-        outcome = request_stop(client, job_id, restarted=restarted) or "is being stopped"
+        with closing(connect()) as client:
+            job_id = find(client)
+            if job_id is None:
+                return
+            job = f"Visualization job {job_id}"
+            outcome = request_stop(client, job_id, restarted=restarted) or "is being stopped"
     except Exception as error:  # noqa: BLE001 - the task has an error of its own, which must be the one that is told
         log.log(logging.ERROR, "%s could not be stopped and may run on, billed. %s", job, error)
     else:
@@ -75,9 +82,7 @@ def request_stop(client: ModelArtsClient, job_id: str, *, restarted: bool = Fals
         time.sleep(_PAUSE)
 
 
-def stop_job_in_time(
-    make_client: Callable[[], ModelArtsClient], find: FindJob, log: Log, *, restarted: bool = False
-) -> None:
+def stop_job_in_time(connect: Connect, find: FindJob, log: Log, *, restarted: bool = False) -> None:
     """
     Ask for a job to be stopped, on a thread of its own, and wait for that no longer than ``STOP_TIMEOUT``.
 
@@ -85,16 +90,16 @@ def stop_job_in_time(
     """
 
     def stop() -> None:
-        try:
-            client = make_client()
-        except Exception as error:  # noqa: BLE001 - nobody but the log is there to be told
-            log.log(logging.ERROR, "No visualization job could be stopped, and one may run on, billed. %s", error)
-            return
-        with closing(client):
-            stop_job(client, find, log, restarted=restarted)
+        stop_job(connect, find, log, restarted=restarted)
 
     thread = threading.Thread(target=stop, name="modelarts-stop", daemon=True)
     thread.start()
-    thread.join(STOP_TIMEOUT)
+    thread.join(KILL_GRACE)
     if thread.is_alive():
-        log.log(logging.ERROR, "The task's visualization job is not known to be stopped after %.0f s", STOP_TIMEOUT)
+        # Said before Airflow may kill this process, after which nobody could say it.
+        log.log(
+            logging.ERROR,
+            "The visualization job of this task could not be stopped within %.0f s and may run on, billed",
+            KILL_GRACE,
+        )
+        thread.join(STOP_TIMEOUT - KILL_GRACE)

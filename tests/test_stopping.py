@@ -58,28 +58,28 @@ def log():
 )
 def test_what_becomes_of_a_job(status, said, emulator, make_client, log):
     job_id = emulator.create_job(status=status)
-    stop_job(make_client(), lambda client: job_id, log)
+    stop_job(make_client, lambda client: job_id, log)
     assert log.lines == [(logging.INFO, f"Visualization job {job_id} {said}, as its task ended early")]
     emulator.advance(10)
     assert emulator.job(job_id).status in (9, 11, 12)
 
 
 def test_a_job_that_is_gone(make_client, log):
-    stop_job(make_client(), lambda client: "4711", log)
+    stop_job(make_client, lambda client: "4711", log)
     assert log.lines == [(logging.INFO, "Visualization job 4711 is gone, as its task ended early")]
 
 
 def test_a_lost_request_is_sent_again(emulator, make_client, log):
     emulator.inject(Fault("cut", operation="stop", times=2))
     job_id = emulator.create_job(status=8)
-    stop_job(make_client(), lambda client: job_id, log)
+    stop_job(make_client, lambda client: job_id, log)
     assert emulator.job(job_id).status == 9
 
 
 def test_a_lost_answer_is_no_trouble(emulator, make_client, log):
     emulator.inject(Fault("cut_after", operation="stop", times=1))
     job_id = emulator.create_job(status=8)
-    stop_job(make_client(), lambda client: job_id, log)
+    stop_job(make_client, lambda client: job_id, log)
     assert [line[1].partition(" is ")[2] for line in log.lines] == ["KILLING already, as its task ended early"]
 
 
@@ -88,7 +88,7 @@ def test_a_job_that_may_run_on_is_an_error_in_the_log(status, fault, emulator, m
     if fault:
         emulator.inject(Fault(fault, operation="stop"))
     job_id = emulator.create_job(status=status)
-    stop_job(make_client(), lambda client: job_id, log)
+    stop_job(make_client, lambda client: job_id, log)
     [(level, line)] = log.lines
     assert level == logging.ERROR
     assert "could not be stopped and may run on, billed. POST http://127.0.0.1:" in line
@@ -98,7 +98,7 @@ def test_a_job_that_cannot_be_looked_up_may_run_on(make_client, log):
     def find(client):
         raise ValueError("no list")
 
-    stop_job(make_client(), find, log)
+    stop_job(make_client, find, log)
     assert log.lines == [
         (
             logging.ERROR,
@@ -108,13 +108,24 @@ def test_a_job_that_cannot_be_looked_up_may_run_on(make_client, log):
 
 
 def test_a_kill_does_not_wait_for_ever(emulator, make_client, log, monkeypatch):
+    monkeypatch.setattr(stopping, "KILL_GRACE", 0.1)
     monkeypatch.setattr(stopping, "STOP_TIMEOUT", 0.2)
     emulator.inject(Fault("delay", operation="stop", delay=3))
     begin = time.monotonic()
     job_id = emulator.create_job(status=8)
     stop_job_in_time(make_client, lambda client: job_id, log)
     assert time.monotonic() - begin < 2
-    assert log.lines == [(logging.ERROR, "The task's visualization job is not known to be stopped after 0 s")]
+    said = "The visualization job of this task could not be stopped within 0 s and may run on, billed"
+    assert log.lines == [(logging.ERROR, said)]
+
+
+def test_a_slow_stop_is_said_before_airflow_kills_the_process(emulator, make_client, log, monkeypatch):
+    monkeypatch.setattr(stopping, "KILL_GRACE", 0.1)
+    emulator.inject(Fault("delay", operation="stop", delay=1))
+    job_id = emulator.create_job(status=8)
+    stop_job_in_time(make_client, lambda client: job_id, log)
+    assert [level for level, _ in log.lines] == [logging.ERROR, logging.INFO]
+    assert log.lines[1][1] == f"Visualization job {job_id} is being stopped, as its task ended early"
 
 
 def test_a_kill_stops_the_job_on_a_client_of_its_own(emulator, make_client, log):

@@ -276,7 +276,7 @@ class ModelArtsCreateVisualizationJobOperator(WaitingVisualizationJobOperator):
 
     def _stop(self, run: WaitingJobRun) -> None:
         if self.stop_on_failure and (self._job_id or self._wanted):
-            stop_job(run.client, self._find_id, self.log, restarted=self._restarting)
+            stop_job(self.hook.get_conn, self._find_id, self.log, restarted=self._restarting)
 
     def _succeed(self, run: WaitingJobRun, context: Context, xcom: dict[str, Any]) -> dict[str, Any]:
         store = _state_store(context)

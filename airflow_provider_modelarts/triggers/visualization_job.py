@@ -7,7 +7,6 @@ import contextvars
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -225,16 +224,26 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
         """
         Stop the job of a task that a user has ended. (Airflow 3.3 calls this; it cancels it after 30 s.)
 
-        A task that was cleared is about to run again, and takes the job over.
+        A task that was cleared is about to run again, and takes the job over. Raise nothing: a job that may run on has
+        its own line in the log of its task.
         """
-        if not self.stop_on_kill or await self._runs_again():
+        if not self.stop_on_kill:
             return
+        try:
+            if not await self._runs_again():
+                await self._stop_job()
+        except asyncio.CancelledError:
+            self.log.error("Visualization job %s could not be stopped in time and may run on, billed", self.job_id)
+            raise
+        except Exception as error:  # noqa: BLE001 - Airflow would only log it, and not say what it means
+            self.log.error("Visualization job %s could not be stopped and may run on, billed. %s", self.job_id, error)
+
+    async def _stop_job(self) -> None:
         make_client = await self._connect()
         pause = Pause("the time for a kill is over")
 
         def stop() -> None:
-            with closing(make_client(pause)) as client:
-                stop_job(client, lambda client: str(self.job_id), self.log)
+            stop_job(lambda: make_client(pause), lambda client: str(self.job_id), self.log)
 
         # With its context, so that the lines go into the task's log.
         in_context = contextvars.copy_context().run
@@ -244,9 +253,12 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
             pause.end()
 
     async def _runs_again(self) -> bool:
-        ti: Any = self.task_instance
+        """Return whether the task was cleared: it is there, and has not ended."""
         try:
-            state = await aget_task_state(ti)
+            state = await aget_task_state(self.task_instance)
+        except LookupError as error:
+            self.log.info("The job is stopped: %s", error)
+            return False
         except Exception:
             self.log.warning("Whether the task runs again is not known; its job is stopped", exc_info=True)
             return False

@@ -18,7 +18,7 @@ from airflow_provider_modelarts.operators.run import WaitingJobRun
 from airflow_provider_modelarts.operators.visualization_job import ModelArtsCreateVisualizationJobOperator as Create
 from airflow_provider_modelarts.waiting.jobs import JobsWait
 from airflow_provider_modelarts.waiting.wait import JobCannotArriveError, WaitTimeoutError
-from tests.simulated_tasks import TaskDeferred, TaskInstance
+from tests.simulated_tasks import TaskDeferred, TaskInstance, first_event
 
 try:
     from airflow.sdk import DAG
@@ -493,3 +493,15 @@ def test_the_type_may_come_from_another_task():
 def test_the_button_is_named_after_the_jobs_type(job_type, name):
     (link,) = Create(task_id="create", train_url=URL, job_type=job_type).operator_extra_links
     assert link.name == name
+
+
+def test_a_wait_that_fails_says_so_when_nothing_can_be_stopped(task, emulator, monkeypatch, capsys, caplog):
+    """The error of the task is the one of its wait, not of the stop."""
+    emulator.add_script_rule("*", "hangs")
+    created = task(Create, train_url=URL, timeout=60, deferrable=True)
+    deferral = created.begin()
+    event = first_event(deferral, created.clock)
+    monkeypatch.delenv("AIRFLOW_CONN_MODELARTS_DEFAULT")
+    with pytest.raises(WaitTimeoutError):
+        created.make().resume_execution("execute_complete", {"event": event}, created.context)
+    assert "could not be stopped and may run on, billed" in capsys.readouterr().out + caplog.text
