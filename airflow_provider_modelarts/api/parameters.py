@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
+from airflow_provider_modelarts.api import checks
 from airflow_provider_modelarts.api.models import JobStatus, Schedule, to_status
 
 JOB_TYPES: Final = ("tensorboard", "mindinsight")
@@ -45,7 +46,7 @@ def checked_job_ids(job_ids: object) -> list[str]:
     :raises ValueError: one is no job id, or there is none
     """
     if isinstance(job_ids, str):
-        given: Iterable[object] = text_items(job_ids)
+        given: Iterable[object] = checks.text_items(job_ids)
     elif isinstance(job_ids, Iterable) and not isinstance(job_ids, Mapping):
         given = job_ids
     else:
@@ -54,12 +55,6 @@ def checked_job_ids(job_ids: object) -> list[str]:
     if not checked:
         raise ValueError("job_ids: at least one job id is needed")
     return checked
-
-
-def text_items(text: str) -> list[str]:
-    """Return the items of a list that is written as text: ``a, b`` or ``['a', 'b']``."""
-    items = (item.strip(" \t\n'\"") for item in text.strip().strip("[](){}").split(","))
-    return [item for item in items if item]
 
 
 def checked_status(status: object) -> JobStatus | int:
@@ -97,17 +92,17 @@ def list_query(
     :raises ValueError: a parameter is outside what the API takes; the text names it
     """
     query = {
-        "per_page": str(_whole_number("per_page", per_page, 1, MAX_PER_PAGE)),
-        "page": str(_whole_number("page", page, 1, None)),
-        "sortBy": _one_of("sort_by", sort_by, SORT_FIELDS),
-        "order": _one_of("order", order, ORDERS),
+        "per_page": str(checks.whole_number("per_page", per_page, 1, MAX_PER_PAGE)),
+        "page": str(checks.whole_number("page", page, 1)),
+        "sortBy": checks.one_of("sort_by", sort_by, SORT_FIELDS),
+        "order": checks.one_of("order", order, ORDERS),
     }
     if status is not None:
         query["status"] = str(int(checked_status(status)))
     if search_content:
-        query["search_content"] = _text("search_content", search_content, 64)
+        query["search_content"] = checks.text("search_content", search_content, 64)
     if workspace_id is not None:
-        query["workspace_id"] = _text("workspace_id", workspace_id, None)
+        query["workspace_id"] = checks.text("workspace_id", workspace_id)
     return query
 
 
@@ -131,16 +126,16 @@ def create_body(
     body: dict[str, Any] = {
         "job_name": job_name,
         "train_url": _obs_path(train_url),
-        "job_type": _one_of("job_type", job_type, JOB_TYPES),
+        "job_type": checks.one_of("job_type", job_type, JOB_TYPES),
     }
     if job_desc is not None:
         body["job_desc"] = checked_job_desc(job_desc)
     if flavor is not None:
-        body["flavor"] = {"code": _text("flavor", flavor, None)}
+        body["flavor"] = {"code": checks.text("flavor", flavor)}
     if schedule is not None:
         body["schedule"] = _schedule(schedule)
     if workspace_id is not None:
-        body["workspace_id"] = _text("workspace_id", workspace_id, None)
+        body["workspace_id"] = checks.text("workspace_id", workspace_id)
     return body
 
 
@@ -152,12 +147,12 @@ def checked_job_desc(job_desc: object) -> str:
     """
     if job_desc == "":
         return ""
-    return _text("job_desc", job_desc, 256)
+    return checks.text("job_desc", job_desc, 256)
 
 
 def _obs_path(train_url: object) -> str:
     """Return ``/bucket/dir/``; ``obs://bucket/dir/`` is what people copy from the console."""
-    text = _text("train_url", train_url, None)
+    text = checks.text("train_url", train_url)
     path = "/" + text.removeprefix("obs://") if text.startswith("obs://") else text
     if not re.fullmatch(r"/[^/]+/.+", path) or not re.fullmatch(r"[!-~]+", path) or re.search(r"['{}\[\]]", path):
         raise ValueError(
@@ -182,27 +177,7 @@ def _schedule(schedule: ScheduleLike) -> list[dict[str, Any]]:
         entry = Schedule(**entry)
     if not isinstance(entry, Schedule):
         raise ValueError(f"schedule: {entry!r} is no Schedule")
-    _one_of("schedule.type", entry.type, ("stop",))
-    _one_of("schedule.time_unit", entry.time_unit, ("HOURS",))
-    _whole_number("schedule.duration", entry.duration, 1, 24)
+    checks.one_of("schedule.type", entry.type, ("stop",))
+    checks.one_of("schedule.time_unit", entry.time_unit, ("HOURS",))
+    checks.whole_number("schedule.duration", entry.duration, 1, 24)
     return [entry.to_api()]
-
-
-def _one_of(field: str, value: object, allowed: tuple[str, ...]) -> str:
-    if not isinstance(value, str) or value not in allowed:
-        raise ValueError(f"{field}: {value!r} is not one of {', '.join(allowed)}")
-    return value
-
-
-def _whole_number(field: str, value: object, low: int, high: int | None) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and low <= value and (high is None or value <= high):
-        return value
-    raise ValueError(f"{field}: {value!r} is not a whole number {f'from {low} to {high}' if high else f'>= {low}'}")
-
-
-def _text(field: str, value: object, limit: int | None) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError(f"{field}: {value!r} is not text")
-    if limit is not None and len(value) > limit:
-        raise ValueError(f"{field}: has {len(value)} characters, at most {limit} are allowed")
-    return value

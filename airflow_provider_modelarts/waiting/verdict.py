@@ -8,8 +8,9 @@ from enum import Enum
 from functools import cache
 from typing import Any, Final
 
+from airflow_provider_modelarts.api.checks import text_items
 from airflow_provider_modelarts.api.models import OVER, JobStatus, status_label
-from airflow_provider_modelarts.api.parameters import checked_status, text_items
+from airflow_provider_modelarts.api.parameters import checked_status
 
 GONE: Final = -1
 """Stands for "there is no such job" where a status is expected; never a code of the API. Written ``"GONE"``."""
