@@ -16,7 +16,7 @@ from airflow.configuration import conf
 from airflow_provider_modelarts._compat import airflow_version
 from airflow_provider_modelarts.api import metrics
 from airflow_provider_modelarts.emulator import Emulator
-from airflow_provider_modelarts.emulator.options import Options
+from airflow_provider_modelarts.emulator.cloud import Options
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from tests.documents import EXAMPLE_DAGS, ROOT, Block, anchors, blocks, documents, links, python_blocks
 

@@ -1,9 +1,37 @@
 """
-An emulator of ModelArts' visualization jobs API, with the IAM that goes with it, on a port of this machine.
+An emulator of the ModelArts API and its IAM, on a port of this machine.
 
-For people: ``python -m airflow_provider_modelarts.emulator`` (or ``modelarts-emulator``). For tests: :class:`Emulator`,
-:class:`Fault`, and the fixture in :mod:`.pytest_plugin`. To control a running one over HTTP: :mod:`.admin`.
-Needs the extra ``emulator``: ``pip install '.[emulator]'``.
+For people: ``python -m airflow_provider_modelarts.emulator``, also installed as ``modelarts-emulator``. For tests:
+:class:`Emulator`, :class:`Fault` and the fixture in :mod:`.pytest_plugin`. To control a running emulator over HTTP:
+:mod:`.admin`. Needs the extra ``emulator``: ``pip install '.[emulator]'``.
+
+=================  =================================================================================================
+module             what is in it
+=================  =================================================================================================
+``server``         :class:`Emulator`: starts and stops the server; sets and reads everything that a test needs
+``gateway``        the routes, and what happens to each request on its way: logged, failed on purpose, handled, sent
+``cloud``          the emulated account: options, clock, request log, and the state of each service
+``access``         who sends a request, and may they: signatures, tokens, project, policy
+``faults``         the ways in which a request can fail on purpose
+``http``           requests, responses and refusals as plain values
+``admin``          the emulator's own endpoints
+``__main__``       the command line
+``pytest_plugin``  the fixture ``modelarts_emulator``
+=================  =================================================================================================
+
+Each emulated service is a folder with the same files. There are two: ``iam`` (Keystone v3) and ``visualization_jobs``.
+
+=================  =================================================================================================
+file               what is in it
+=================  =================================================================================================
+``__init__``       ``OPERATIONS``: the names of its operations, in faults and in the request log
+``state``          what the service remembers, and how it changes over time; no HTTP
+``routes``         ``ROUTES``: its operations, with their parameters, limits and responses
+=================  =================================================================================================
+
+To add a service, add its folder, its state to :class:`.Cloud`, its ``ROUTES`` to ``gateway.build_app`` and its
+``OPERATIONS`` to ``faults``. The emulator shares only the names of statuses with the client, so that it does not share
+the client's mistakes.
 """
 
 from __future__ import annotations
@@ -17,14 +45,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Emulator", "Fault"]
 
-_HOMES = {"Emulator": "server", "Fault": "faults"}
+_MODULES = {"Emulator": "server", "Fault": "faults"}
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for when it is asked for: the package itself needs neither Starlette nor Uvicorn."""
-    if name not in _HOMES:
+    """Import a public name at its first use: importing this package needs neither Starlette nor Uvicorn."""
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
     except ModuleNotFoundError as error:
         raise ImportError(f"the emulator needs {error.name}: pip install '.[emulator]'", name=error.name) from error

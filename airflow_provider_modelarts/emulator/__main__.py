@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_modelarts.emulator.options import Options
-from airflow_provider_modelarts.emulator.scripts import SCRIPTS
+from airflow_provider_modelarts.emulator.cloud import Options
+from airflow_provider_modelarts.emulator.visualization_jobs.state import SCRIPTS
 
 if TYPE_CHECKING:
     from airflow_provider_modelarts.emulator.server import Emulator
@@ -45,9 +45,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="modelarts-emulator",
         description="An emulator of the ModelArts API for visualization jobs, and of the IAM that goes with it.",
-        epilog=f"A SCRIPT is a name ({', '.join(SCRIPTS)}) or a path as status:seconds,... such as 1:0,7:5,11:10 "
-        "(gone:SECONDS lets the job vanish). Everything else can be changed while it runs, see /_emulator/ in the "
-        "documentation of airflow_provider_modelarts.emulator.admin.",
+        epilog=f"A SCRIPT is a name ({', '.join(SCRIPTS)}) or a list of steps such as 1:0,7:5,11:10, which are "
+        "status:seconds, or gone:seconds for a job that vanishes. To control the emulator while it runs, see "
+        "/_emulator/ in the documentation of airflow_provider_modelarts.emulator.admin.",
         formatter_class=_HelpFormatter,
     )
     for option in fields(Options):
@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
-    """Shows defaults, where there is one to show."""
+    """Shows the defaults that are worth showing."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
         shown = action.default is not None and action.default is not False and action.default != []
@@ -79,7 +79,7 @@ def _script_rule(text: str) -> tuple[str, str]:
 
 def _announce(emulator: Emulator) -> None:
     connection = shlex.quote(json.dumps(emulator.connection()))
-    print(f"ModelArts emulator on {emulator.url}, until Ctrl-C. To let Airflow talk to it:\n")
+    print(f"ModelArts emulator on {emulator.url}, until Ctrl-C. To connect Airflow to it:\n")
     print(f"export AIRFLOW_CONN_MODELARTS_DEFAULT={connection}\n", flush=True)
 
 

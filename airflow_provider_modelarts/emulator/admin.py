@@ -1,25 +1,25 @@
 """
-The emulator's own endpoints, to control it from outside. JSON in and out, no credentials.
+The emulator's own endpoints, which control it over HTTP: JSON in and out, no credentials.
 
 =========  ============================  ==========================================================================
 method     path                          meaning
 =========  ============================  ==========================================================================
-GET        /_emulator/                   time of the job clock (seconds), number of jobs; a sign of life
+GET        /_emulator/                   health: time of the job clock in seconds, number of jobs
 GET        /_emulator/jobs               all jobs
-POST       /_emulator/jobs               put a job in place: any of job_name, train_url, job_desc, job_type,
+POST       /_emulator/jobs               create a job: any of job_name, train_url, job_desc, job_type,
                                          workspace_id, auto_stop_hours, script, status
-PUT        /_emulator/jobs/{job_id}      ``{"status": 11}`` or ``{"script": "fails"}``: from now on
+PUT        /_emulator/jobs/{job_id}      ``{"status": 11}`` or ``{"script": "fails"}``, from now on
 DELETE     /_emulator/jobs/{job_id}      the job vanishes
-GET        /_emulator/scripts            rules of scripts by job name
-POST       /_emulator/scripts            ``{"will-fail-*": "fails", "slow": "1:0,7:5,8:300"}``: more rules
-DELETE     /_emulator/scripts            no rules any more
+GET        /_emulator/scripts            scripts by job name
+POST       /_emulator/scripts            add: ``{"will-fail-*": "fails", "slow": "1:0,7:5,8:300"}``
+DELETE     /_emulator/scripts            remove all
 GET        /_emulator/faults             faults that can still happen
-POST       /_emulator/faults             a fault: the fields of :class:`.Fault`
-DELETE     /_emulator/faults             no faults any more
+POST       /_emulator/faults             add a fault: the fields of :class:`.Fault`
+DELETE     /_emulator/faults             remove all
 GET        /_emulator/requests           ``counts`` by operation, ``requests``: the newest ones
-DELETE     /_emulator/requests           count anew
+DELETE     /_emulator/requests           forget them, and count from zero
 POST       /_emulator/clock              ``{"advance": 60}``: move the job clock forward, seconds
-DELETE     /_emulator/tokens             tokens that were issued so far are refused from now on
+DELETE     /_emulator/tokens             let all tokens that were issued so far expire
 =========  ============================  ==========================================================================
 """
 
@@ -29,121 +29,92 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Final
 
-from airflow_provider_modelarts.emulator.cloud import Cloud
-from airflow_provider_modelarts.emulator.exchange import Answer, Call, json_answer
+from airflow_provider_modelarts.emulator.cloud import Cloud, Route
 from airflow_provider_modelarts.emulator.faults import Fault
-from airflow_provider_modelarts.emulator.jobs import Job
-
-Operation = Callable[[Cloud, Call], Any]
-
-
-def perform(cloud: Cloud, operation: Operation, call: Call) -> Answer:
-    """Answer a request: what the operation returns, or 400 or 404 with the reason."""
-    try:
-        return json_answer(operation(cloud, call))
-    except KeyError as error:
-        return json_answer({"error": str(error.args[0])}, 404)
-    except ValueError as error:
-        return json_answer({"error": str(error)}, 400)
+from airflow_provider_modelarts.emulator.http import Request, Response, json_response
+from airflow_provider_modelarts.emulator.visualization_jobs.state import Job
 
 
-def overview(cloud: Cloud, call: Call) -> Any:
-    return {"time": cloud.clock.now(), "jobs": len(cloud.jobs)}
+def overview(cloud: Cloud, request: Request) -> Any:
+    return {"time": cloud.clock.now(), "jobs": len(cloud.visualization_jobs.all())}
 
 
-def list_jobs(cloud: Cloud, call: Call) -> Any:
-    return {"jobs": [_describe(job) for job in cloud.jobs.values()]}
+def list_jobs(cloud: Cloud, request: Request) -> Any:
+    return {"jobs": [_describe(job) for job in cloud.visualization_jobs.all()]}
 
 
-def create_job(cloud: Cloud, call: Call) -> Any:
-    return _describe(cloud.job(cloud.create_job(**_fields(call, _JOB_FIELDS))))
+def create_job(cloud: Cloud, request: Request) -> Any:
+    return _describe(cloud.visualization_jobs.create(**_fields(request, _JOB_FIELDS)))
 
 
-def change_job(cloud: Cloud, call: Call) -> Any:
-    job_id, change = call.path_params["job_id"], _fields(call, {"status": (int,), "script": (str,)})
+def change_job(cloud: Cloud, request: Request) -> Any:
+    job_id, change = request.path_params["job_id"], _fields(request, {"status": (int,), "script": (str,)})
     if len(change) != 1:
         raise ValueError("either status or script")
     if "status" in change:
-        cloud.set_status(job_id, change["status"])
+        cloud.visualization_jobs.set_status(job_id, change["status"])
     else:
-        cloud.set_script(job_id, change["script"])
-    return _describe(cloud.job(job_id))
+        cloud.visualization_jobs.set_script(job_id, change["script"])
+    return _describe(cloud.visualization_jobs.get(job_id))
 
 
-def remove_job(cloud: Cloud, call: Call) -> Any:
-    cloud.remove_job(call.path_params["job_id"])
+def remove_job(cloud: Cloud, request: Request) -> Any:
+    cloud.visualization_jobs.remove(request.path_params["job_id"])
     return {}
 
 
-def list_scripts(cloud: Cloud, call: Call) -> Any:
-    return {"scripts": cloud.script_rules()}
+def list_scripts(cloud: Cloud, request: Request) -> Any:
+    return {"scripts": cloud.visualization_jobs.rules.by_name}
 
 
-def add_scripts(cloud: Cloud, call: Call) -> Any:
-    for name, script in call.json_object().items():
-        cloud.add_script_rule(name, str(script))
-    return list_scripts(cloud, call)
+def add_scripts(cloud: Cloud, request: Request) -> Any:
+    for name, script in request.json_object().items():
+        cloud.visualization_jobs.rules.add(name, str(script))
+    return list_scripts(cloud, request)
 
 
-def clear_scripts(cloud: Cloud, call: Call) -> Any:
-    cloud.clear_script_rules()
+def clear_scripts(cloud: Cloud, request: Request) -> Any:
+    cloud.visualization_jobs.rules.by_name.clear()
     return {}
 
 
-def list_faults(cloud: Cloud, call: Call) -> Any:
-    return {"faults": [fault.as_dict() for fault in cloud.faults()]}
+def list_faults(cloud: Cloud, request: Request) -> Any:
+    return {"faults": [fault.as_dict() for fault in cloud.fault_plan.pending()]}
 
 
-def add_fault(cloud: Cloud, call: Call) -> Any:
-    cloud.inject(Fault(**{"kind": "", **_fields(call, _FAULT_FIELDS)}))
-    return list_faults(cloud, call)
+def add_fault(cloud: Cloud, request: Request) -> Any:
+    cloud.fault_plan.add(Fault(**{"kind": "", **_fields(request, _FAULT_FIELDS)}))
+    return list_faults(cloud, request)
 
 
-def clear_faults(cloud: Cloud, call: Call) -> Any:
-    cloud.clear_faults()
+def clear_faults(cloud: Cloud, request: Request) -> Any:
+    cloud.fault_plan.clear()
     return {}
 
 
-def list_requests(cloud: Cloud, call: Call) -> Any:
-    return {"counts": cloud.request_counts(), "requests": [asdict(record) for record in cloud.requests()]}
+def list_requests(cloud: Cloud, request: Request) -> Any:
+    return {
+        "counts": cloud.request_log.counts,
+        "requests": [asdict(record) for record in cloud.request_log.records],
+    }
 
 
-def clear_requests(cloud: Cloud, call: Call) -> Any:
-    cloud.clear_requests()
+def clear_requests(cloud: Cloud, request: Request) -> Any:
+    cloud.request_log.clear()
     return {}
 
 
-def advance_clock(cloud: Cloud, call: Call) -> Any:
-    fields = _fields(call, {"advance": (int, float)})
+def advance_clock(cloud: Cloud, request: Request) -> Any:
+    fields = _fields(request, {"advance": (int, float)})
     if not fields:
         raise ValueError("advance is missing")
-    cloud.advance(fields["advance"])
-    return overview(cloud, call)
+    cloud.clock.advance(fields["advance"])
+    return overview(cloud, request)
 
 
-def expire_tokens(cloud: Cloud, call: Call) -> Any:
-    cloud.expire_tokens()
+def expire_tokens(cloud: Cloud, request: Request) -> Any:
+    cloud.iam.tokens.expire_all(cloud.now())
     return {}
-
-
-ROUTES: Final[tuple[tuple[str, str, Operation], ...]] = (
-    ("GET", "/_emulator/", overview),
-    ("GET", "/_emulator/jobs", list_jobs),
-    ("POST", "/_emulator/jobs", create_job),
-    ("PUT", "/_emulator/jobs/{job_id}", change_job),
-    ("DELETE", "/_emulator/jobs/{job_id}", remove_job),
-    ("GET", "/_emulator/scripts", list_scripts),
-    ("POST", "/_emulator/scripts", add_scripts),
-    ("DELETE", "/_emulator/scripts", clear_scripts),
-    ("GET", "/_emulator/faults", list_faults),
-    ("POST", "/_emulator/faults", add_fault),
-    ("DELETE", "/_emulator/faults", clear_faults),
-    ("GET", "/_emulator/requests", list_requests),
-    ("DELETE", "/_emulator/requests", clear_requests),
-    ("POST", "/_emulator/clock", advance_clock),
-    ("DELETE", "/_emulator/tokens", expire_tokens),
-)
-"""Method, path and function of every endpoint."""
 
 
 _JOB_FIELDS: Final[dict[str, tuple[type, ...]]] = {
@@ -172,9 +143,13 @@ _FAULT_FIELDS: Final[dict[str, tuple[type, ...]]] = {
 }
 
 
-def _fields(call: Call, types: dict[str, tuple[type, ...]]) -> dict[str, Any]:
-    """Return the body's fields that are not null; ValueError when one is not known, or of another type."""
-    fields = {name: value for name, value in call.json_object().items() if value is not None}
+def _fields(request: Request, types: dict[str, tuple[type, ...]]) -> dict[str, Any]:
+    """
+    Return the body's fields that are not null.
+
+    :raises ValueError: a field is unknown, or of a wrong type
+    """
+    fields = {name: value for name, value in request.json_object().items() if value is not None}
     for name, value in fields.items():
         if name not in types:
             raise ValueError(f"no such field: {name}; there are {', '.join(types)}")
@@ -187,3 +162,36 @@ def _fields(call: Call, types: dict[str, tuple[type, ...]]) -> dict[str, Any]:
 
 def _describe(job: Job) -> dict[str, Any]:
     return {name: value for name, value in asdict(job).items() if not name.startswith("_")}
+
+
+def _route(method: str, path: str, operation: Callable[[Cloud, Request], Any]) -> Route:
+    """Return a route that sends what the operation returns, or the reason for which it refuses: 400 or 404."""
+
+    def handler(cloud: Cloud, request: Request) -> Response:
+        try:
+            return json_response(operation(cloud, request))
+        except KeyError as error:
+            return json_response({"error": str(error.args[0])}, 404)
+        except ValueError as error:
+            return json_response({"error": str(error)}, 400)
+
+    return Route(None, method, path, handler)
+
+
+ROUTES: Final = (
+    _route("GET", "/_emulator/", overview),
+    _route("GET", "/_emulator/jobs", list_jobs),
+    _route("POST", "/_emulator/jobs", create_job),
+    _route("PUT", "/_emulator/jobs/{job_id}", change_job),
+    _route("DELETE", "/_emulator/jobs/{job_id}", remove_job),
+    _route("GET", "/_emulator/scripts", list_scripts),
+    _route("POST", "/_emulator/scripts", add_scripts),
+    _route("DELETE", "/_emulator/scripts", clear_scripts),
+    _route("GET", "/_emulator/faults", list_faults),
+    _route("POST", "/_emulator/faults", add_fault),
+    _route("DELETE", "/_emulator/faults", clear_faults),
+    _route("GET", "/_emulator/requests", list_requests),
+    _route("DELETE", "/_emulator/requests", clear_requests),
+    _route("POST", "/_emulator/clock", advance_clock),
+    _route("DELETE", "/_emulator/tokens", expire_tokens),
+)

@@ -1,71 +1,82 @@
-"""The emulated cloud: jobs, credentials, faults and requests. No HTTP in it; its public methods are thread-safe."""
+"""The emulated account: its options, its clock, its request log, and the state of each service. No HTTP in it."""
 
 from __future__ import annotations
 
-import copy
-import functools
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, NamedTuple
 
-from airflow_provider_modelarts.emulator.clock import JobClock
-from airflow_provider_modelarts.emulator.faults import OPERATIONS, Fault, FaultPlan
-from airflow_provider_modelarts.emulator.jobs import Job, JobStore
-from airflow_provider_modelarts.emulator.options import Options
-from airflow_provider_modelarts.emulator.requestlog import RequestLog, RequestRecord
-from airflow_provider_modelarts.emulator.scripts import ScriptRules, parse_script
-from airflow_provider_modelarts.emulator.tokens import TokenStore
+from airflow_provider_modelarts.emulator.faults import FaultPlan
+from airflow_provider_modelarts.emulator.http import Request, Response
+from airflow_provider_modelarts.emulator.iam.state import Iam
+from airflow_provider_modelarts.emulator.visualization_jobs import OPERATIONS
+from airflow_provider_modelarts.emulator.visualization_jobs.state import VisualizationJobs
 
-MAX_FAILURES: Final = 5
-LOCK_SECONDS: Final = 5 * 60
-
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
+MAX_RECORDS: Final = 10_000
+"""How many requests the log keeps. The counts include older ones."""
 
 
-def _locked(method: Callable[Concatenate[Any, _P], _R]) -> Callable[Concatenate[Any, _P], _R]:
-    """Let a method run alone: the server's thread and the test's share everything here."""
-
-    @functools.wraps(method)
-    def run(self: Cloud, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
-        with self.lock:
-            return method(self, *args, **kwargs)
-
-    return run
-
-
-class AccessKeyLock:
-    """Refuses the access key for a while after more than MAX_FAILURES failures in a row, as the gateway does."""
-
-    def __init__(self) -> None:
-        self._failures = 0
-        self._locked_until = 0.0
-
-    def is_locked(self, now: float) -> bool:
-        """Tell whether the key is refused at this time, in seconds since the epoch."""
-        return now < self._locked_until
-
-    def failed(self, now: float) -> None:
-        """Count a failure."""
-        self._failures += 1
-        if self._failures > MAX_FAILURES:
-            self._failures = 0
-            self._locked_until = now + LOCK_SECONDS
-
-    def succeeded(self) -> None:
-        """Begin to count anew."""
-        self._failures = 0
+def _option(default: Any, text: str, *, secret: bool = False, **argument: Any) -> Any:
+    """Return a dataclass field with its command-line argument; `argument` goes to argparse unchanged."""
+    return field(default=default, repr=not secret, metadata={"help": text, **argument})
 
 
 @dataclass(kw_only=True, eq=False)
-class Cloud(Options):
+class Options:
     """
-    An account with one project, and everything in it.
+    Options of the emulator: the arguments of :class:`.Emulator`, and the options of the command line.
 
-    The methods are for tests; the attributes are for this package, whose handlers hold the lock while they run.
+    The emulator reads them at every request, so that a test can change them at any time, but host, port, time_scale
+    and scripts only at its start. ``python -m airflow_provider_modelarts.emulator --help`` prints the help texts.
     """
+
+    host: str = _option("127.0.0.1", "address to listen on")
+    port: int = _option(0, "port to listen on; 0 takes a free one", type=int)
+    ak: str = _option("EMULATORAK0000000000", "access key that signs requests")
+    sk: str = _option("EmulatorSecretKeyNotARealSecret000000000", "its secret key", secret=True)
+    security_token: str | None = _option(
+        None, "makes AK/SK temporary: every signed request must carry this X-Security-Token", secret=True
+    )
+    user: str = _option("emulator-user", "IAM user that gets tokens")
+    password: str = _option("emulator-password", "the user's password", secret=True)
+    domain: str = _option("emulator-domain", "account (Keystone domain) of the user and the project")
+    project_id: str = _option("0123456789abcdef0123456789abcdef", "ID of the only project")
+    region: str = _option("cn-north-4", "region; also the project's name")
+    time_scale: float = _option(1.0, "how much faster than real time jobs move", type=float)
+    clock_offset: float = _option(
+        0.0, "seconds by which this server's clock is ahead (signature and token dates, Date header)", type=float
+    )
+    shape: Literal["2021", "2025"] = _option(
+        "2021",
+        "revision of the API's answers; 2025 lacks remaining_duration, schedule and the details' is_success",
+        choices=("2021", "2025"),
+    )
+    scripts: Mapping[str, str] | None = _option(
+        None,
+        "script that jobs of this name follow; NAME may hold wildcards (will-fail-*=fails). Repeatable",
+        action="append",
+        metavar="NAME=SCRIPT",
+    )
+    token_lifetime: float = _option(86400.0, "seconds that an IAM token is valid", type=float)
+    per_page_limit: int = _option(1000, "largest page of the list; old deployments have 100", type=int)
+    job_quota: int = _option(1000, "how many jobs may exist (jobs created outside the API count, too)", type=int)
+    running_quota: int = _option(1000, "how many jobs may be active at the same time", type=int)
+    deny: Collection[str] = _option(
+        (),
+        f"operation that the user's policy forbids ({', '.join(OPERATIONS)}). Repeatable",
+        action="append",
+        metavar="OPERATION",
+    )
+    retired: bool = _option(False, "answer as if the API had been taken out of service", action="store_true")
+    failures_as_200: bool = _option(
+        False, "refuse with HTTP 200 and is_success false instead of 400 and 404", action="store_true"
+    )
+    string_numbers: bool = _option(
+        False, "create answers numbers as strings, as the API reference's sample does", action="store_true"
+    )
 
     def __post_init__(self) -> None:
         unknown = set(self.deny) - set(OPERATIONS)
@@ -73,156 +84,107 @@ class Cloud(Options):
             raise ValueError(
                 f"deny: no such operation: {', '.join(sorted(unknown))}; there are {', '.join(OPERATIONS)}"
             )
+
+
+class JobClock:
+    """
+    The time in which jobs move, in seconds: real time, times a scale, plus what was skipped.
+
+    :param scale: how much faster than real time it runs
+    """
+
+    def __init__(self, scale: float) -> None:
+        if scale < 0:
+            raise ValueError(f"time_scale must not be negative: {scale}")
+        self._scale = scale
+        self._start = time.monotonic()
+        self._skipped = 0.0
+
+    def now(self) -> float:
+        """Return the seconds since the clock was made."""
+        return (time.monotonic() - self._start) * self._scale + self._skipped
+
+    def advance(self, seconds: float) -> None:
+        """
+        Move forward at once.
+
+        :raises ValueError: seconds is negative
+        """
+        if seconds < 0:
+            raise ValueError(f"the clock only moves forward: {seconds}")
+        self._skipped += seconds
+
+
+@dataclass
+class RequestRecord:
+    """
+    A request that has arrived.
+
+    :param operation: get, list, create, update, delete, stop, restart; token, projects and identity (the rest of IAM);
+        page (of a job); other (an unknown path)
+    :param query: as sent, percent-encoded
+    :param time: when it arrived, seconds since the epoch
+    :param status: HTTP status of the response; None if there was none, or not yet
+    """
+
+    operation: str
+    method: str
+    path: str
+    query: str
+    time: float
+    status: int | None = None
+
+
+class RequestLog:
+    """The newest requests, and the number of all."""
+
+    def __init__(self) -> None:
+        self.records: deque[RequestRecord] = deque(maxlen=MAX_RECORDS)
+        self.counts: Counter[str] = Counter()
+
+    def add(self, record: RequestRecord) -> None:
+        """Add a request when it arrives, so that it counts before its sender has the response."""
+        self.records.append(record)
+        self.counts[record.operation] += 1
+
+    def clear(self) -> None:
+        """Forget all requests."""
+        self.records.clear()
+        self.counts.clear()
+
+
+class Cloud:
+    """
+    An account with one project, and everything in it.
+
+    It belongs to the server's thread and to the threads of tests: hold ``lock`` while you use it.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
         self.lock = threading.RLock()
-        self.clock = JobClock(self.time_scale)
-        self.job_store = JobStore()
-        self.tokens = TokenStore()
-        self.access_key_lock = AccessKeyLock()
+        self.clock = JobClock(options.time_scale)
         self.fault_plan = FaultPlan()
         self.request_log = RequestLog()
-        self.rules = ScriptRules()
-        for name, script in (self.scripts or {}).items():
-            self.rules.add(name, script)
+        self.iam = Iam()
+        self.visualization_jobs = VisualizationJobs(self.clock.now, self.now, options.scripts or {})
 
     def now(self) -> float:
         """Return this server's time, seconds since the epoch."""
-        return time.time() + self.clock_offset
+        return time.time() + self.options.clock_offset
 
-    @_locked
-    def create_job(
-        self,
-        job_name: str | None = None,
-        *,
-        train_url: str = "/bucket/logs/",
-        job_desc: str = "",
-        job_type: str = "tensorboard",
-        workspace_id: str = "0",
-        auto_stop_hours: int = 0,
-        script: str | None = None,
-        status: int | None = None,
-    ) -> str:
-        """
-        Put a job in place, past the API: no quota, no limits on its fields.
 
-        :param job_name: unique; made from the job's id by default
-        :param auto_stop_hours: hours of running after which the job is stopped; 0 for never
-        :param script: name or text of the path it takes (see :mod:`.scripts`); by the rules of its name by default
-        :param status: any status code, to stay in, instead of a script
-        :return: its id
-        :raises ValueError: the name is taken, or the script is none
-        """
-        now = self.clock.now()
-        job_id = self.job_store.next_id()
-        name = job_name or f"job-{job_id}"
-        if self.job_store.named(name, now):
-            raise ValueError(f"there is a job named {name!r} already")
-        path = parse_script(script or self.rules.script_for(name)) if status is None else ((0, status),)
-        job = Job(
-            job_id=job_id,
-            job_name=name,
-            train_url=train_url,
-            job_desc=job_desc,
-            job_type=job_type,
-            workspace_id=workspace_id,
-            auto_stop_hours=auto_stop_hours,
-            create_time=self.now(),
-        )
-        self.job_store.add(job)
-        job.follow(path, now)
-        return str(job_id)
+Handler = Callable[[Cloud, Request], Response]
 
-    @_locked
-    def set_status(self, job_id: int | str, status: int) -> None:
-        """
-        Put a job into a status, any number, where it stays until an operation moves it on.
 
-        :raises KeyError: there is no such job
-        """
-        self._job(job_id).follow(((0, status),), self.clock.now())
+class Route(NamedTuple):
+    """
+    An operation of a service.
 
-    @_locked
-    def set_script(self, job_id: int | str, script: str) -> None:
-        """
-        Let a job take another path from now on.
+    :param operation: its name in faults and in the request log; None keeps it out of both
+    """
 
-        :raises KeyError: there is no such job
-        :raises ValueError: it is no script
-        """
-        self._job(job_id).follow(parse_script(script), self.clock.now())
-
-    @_locked
-    def remove_job(self, job_id: int | str) -> None:
-        """Let a job vanish at once; KeyError when there is no such job."""
-        self.job_store.drop(self._job(job_id))
-
-    @_locked
-    def job(self, job_id: int | str) -> Job:
-        """Return a copy of a job as it is now; KeyError when there is no such job."""
-        return copy.copy(self._job(job_id))
-
-    @property
-    def jobs(self) -> dict[str, Job]:
-        """Copies of all jobs as they are now, by id."""
-        with self.lock:
-            return {str(job.job_id): copy.copy(job) for job in self.job_store.all(self.clock.now())}
-
-    @_locked
-    def add_script_rule(self, name: str, script: str) -> None:
-        """Let all jobs of this name (or pattern, ``will-fail-*``) that are created from now on take this path."""
-        self.rules.add(name, script)
-
-    @_locked
-    def script_rules(self) -> dict[str, str]:
-        """Return the script of each name that has one."""
-        return dict(self.rules.rules)
-
-    @_locked
-    def clear_script_rules(self) -> None:
-        """Let new jobs take the normal path again."""
-        self.rules.rules.clear()
-
-    @_locked
-    def advance(self, seconds: float) -> None:
-        """Move the clock of the jobs forward at once; ValueError when negative."""
-        self.clock.advance(seconds)
-
-    @_locked
-    def inject(self, fault: Fault) -> None:
-        """Let requests fail from now on."""
-        self.fault_plan.add(fault)
-
-    @_locked
-    def faults(self) -> list[Fault]:
-        """Return the faults that can still happen."""
-        return self.fault_plan.pending()
-
-    @_locked
-    def clear_faults(self) -> None:
-        """Let nothing go wrong any more."""
-        self.fault_plan.clear()
-
-    @_locked
-    def request_counts(self) -> dict[str, int]:
-        """Return how many requests have arrived, by operation (see :class:`.RequestRecord`)."""
-        return dict(self.request_log.counts)
-
-    @_locked
-    def requests(self) -> list[RequestRecord]:
-        """Return the newest requests, oldest first."""
-        return [replace(record) for record in self.request_log.records]
-
-    @_locked
-    def clear_requests(self) -> None:
-        """Begin to count requests anew."""
-        self.request_log.clear()
-
-    @_locked
-    def expire_tokens(self) -> None:
-        """Let every token that was issued so far be refused."""
-        self.tokens.expire_all(self.now())
-
-    def _job(self, job_id: int | str) -> Job:
-        job = self.job_store.get(str(job_id), self.clock.now())
-        if job is None:
-            raise KeyError(f"no job {job_id}")
-        return job
+    operation: str | None
+    method: str
+    path: str
+    handler: Handler

@@ -1,4 +1,4 @@
-"""Faults: ways in which a server, or the way to it, can fail a request."""
+"""Faults: the ways in which a server, or the network before it, can fail a request."""
 
 from __future__ import annotations
 
@@ -9,8 +9,16 @@ from dataclasses import asdict, dataclass, field, replace
 from http.client import responses
 from typing import Any, Final, Literal, get_args
 
-from airflow_provider_modelarts.emulator.errors import GatewayRefusal, KeystoneRefusal, ModelArtsRefusal, Refusal
-from airflow_provider_modelarts.emulator.exchange import Answer, Call, json_answer, refusal_answer
+from airflow_provider_modelarts.emulator import iam, visualization_jobs
+from airflow_provider_modelarts.emulator.http import (
+    GatewayRefusal,
+    KeystoneRefusal,
+    ModelArtsRefusal,
+    Refusal,
+    Request,
+    Response,
+    json_response,
+)
 
 FaultKind = Literal[
     "status",
@@ -24,10 +32,8 @@ FaultKind = Literal[
     "is_success_false",
 ]
 
-OPERATIONS: Final = ("get", "list", "create", "update", "delete", "stop", "restart")
-"""The API's operations on visualization jobs."""
-
-IAM_OPERATIONS: Final = ("token", "projects", "identity")
+OPERATIONS: Final = (*visualization_jobs.OPERATIONS, *iam.OPERATIONS)
+"""All operations that can fail on purpose."""
 
 _GATEWAY_ERRORS: Final[dict[int, tuple[str, str]]] = {
     401: ("APIGW.0301", "Incorrect IAM authentication information: decrypt token fail"),
@@ -58,22 +64,22 @@ _HTML: Final = b"<html><head><title>Bad Gateway</title></head><body><h1>Bad Gate
 @dataclass(frozen=True)
 class Fault:
     """
-    What goes wrong, for which requests.
+    What goes wrong, and for which requests.
 
-    Kinds that keep the operation from being carried out:
+    These kinds prevent the operation:
 
     - ``status``: an HTTP error (default 503) with an error body that fits it
     - ``html``: an HTML page (default 502), as proxies send
     - ``is_success_false``: HTTP 200 with ``is_success`` false
     - ``cut``: the connection is closed without an answer
 
-    Kinds that come after it has been carried out:
+    These kinds happen after the operation, which takes effect:
 
-    - ``delay``: nothing but the delay
-    - ``cut_after``: the answer is lost, the connection is closed
-    - ``truncated``: the answer ends in its middle, with the Content-Length of what is sent
+    - ``delay``: only the delay
+    - ``cut_after``: the answer is lost: the connection is closed
+    - ``truncated``: half of the answer, with the Content-Length of that half
     - ``empty``: the answer has no body
-    - ``wrong_types``: fields of the answer have types that they should not have
+    - ``wrong_types``: fields of the answer have wrong types
 
     :param operation: one of get, list, create, update, delete, stop, restart, token, projects, identity; None for any
     :param times: for this many requests; None for no limit
@@ -83,10 +89,10 @@ class Fault:
     :param error_code: error code of the body, ``ModelArts.0010``, which also decides on the body's form (status,
         is_success_false)
     :param message: error text of the body (status, is_success_false)
-    :param body: body to send as it is, instead (status, html)
+    :param body: body to send unchanged, instead of one that is made from the above (status, html)
     :param retry_after: value of the Retry-After header, seconds or an HTTP date (status, html)
     :param headers: more headers of the answer, a Location for example (status, html)
-    :param delay: seconds to wait with the answer, or with the cut (any kind)
+    :param delay: seconds before the answer, or before the cut (any kind)
     """
 
     kind: FaultKind
@@ -105,44 +111,42 @@ class Fault:
     def __post_init__(self) -> None:
         if self.kind not in get_args(FaultKind):
             raise ValueError(f"no such kind of fault: {self.kind!r}; there are {', '.join(get_args(FaultKind))}")
-        if self.operation not in (None, *OPERATIONS, *IAM_OPERATIONS):
-            raise ValueError(
-                f"no such operation: {self.operation!r}; there are {', '.join(OPERATIONS + IAM_OPERATIONS)}"
-            )
+        if self.operation not in (None, *OPERATIONS):
+            raise ValueError(f"no such operation: {self.operation!r}; there are {', '.join(OPERATIONS)}")
         if self.status is not None and not 200 <= self.status <= 599:
             raise ValueError(f"not a final HTTP status: {self.status!r}")
         for name in ("times", "seconds", "after", "delay"):
             if (getattr(self, name) or 0) < 0:
                 raise ValueError(f"{name} must not be negative: {getattr(self, name)!r}")
 
-    def replacement(self, call: Call) -> Answer | None:
-        """Return the answer that comes instead of the operation; None when the operation is to be carried out."""
+    def replacement(self, request: Request) -> Response | None:
+        """Return the response that replaces the operation; None if the operation takes place."""
         if self.kind == "is_success_false":
             refusal = ModelArtsRefusal(200, self.error_code or "ModelArts.0010", self.message or "Internal error.")
-            return refusal_answer(refusal, call)
+            return refusal.response(request)
         if self.kind == "html":
             body = _HTML if self.body is None else self.body.encode()
-            return Answer(status=self.status or 502, body=body, media_type="text/html", headers=self._headers())
+            return Response(status=self.status or 502, body=body, media_type="text/html", headers=self._headers())
         if self.kind != "status":
             return None
         if self.body is not None:
-            return Answer(status=self._http_status, body=self.body.encode(), headers=self._headers())
-        return replace(refusal_answer(self._refusal(call), call), headers=self._headers())
+            return Response(status=self._http_status, body=self.body.encode(), headers=self._headers())
+        return replace(self._refusal(request).response(request), headers=self._headers())
 
-    def distort(self, answer: Answer) -> Answer:
-        """Return what becomes of the operation's own answer."""
+    def distort(self, response: Response) -> Response:
+        """Return the operation's response with this fault in it."""
         if self.kind == "empty":
-            return replace(answer, body=b"")
+            return replace(response, body=b"")
         if self.kind == "truncated":
-            return replace(answer, body=answer.body[: len(answer.body) // 2])
+            return replace(response, body=response.body[: len(response.body) // 2])
         if self.kind == "wrong_types":
-            content = json.loads(answer.body)
+            content = json.loads(response.body)
             wrong = {key: _WRONG_TYPES.get(key, value) for key, value in content.items()}
-            return json_answer(wrong, answer.status, answer.headers)
-        return answer
+            return json_response(wrong, response.status, response.headers)
+        return response
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the fault as the admin endpoint shows and takes it."""
+        """Return the fault as JSON, in the form that the admin endpoint takes."""
         return asdict(self)
 
     @property
@@ -153,13 +157,13 @@ class Fault:
         retry_after = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
         return {**retry_after, **{name: str(value) for name, value in self.headers.items()}}
 
-    def _refusal(self, call: Call) -> Refusal:
+    def _refusal(self, request: Request) -> Refusal:
         status = self._http_status
         code, message = _GATEWAY_ERRORS.get(status, ("APIGW.0201", "API request error."))
         code, message = self.error_code or code, self.message or message
         if code.startswith("ModelArts."):
             return ModelArtsRefusal(status, code, message)
-        if self.error_code is None and call.path.startswith("/v3"):
+        if self.error_code is None and request.path.startswith("/v3"):
             return KeystoneRefusal(status, responses.get(status, "Error"), message)
         return GatewayRefusal(status, code, message)
 
@@ -173,22 +177,22 @@ class _Planned:
 
 
 class FaultPlan:
-    """The faults that are waiting for requests, oldest first."""
+    """The faults that can still happen, oldest first."""
 
     def __init__(self) -> None:
         self._planned: list[_Planned] = []
 
     def add(self, fault: Fault) -> None:
-        """Add a fault; of several that fit a request the oldest happens."""
+        """Add a fault. If several faults fit a request, the oldest one happens."""
         until = None if fault.seconds is None else time.monotonic() + fault.seconds
         self._planned.append(_Planned(fault, fault.after, fault.times, until))
 
     def clear(self) -> None:
-        """Let nothing go wrong any more."""
+        """Remove all faults."""
         self._planned.clear()
 
     def pending(self) -> list[Fault]:
-        """Return the faults that can still happen, with what is left of times, seconds and after."""
+        """Return the faults that can still happen; times, seconds and after are what is left of them."""
         self._drop_spent()
         now = time.monotonic()
         return [
@@ -197,8 +201,8 @@ class FaultPlan:
         ]
 
     def take(self, operation: str) -> Fault | None:
-        """Return the fault of a request that arrives now, and count it."""
-        if operation not in (*OPERATIONS, *IAM_OPERATIONS):
+        """Return the fault that happens to a request that arrives now, and count the request; None for none."""
+        if operation not in OPERATIONS:
             return None
         self._drop_spent()
         for planned in self._planned:

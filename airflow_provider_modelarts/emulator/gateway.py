@@ -1,4 +1,4 @@
-"""The front door: takes a request in, counts it, lets it fail when it should, and sends the answer, or none."""
+"""The way of a request: routed, logged, failed on purpose if a fault says so, handled, and answered, or cut."""
 
 from __future__ import annotations
 
@@ -9,21 +9,36 @@ import uuid
 from email.utils import formatdate
 from typing import Final
 
+from starlette import routing
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from airflow_provider_modelarts.emulator.cloud import Cloud
-from airflow_provider_modelarts.emulator.errors import GatewayRefusal, Refusal
-from airflow_provider_modelarts.emulator.exchange import Answer, Call, Handler, refusal_answer
+from airflow_provider_modelarts.emulator import admin
+from airflow_provider_modelarts.emulator.cloud import Cloud, RequestRecord, Route
 from airflow_provider_modelarts.emulator.faults import Fault
-from airflow_provider_modelarts.emulator.requestlog import RequestRecord
+from airflow_provider_modelarts.emulator.http import GatewayRefusal, Refusal, Request, Response, not_published
+from airflow_provider_modelarts.emulator.iam import routes as iam
+from airflow_provider_modelarts.emulator.visualization_jobs import routes as visualization_jobs
 
 MAX_BODY_BYTES: Final = 12 * 1024 * 1024
 _BODYLESS: Final = frozenset({204, 304})
 
 
+def build_app(cloud: Cloud) -> routing.Router:
+    """Return the ASGI application that serves this cloud."""
+    routes = [*iam.ROUTES, *visualization_jobs.ROUTES, *admin.ROUTES]
+    known = [routing.Route(route.path, _Endpoint(cloud, route), methods=[route.method]) for route in routes]
+    # A known path with another method ends here as well; Starlette would answer it with 405.
+    unknown = routing.Route("/{path:path}", _Endpoint(cloud, Route("other", "", "", _refuse_unknown)))
+    return routing.Router([*known, unknown], redirect_slashes=False)
+
+
+def _refuse_unknown(cloud: Cloud, request: Request) -> Response:
+    raise not_published()
+
+
 class CuttableProtocol(H11Protocol):
-    """HTTP connection that the application can cut: ASGI has no message for that, so it goes by the scope's state."""
+    """A connection that the application can cut, by a function in the scope's state: ASGI has no message for it."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -32,76 +47,76 @@ class CuttableProtocol(H11Protocol):
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-class Endpoint:
-    """
-    ASGI application of one operation.
+class _Endpoint:
+    """ASGI application of one operation."""
 
-    :param operation: its name in faults and in the request log; None keeps it out of both
-    """
-
-    def __init__(self, cloud: Cloud, operation: str | None, handler: Handler) -> None:
+    def __init__(self, cloud: Cloud, route: Route) -> None:
         self._cloud = cloud
-        self._operation = operation
-        self._handler = handler
+        self._route = route
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = await _receive_body(receive)
         if body is None:
             return
-        call = _call(scope, body)
-        record, fault = self._arrived(call)
-        answer = self._answer(call, fault)
-        if fault and fault.delay and await _has_left(receive, fault.delay):
+        request = _request(scope, body)
+        record, fault = self._log(request)
+        response = self._respond(request, fault)
+        if fault and fault.delay and await _client_leaves(receive, fault.delay):
             return
-        if answer is None:
+        if response is None:
             await _cut(scope, receive)
             return
         if record:
-            record.status = answer.status
-        await self._send(answer, call, send)
+            record.status = response.status
+        await self._send(response, request, send)
 
-    def _arrived(self, call: Call) -> tuple[RequestRecord | None, Fault | None]:
-        if self._operation is None:
+    def _log(self, request: Request) -> tuple[RequestRecord | None, Fault | None]:
+        """Log the request, and return its record and the fault that happens to it, if any."""
+        operation = self._route.operation
+        if operation is None:
             return None, None
         with self._cloud.lock:
-            record = RequestRecord(self._operation, call.method, call.path, call.query, self._cloud.now())
+            record = RequestRecord(operation, request.method, request.path, request.query, self._cloud.now())
             self._cloud.request_log.add(record)
-            return record, self._cloud.fault_plan.take(self._operation)
+            return record, self._cloud.fault_plan.take(operation)
 
-    def _answer(self, call: Call, fault: Fault | None) -> Answer | None:
-        """Return the answer; None when the connection is to be cut instead."""
+    def _respond(self, request: Request, fault: Fault | None) -> Response | None:
+        """Return the response; None if the connection is to be cut instead."""
         if fault and fault.kind == "cut":
             return None
-        answer = fault.replacement(call) if fault else None
-        if answer is not None:
-            return answer
-        try:
-            if len(call.body) > MAX_BODY_BYTES:
-                raise GatewayRefusal(413, "APIGW.0201", "Request entity too large.")
-            with self._cloud.lock:
-                answer = self._handler(call)
-        except Refusal as refusal:
-            answer = refusal_answer(refusal, call)
+        replacement = fault.replacement(request) if fault else None
+        if replacement is not None:
+            return replacement
+        response = self._handle(request)
         if fault and fault.kind == "cut_after":
             return None
-        return fault.distort(answer) if fault else answer
+        return fault.distort(response) if fault else response
 
-    async def _send(self, answer: Answer, call: Call, send: Send) -> None:
-        body = b"" if answer.status in _BODYLESS else answer.body
+    def _handle(self, request: Request) -> Response:
+        try:
+            if len(request.body) > MAX_BODY_BYTES:
+                raise GatewayRefusal(413, "APIGW.0201", "Request entity too large.")
+            with self._cloud.lock:
+                return self._route.handler(self._cloud, request)
+        except Refusal as refusal:
+            return refusal.response(request)
+
+    async def _send(self, response: Response, request: Request, send: Send) -> None:
+        body = b"" if response.status in _BODYLESS else response.body
         headers = {
-            "Content-Type": answer.media_type,
+            "Content-Type": response.media_type,
             "Content-Length": str(len(body)),
             "Date": formatdate(self._cloud.now(), usegmt=True),
-            "X-Request-Id": call.request_id,
-            **answer.headers,
+            "X-Request-Id": request.request_id,
+            **response.headers,
         }
         raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
-        await send({"type": "http.response.start", "status": answer.status, "headers": raw})
+        await send({"type": "http.response.start", "status": response.status, "headers": raw})
         await send({"type": "http.response.body", "body": body})
 
 
 async def _receive_body(receive: Receive) -> bytes | None:
-    """Return the body, or as much of it as shows that it is too large; None when the client has left before its end."""
+    """Return the body, or a part that shows that it is too large; None if the client leaves before its end."""
     body = bytearray()
     more = True
     while more:
@@ -114,12 +129,12 @@ async def _receive_body(receive: Receive) -> bytes | None:
     return bytes(body)
 
 
-def _call(scope: Scope, body: bytes) -> Call:
+def _request(scope: Scope, body: bytes) -> Request:
     headers: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
         headers[name] = f"{headers[name]},{value}" if name in headers else value
-    return Call(
+    return Request(
         method=scope["method"],
         path=scope["raw_path"].decode("ascii"),
         query=scope["query_string"].decode("latin-1"),
@@ -130,19 +145,19 @@ def _call(scope: Scope, body: bytes) -> Call:
     )
 
 
-async def _has_left(receive: Receive, seconds: float) -> bool:
-    """Wait; return True at once when the client closes the connection meanwhile."""
+async def _client_leaves(receive: Receive, seconds: float) -> bool:
+    """Wait; return True as soon as the client closes the connection, and False if it does not."""
     with contextlib.suppress(asyncio.TimeoutError):
-        await asyncio.wait_for(_gone(receive), seconds)
+        await asyncio.wait_for(_disconnect(receive), seconds)
         return True
     return False
 
 
 async def _cut(scope: Scope, receive: Receive) -> None:
     scope["state"]["cut"]()
-    await _gone(receive)
+    await _disconnect(receive)
 
 
-async def _gone(receive: Receive) -> None:
+async def _disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -1,31 +1,35 @@
-"""The emulator: the cloud, served over HTTP by a thread of this process."""
+"""The emulator as tests use it: the cloud, served over HTTP by a thread of this process."""
 
 from __future__ import annotations
 
 import asyncio
+import copy
 import socket
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import uvicorn
 
-from airflow_provider_modelarts.emulator.app import build_app
-from airflow_provider_modelarts.emulator.cloud import Cloud
-from airflow_provider_modelarts.emulator.gateway import CuttableProtocol
+from airflow_provider_modelarts.emulator.cloud import Cloud, Options, RequestRecord
+from airflow_provider_modelarts.emulator.faults import Fault
+from airflow_provider_modelarts.emulator.gateway import CuttableProtocol, build_app
+from airflow_provider_modelarts.emulator.visualization_jobs.state import Job
 
 
 @dataclass(kw_only=True, eq=False)
-class Emulator(Cloud):
+class Emulator(Options):
     """
     The ModelArts API and its IAM on one port of this machine.
 
-    Takes the fields of :class:`.Options`. As a context manager it runs inside the block; :meth:`start` and :meth:`stop`
-    do the same by hand. A stopped emulator can be started again: port and jobs stay, so that this makes an outage.
+    Takes the fields of :class:`.Options`. As a context manager, it runs inside the block; :meth:`start` and
+    :meth:`stop` do the same by hand. A stopped emulator keeps its port and its jobs, so that a test can make an outage.
+    All methods are thread-safe.
     """
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.cloud = Cloud(self)
         self._server: _Server | None = None
 
     def __enter__(self) -> Emulator:
@@ -36,17 +40,21 @@ class Emulator(Cloud):
 
     @property
     def url(self) -> str:
-        """Where it listens, ``http://127.0.0.1:8765``."""
+        """URL that it listens on, ``http://127.0.0.1:8765``."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}"
 
     def start(self) -> Emulator:
-        """Listen and serve; OSError when the address cannot be had."""
+        """
+        Listen and serve.
+
+        :raises OSError: the address is not available
+        """
         if self._server is None:
             family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
             listener = socket.create_server((self.host, self.port), family=family)
             self.port = listener.getsockname()[1]
-            self._server = _Server(self, listener)
+            self._server = _Server(self.cloud, listener)
         return self
 
     def stop(self) -> None:
@@ -56,7 +64,7 @@ class Emulator(Cloud):
             self._server = None
 
     def connection(self, auth: Literal["aksk", "password"] = "aksk") -> dict[str, Any]:
-        """Return the Airflow connection to this emulator, to be put into ``AIRFLOW_CONN_...`` as JSON."""
+        """Return the Airflow connection to this emulator; as JSON, it is a value for ``AIRFLOW_CONN_...``."""
         login, password = (self.ak, self.sk) if auth == "aksk" else (self.user, self.password)
         extra = {"region": self.region, "project_id": self.project_id, "iam_endpoint": self.url}
         if auth == "password":
@@ -65,9 +73,151 @@ class Emulator(Cloud):
             extra["security_token"] = self.security_token
         return {"conn_type": "modelarts", "login": login, "password": password, "host": self.url, "extra": extra}
 
+    def create_job(
+        self,
+        job_name: str | None = None,
+        *,
+        train_url: str = "/bucket/logs/",
+        job_desc: str = "",
+        job_type: str = "tensorboard",
+        workspace_id: str = "0",
+        auto_stop_hours: int = 0,
+        script: str | None = None,
+        status: int | None = None,
+    ) -> str:
+        """
+        Create a visualization job outside the API: neither quotas nor the limits of its fields apply.
+
+        :param job_name: a unique name; by default, made from the job's ID
+        :param auto_stop_hours: hours of running after which the job is stopped; 0 for never
+        :param script: name or text of the script that it follows (see :mod:`.visualization_jobs.state`); by default,
+            the script for its name
+        :param status: any status code, in which the job stays, instead of a script
+        :return: its ID
+        :raises ValueError: the name is taken, or the script is invalid
+        """
+        with self.cloud.lock:
+            job = self.cloud.visualization_jobs.create(
+                job_name,
+                train_url=train_url,
+                job_desc=job_desc,
+                job_type=job_type,
+                workspace_id=workspace_id,
+                auto_stop_hours=auto_stop_hours,
+                script=script,
+                status=status,
+            )
+            return str(job.job_id)
+
+    def set_status(self, job_id: int | str, status: int) -> None:
+        """
+        Put a job into a status, any number, in which it stays until an operation moves it on.
+
+        :raises KeyError: there is no such job
+        """
+        with self.cloud.lock:
+            self.cloud.visualization_jobs.set_status(job_id, status)
+
+    def set_script(self, job_id: int | str, script: str) -> None:
+        """
+        Let a job follow another script from now on.
+
+        :raises KeyError: there is no such job
+        :raises ValueError: the script is invalid
+        """
+        with self.cloud.lock:
+            self.cloud.visualization_jobs.set_script(job_id, script)
+
+    def remove_job(self, job_id: int | str) -> None:
+        """
+        Let a job vanish at once.
+
+        :raises KeyError: there is no such job
+        """
+        with self.cloud.lock:
+            self.cloud.visualization_jobs.remove(job_id)
+
+    def job(self, job_id: int | str) -> Job:
+        """
+        Return a copy of a job as it is now.
+
+        :raises KeyError: there is no such job
+        """
+        with self.cloud.lock:
+            return copy.copy(self.cloud.visualization_jobs.get(job_id))
+
+    @property
+    def jobs(self) -> dict[str, Job]:
+        """Copies of all jobs as they are now, by ID."""
+        with self.cloud.lock:
+            return {str(job.job_id): copy.copy(job) for job in self.cloud.visualization_jobs.all()}
+
+    def add_script_rule(self, name: str, script: str) -> None:
+        """
+        Let all jobs of this name (or pattern, ``will-fail-*``) that are created from now on follow this script.
+
+        :raises ValueError: the script is invalid
+        """
+        with self.cloud.lock:
+            self.cloud.visualization_jobs.rules.add(name, script)
+
+    def script_rules(self) -> dict[str, str]:
+        """Return the script of each name that has one."""
+        with self.cloud.lock:
+            return dict(self.cloud.visualization_jobs.rules.by_name)
+
+    def clear_script_rules(self) -> None:
+        """Let new jobs follow the normal script again."""
+        with self.cloud.lock:
+            self.cloud.visualization_jobs.rules.by_name.clear()
+
+    def advance(self, seconds: float) -> None:
+        """
+        Move the clock of the jobs forward at once.
+
+        :raises ValueError: seconds is negative
+        """
+        with self.cloud.lock:
+            self.cloud.clock.advance(seconds)
+
+    def inject(self, fault: Fault) -> None:
+        """Let requests fail from now on. If several faults fit a request, the oldest one happens."""
+        with self.cloud.lock:
+            self.cloud.fault_plan.add(fault)
+
+    def faults(self) -> list[Fault]:
+        """Return the faults that can still happen."""
+        with self.cloud.lock:
+            return self.cloud.fault_plan.pending()
+
+    def clear_faults(self) -> None:
+        """Remove all faults."""
+        with self.cloud.lock:
+            self.cloud.fault_plan.clear()
+
+    def request_counts(self) -> dict[str, int]:
+        """Return how many requests have arrived, by operation (see :class:`.RequestRecord`)."""
+        with self.cloud.lock:
+            return dict(self.cloud.request_log.counts)
+
+    def requests(self) -> list[RequestRecord]:
+        """Return the newest requests, oldest first."""
+        with self.cloud.lock:
+            return [replace(record) for record in self.cloud.request_log.records]
+
+    def clear_requests(self) -> None:
+        """Forget all requests."""
+        with self.cloud.lock:
+            self.cloud.request_log.clear()
+
+    def expire_tokens(self) -> None:
+        """Let every token that was issued so far expire."""
+        with self.cloud.lock:
+            self.cloud.iam.tokens.expire_all(self.cloud.now())
+
 
 class _Server(uvicorn.Server):
-    """Uvicorn in a thread of its own. It stops at once: nobody waits for a polite end of what is emulated."""
+    """Uvicorn in a thread of its own. It stops at once and lets no request finish."""
 
     def __init__(self, cloud: Cloud, listener: socket.socket) -> None:
         super().__init__(
@@ -98,7 +248,7 @@ class _Server(uvicorn.Server):
             raise RuntimeError("the emulator's server did not start")
 
     def close(self) -> None:
-        """End the thread."""
+        """Stop the thread and wait for its end."""
         self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join()
 

@@ -10,7 +10,7 @@ from time import time
 import pytest
 import requests
 
-from airflow_provider_modelarts.emulator.cloud import AccessKeyLock
+from airflow_provider_modelarts.emulator.iam.state import AccessKeyLock
 from tests.emulator.client import Api, ApiMaker
 
 OPERATIONS = [

@@ -78,7 +78,7 @@ def test_requests(api: Api, admin: Admin) -> None:
 
 
 def test_tokens(api: Api, admin: Admin) -> None:
-    token = api.emulator.tokens.issue("project", api.emulator.now(), 3600).secret
+    token = api.emulator.cloud.iam.tokens.issue("project", api.emulator.cloud.now(), 3600).secret
     url, headers = api.emulator.url + api.jobs, {"X-Auth-Token": token}
     assert requests.get(url, headers=headers, timeout=10).status_code == 200
     admin("DELETE", "tokens")

@@ -87,7 +87,7 @@ def test_delay_of_another_kind(api: Api, kind: Any) -> None:
 
 def test_delayed_operation_is_carried_out_at_once(api: Api) -> None:
     api.emulator.inject(Fault("delay", delay=3600, operation="create"))
-    token = api.emulator.tokens.issue("project", api.emulator.now(), 3600).secret
+    token = api.emulator.cloud.iam.tokens.issue("project", api.emulator.cloud.now(), 3600).secret
     connection = http.client.HTTPConnection("127.0.0.1", api.emulator.port, timeout=10)
     body = '{"job_name": "visualization-job", "train_url": "/obs/name/"}'
     connection.request("POST", api.jobs, body, {"X-Auth-Token": token})

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_modelarts.api.models import JobStatus
-from airflow_provider_modelarts.emulator.clock import JobClock
-from airflow_provider_modelarts.emulator.scripts import SCRIPTS, ScriptRules, parse_script
+from airflow_provider_modelarts.emulator.cloud import JobClock
+from airflow_provider_modelarts.emulator.visualization_jobs.state import SCRIPTS, ScriptRules, parse_script
 from tests.emulator.client import Api, ApiMaker
 
 STATUSES = [*JobStatus, 42]

@@ -115,7 +115,7 @@ def test_page_of_another_project(api: Api) -> None:
 
 
 def test_client_that_leaves_before_the_end_of_its_request(api: Api) -> None:
-    token = api.emulator.tokens.issue("project", api.emulator.now(), 3600).secret
+    token = api.emulator.cloud.iam.tokens.issue("project", api.emulator.cloud.now(), 3600).secret
     head = f"POST {api.jobs} HTTP/1.1\r\nHost: x\r\nX-Auth-Token: {token}\r\nContent-Length: 100\r\n\r\n"
     with socket.create_connection(("127.0.0.1", api.emulator.port)) as connection:
         connection.sendall(head.encode() + b'{"job_name":"half","train_url":"/bucket/dir/"}')

@@ -8,14 +8,14 @@ from datetime import datetime, timezone
 
 import pytest
 
-from airflow_provider_modelarts.emulator.exchange import Call
-from airflow_provider_modelarts.emulator.signature import (
+from airflow_provider_modelarts.emulator.access import (
     Authorization,
     SignatureRefused,
     canonical_request,
     sign,
     verify,
 )
+from airflow_provider_modelarts.emulator.http import Request
 
 SECRET = "TestSecretKey000000000000000000000000001"
 PROJECT = "0123456789abcdef0123456789abcdef"
@@ -31,8 +31,10 @@ CREATE_BODY = (
 SEARCH = "status=7&per_page=10&page=1&sortBy=status&order=asc&search_content=my%20job%2f%E6%B5%8B%E8%AF%95~"
 
 
-def request(method: str, path: str, headers: dict[str, str], query: str = "", body: bytes = b"") -> Call:
-    return Call(method=method, path=path, query=query, headers=headers, path_params={}, body=body, request_id="0" * 32)
+def request(method: str, path: str, headers: dict[str, str], query: str = "", body: bytes = b"") -> Request:
+    return Request(
+        method=method, path=path, query=query, headers=headers, path_params={}, body=body, request_id="0" * 32
+    )
 
 
 V2 = request("GET", f"{JOBS}/10", USUAL)
@@ -113,7 +115,7 @@ VECTORS = [
 
 
 @pytest.mark.parametrize(("call", "canonical_hash", "signature"), VECTORS)
-def test_vectors(call: Call, canonical_hash: str, signature: str) -> None:
+def test_vectors(call: Request, canonical_hash: str, signature: str) -> None:
     secret = "MFyfvK41ba2giqM7Uio6PznpdUKGpownRZlmVmHc" if call.headers is V0_HEADERS else SECRET
     canonical = canonical_request(call, call.headers)
     assert hashlib.sha256(canonical.encode()).hexdigest() == canonical_hash
@@ -159,7 +161,7 @@ def test_refused_when_the_date_is_not_signed() -> None:
         pytest.param(replace(V2, headers={k: v for k, v in USUAL.items() if k != "content-type"}), id="header missing"),
     ],
 )
-def test_refused_when_tampered_with(tampered: Call) -> None:
+def test_refused_when_tampered_with(tampered: Request) -> None:
     with pytest.raises(SignatureRefused, match=r"^verify aksk signature fail, canonicalRequest:[A-Z]+\|/v1/"):
         verify(tampered, authorized(), SECRET, NOW)
 

@@ -130,7 +130,7 @@ def lost_worker(*args):
 def test_the_task_state_store_leads_to_a_job_that_nobody_can_find_by_its_name(task, emulator):
     created = task(Create, train_url=URL, job_name="board", store=True, deferrable=True)
     assert isinstance(created.begin(), TaskDeferred)
-    emulator.job_store.get("1001", 0).job_desc = "changed"
+    emulator.cloud.visualization_jobs.get("1001").job_desc = "changed"
     emulator.set_status("1001", 8)
     assert created.run().xcom["job_id"] == "1001"
     assert only_job(emulator).status == 8

@@ -78,7 +78,9 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
             airflow.add_connection(name, fields)
         _act(airflow, servers, scene)
         scene.secrets += [
-            Secret("IAM token", token) for emulator in servers.emulators.values() for token in emulator.tokens._tokens
+            Secret("IAM token", token)
+            for emulator in servers.emulators.values()
+            for token in emulator.cloud.iam.tokens._tokens
         ]
         scene.secrets += [secret for server in servers.echoing for secret in server.secrets]
         scene.texts |= {f"stored trigger {index}": text for index, text in enumerate(sorted(stored.triggers))}
