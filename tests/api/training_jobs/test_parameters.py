@@ -1,0 +1,134 @@
+"""What is sent about an existing training job: every limit is checked before anything leaves the machine."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_modelarts.api.training_jobs.parameters import (
+    Filter,
+    checked_job_id,
+    checked_job_ids,
+    checked_job_name,
+    checked_task,
+    checked_workspace_id,
+    events_query,
+    log_lines_query,
+    search_body,
+    update_body,
+)
+from tests.api.training_jobs.samples import JOB_ID
+
+
+def test_a_job_id_has_one_form():
+    assert checked_job_id(JOB_ID) == JOB_ID
+    assert checked_job_id(f" {JOB_ID.upper()}\n") == JOB_ID
+    assert checked_job_id("Not-A-UUID-1") == "Not-A-UUID-1"
+
+
+@pytest.mark.parametrize("job_id", ["", "a/b", "../x", "a b", "x" * 65, 197, None, True, ["x"]])
+def test_what_is_not_a_job_id_is_refused(job_id):
+    with pytest.raises(ValueError, match="is not the ID of a training job, such as 425b7087"):
+        checked_job_id(job_id)
+
+
+def test_job_ids_each_once_in_order_also_as_a_template_renders_them():
+    assert checked_job_ids([JOB_ID, "b", JOB_ID.upper()]) == [JOB_ID, "b"]
+    assert checked_job_ids(f"['{JOB_ID}', 'b']") == [JOB_ID, "b"]
+    for wrong in ([], "", {"a": 1}, 7):
+        with pytest.raises(ValueError, match="job_ids: "):
+            checked_job_ids(wrong)
+
+
+def test_names():
+    assert checked_job_name("a_B-1" * 12) == "a_B-1" * 12
+    assert checked_task("worker-0") == "worker-0"
+    assert checked_workspace_id("0") == "0"
+    for check, wrong in (
+        (checked_job_name, "a.b"),
+        (checked_job_name, "x" * 65),
+        (checked_task, "../x"),
+        (checked_task, ""),
+        (checked_workspace_id, "default"),
+        (checked_workspace_id, 0),
+    ):
+        with pytest.raises(ValueError, match=r"job_name: |task: |workspace_id: "):
+            check(wrong)
+
+
+def test_a_search_says_everything_about_its_pages():
+    assert search_body() == {"limit": 50, "offset": 0, "sort_by": "create_time", "order": "desc"}
+    assert search_body(
+        filters=[Filter("id", "in", (JOB_ID,)), {"key": "name", "operator": "like", "value": ["x"]}],
+        limit=10,
+        offset=3,
+        order="asc",
+        workspace_id="0",
+    ) == {
+        "limit": 10,
+        "offset": 3,
+        "sort_by": "create_time",
+        "order": "asc",
+        "workspace_id": "0",
+        "filters": [
+            {"key": "id", "operator": "in", "value": [JOB_ID]},
+            {"key": "name", "operator": "like", "value": ["x"]},
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"limit": 51}, "limit: 51 is not a whole number from 1 to 50"),
+        ({"limit": 0}, "limit: 0"),
+        ({"offset": -1}, "offset: -1 is not a whole number >= 0"),
+        ({"order": "newest"}, "order: 'newest' is not one of asc, desc"),
+        ({"workspace_id": "x"}, "workspace_id: "),
+        ({"filters": [Filter("name", "like", ("x",))] * 21}, "filters: there are 21, at most 20"),
+        ({"filters": [Filter("id", "in", tuple("abcdefghijk"))]}, "filter id: has 11 values, 1 to 10"),
+        ({"filters": [Filter("id", "in", ())]}, "filter id: has 0 values"),
+        ({"filters": [Filter("id", "equals", ("a",))]}, "filter id: operator: 'equals' is not one of"),
+        ({"filters": [Filter("", "in", ("a",))]}, "filter: '' is not text"),
+        ({"filters": [{"key": "id", "operator": "in", "value": "a"}]}, "is not {'key': 'name'"),
+        ({"filters": [{"key": "id"}]}, "is not {'key': 'name'"),
+        ({"filters": [Filter("create_time", "between", ("2026-01-01T00:00:00Z",))]}, "is not a pair of times"),
+        ({"filters": [Filter("create_time", "between", ("yesterday", "today"))]}, "is not a pair of times"),
+        (
+            {"filters": [Filter("create_time", "between", ("2026-01-01T00:00:00Z", "2026-02-02T00:00:00Z"))]},
+            "at most 31 days",
+        ),
+    ],
+)
+def test_a_search_outside_the_limits_is_refused(parameters, message):
+    with pytest.raises(ValueError, match=message):
+        search_body(**parameters)
+
+
+def test_times_of_a_search_are_written_as_rfc_3339():
+    times = ("2026-01-01T00:00:00Z", "2026-01-31")
+    (sent,) = search_body(filters=[Filter("create_time", "between", times)])["filters"]
+    assert sent["value"] == ["2026-01-01T00:00:00+00:00", "2026-01-31T00:00:00+00:00"]
+
+
+def test_a_change():
+    assert update_body(description="") == {"description": ""}
+    assert update_body(description="x", body={"spec": {"a": 1}}) == {"description": "x", "spec": {"a": 1}}
+    for wrong in ({}, {"description": "x" * 257}, {"body": {"description": 7}}):
+        with pytest.raises(ValueError, match="description: "):
+            update_body(**wrong)
+
+
+def test_queries_of_events_and_log_lines():
+    assert events_query(offset=2, order="asc", level="Error", pattern="x") == {
+        "offset": "2",
+        "limit": "100",
+        "order": "asc",
+        "level": "Error",
+        "pattern": "x",
+    }
+    assert log_lines_query(base_line="0", lines=500) == {"base_line": "0", "lines": "500", "order": "asc"}
+    for wrong in ({"level": "error"}, {"pattern": "x" * 257}, {"order": "up"}, {"offset": -1}):
+        with pytest.raises(ValueError, match="|".join(wrong)):
+            events_query(**{"offset": 0, "order": "asc", "level": None, "pattern": None, **wrong})
+    with pytest.raises(ValueError, match="lines: 501"):
+        log_lines_query(base_line="0", lines=501)
