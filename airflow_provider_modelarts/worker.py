@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
 from airflow_provider_modelarts.arguments import time_to_wait
 from airflow_provider_modelarts.assets.visualization_job import SCHEME
 from airflow_provider_modelarts.deferral import DEFER_TIMEOUT_MARGIN, FIRST_POLL_AFTER_DEFERRAL
@@ -82,7 +83,7 @@ def take_back(task: Any, context: Context, event: Any) -> WaitEvent:
         before = None
         for entry in history:
             moment = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(entry[0]))
-            task.log.info("%s: visualization job %s %s", moment, job_id, transition(before, entry))
+            task.log.info("%s: visualization job %s %s", moment, job_id, transition(VISUALIZATION_JOBS, before, entry))
             before = entry
     show(task, context, result.link)
     return result

@@ -39,24 +39,6 @@ def checked_job_id(job_id: object) -> str:
     return text
 
 
-def checked_job_ids(job_ids: object) -> list[str]:
-    """
-    Return job ids, each once, in the order given. Text, as a template renders a list, is read as one: ``[197, 198]``.
-
-    :raises ValueError: one is no job id, or there is none
-    """
-    if isinstance(job_ids, str):
-        given: Iterable[object] = checks.text_items(job_ids)
-    elif isinstance(job_ids, Iterable) and not isinstance(job_ids, Mapping):
-        given = job_ids
-    else:
-        raise ValueError(f"job_ids: {job_ids!r} is no list of job ids")
-    checked = list(dict.fromkeys(map(checked_job_id, given)))
-    if not checked:
-        raise ValueError("job_ids: at least one job id is needed")
-    return checked
-
-
 def checked_status(status: object) -> JobStatus | int:
     """
     Return the status that is meant by a code, by its digits or by a name with or without ``JOBSTAT_``.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from airflow_provider_modelarts._compat import BaseHook, aget_connection, aget_extra, amask_secret, mask_secret, metrics
 from airflow_provider_modelarts.hooks.connection import config_from_connection, field_behaviour, form_widgets
@@ -306,12 +306,14 @@ class ModelArtsHook(BaseHook):
         :raises JobStateUnknownError: the API refuses, or could not be reached for too long
         :raises WaitTimeoutError: the time is up
         """
+        from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
         from airflow_provider_modelarts.waiting.blocking import wait_here
         from airflow_provider_modelarts.waiting.fetch import JobFetcher
         from airflow_provider_modelarts.waiting.jobs import JobsWait
-        from airflow_provider_modelarts.waiting.verdict import GONE
+        from airflow_provider_modelarts.waiting.kind import GONE
 
         jobs = JobsWait.begin(
+            VISUALIZATION_JOBS,
             job_id=job_id,
             target_status=target_status,
             failure_statuses=failure_statuses,
@@ -324,4 +326,4 @@ class ModelArtsHook(BaseHook):
         fetcher = JobFetcher(self.get_conn(), renew=self.renew_conn)
         wait_here(jobs, fetcher, poke_interval=poke_interval, timeout=timeout)
         wait = jobs.first()
-        return None if wait.status == GONE else wait.last
+        return None if wait.status == GONE else cast("VisualizationJob", wait.last)

@@ -5,17 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from airflow_provider_modelarts._compat import AirflowFailException, metrics
 from airflow_provider_modelarts.api.errors import ModelArtsConflictError, ModelArtsError, ModelArtsNotFoundError
 from airflow_provider_modelarts.api.models import OVER, JobStatus, VisualizationJob, status_label
+from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
 from airflow_provider_modelarts.stopping import request_stop
 from airflow_provider_modelarts.waiting import event as events
 from airflow_provider_modelarts.waiting.blocking import wait_here
 from airflow_provider_modelarts.waiting.fetch import JobFetcher
 from airflow_provider_modelarts.waiting.jobs import JobsWait
-from airflow_provider_modelarts.waiting.wait import JobStateUnknownError, duration, summary_of
+from airflow_provider_modelarts.waiting.wait import JobStateUnknownError, duration
 from airflow_provider_modelarts.worker import error_of, give_to_triggerer, hide, show, take_back, tell_consumers
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from airflow_provider_modelarts.api.client import ModelArtsClient
     from airflow_provider_modelarts.operators.base import VisualizationJobOperator, WaitingVisualizationJobOperator
 
-OVER_OR_GONE: Final = (*sorted(OVER), "GONE")
+OVER_OR_GONE: Final = ("ENDED", "GONE")
 
 RESTART_TIMEOUT: Final = 120.0
 """Seconds within which a job must have left its old status after a restart was asked for."""
@@ -137,7 +138,7 @@ class WaitingJobRun(JobRun):
         begin = time.monotonic()
         while True:
             jobs.observe(self._fetcher.fetch({job.job_id: None}), time.time())
-            now = jobs.first().last
+            now = cast("VisualizationJob | None", jobs.first().last)
             if now is not None and now.status != job.status:
                 show(self._task, self._context, now.service_url)
                 return now
@@ -207,7 +208,7 @@ class WaitingJobRun(JobRun):
     @staticmethod
     def gone(job_id: str) -> dict[str, Any]:
         """Return the XCom for a job that is not there."""
-        return summary_of(VisualizationJob(job_id, JobStatus.UNKNOWN), gone=True)
+        return VISUALIZATION_JOBS.summary(VISUALIZATION_JOBS.unobserved(job_id, None), gone=True)
 
     @cached_property
     def _fetcher(self) -> JobFetcher:
@@ -215,6 +216,7 @@ class WaitingJobRun(JobRun):
 
     def _begin(self, job_id: str, target_status: Any, failure_statuses: Any = None) -> JobsWait:
         return JobsWait.begin(
+            VISUALIZATION_JOBS,
             job_id=job_id,
             target_status=target_status,
             failure_statuses=failure_statuses,
@@ -232,7 +234,7 @@ class WaitingJobRun(JobRun):
             self._fetcher,
             poke_interval=self._task.poke_interval,
             timeout=self._task.timeout,
-            after_look=lambda: show(self._task, self._context, jobs.service_url),
+            after_look=lambda: show(self._task, self._context, jobs.page_url),
         )
         return jobs.summaries()[job_id]
 

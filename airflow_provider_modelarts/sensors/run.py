@@ -15,6 +15,7 @@ from airflow_provider_modelarts._compat import (
     first_reschedule_date,
     metrics,
 )
+from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
 from airflow_provider_modelarts.waiting import event as events
 from airflow_provider_modelarts.waiting.fetch import JobFetcher
 from airflow_provider_modelarts.waiting.jobs import JobsWait
@@ -47,6 +48,7 @@ class SensorRun:
         first_run = first_reschedule_date(context) if sensor.reschedule else None
         self._started_at = first_run.timestamp() if first_run else time.time()
         self._jobs = JobsWait.begin(
+            VISUALIZATION_JOBS,
             job_id=sensor.job_id,
             job_ids=sensor.job_ids,
             wait_for=sensor.wait_for,
@@ -102,7 +104,7 @@ class SensorRun:
         try:
             return self._jobs.observe(self._fetcher.fetch(dict.fromkeys(self._jobs.pending())), time.time())
         finally:
-            show(self._sensor, self._context, self._jobs.service_url)
+            show(self._sensor, self._context, self._jobs.page_url)
 
     def _xcom(self) -> Any:
         return _xcom(self._sensor, self._context, self._jobs.summaries())

@@ -9,12 +9,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_modelarts._compat import BaseSensorOperator, airflow_version, conf
-from airflow_provider_modelarts.api.parameters import checked_job_id, checked_job_ids
+from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
 from airflow_provider_modelarts.arguments import can_be_template, is_literal, plain, seconds, time_to_wait
 from airflow_provider_modelarts.deferral import DEFER_TIMEOUT_MARGIN
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.links.visualization_job import ModelArtsVisualizationJobLink
-from airflow_provider_modelarts.waiting.verdict import WAIT_FOR, Target, checked_statuses
+from airflow_provider_modelarts.waiting.jobs import parse_job_ids
+from airflow_provider_modelarts.waiting.verdict import WAIT_FOR, Target, parse_statuses
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
@@ -163,18 +164,18 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
         if self.wait_for not in WAIT_FOR:
             raise ValueError(f"wait_for: {self.wait_for!r} is not one of {', '.join(WAIT_FOR)}")
         if self.job_id is not None and is_literal(self.job_id):
-            checked_job_id(self.job_id)
+            VISUALIZATION_JOBS.parse_job_id(self.job_id)
         if isinstance(self.job_ids, (list, tuple)) and self.job_ids:
             for job_id in filter(is_literal, self.job_ids):
-                checked_job_id(job_id)
+                VISUALIZATION_JOBS.parse_job_id(job_id)
         elif self.job_ids is not None and is_literal(self.job_ids):
-            checked_job_ids(self.job_ids)
+            parse_job_ids(VISUALIZATION_JOBS, self.job_ids)
         if is_literal(self.target_status):
-            checked_statuses(self.target_status, "target_status")
+            parse_statuses(VISUALIZATION_JOBS, self.target_status, "target_status")
         if self.failure_statuses is not None and is_literal(self.failure_statuses):
-            checked_statuses(self.failure_statuses, "failure_statuses", may_be_empty=True)
+            parse_statuses(VISUALIZATION_JOBS, self.failure_statuses, "failure_statuses", may_be_empty=True)
         if is_literal(self.target_status) and is_literal(self.failure_statuses):
-            Target.of(self.target_status, self.failure_statuses)
+            Target.of(VISUALIZATION_JOBS, self.target_status, self.failure_statuses)
 
     def _can_start_in_triggerer(self) -> bool:
         """Return whether nothing is asked for that only a worker does (and the triggerer cannot give to one)."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
 from airflow_provider_modelarts._compat import FINAL_TASK_STATES, aget_task_state, apush_xcom, metrics
+from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
 from airflow_provider_modelarts.deferral import DEFER_TIMEOUT_MARGIN
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.links.visualization_job import XCOM_KEY, link_to
@@ -20,6 +21,7 @@ from airflow_provider_modelarts.stopping import stop_job
 from airflow_provider_modelarts.waiting import event as events
 from airflow_provider_modelarts.waiting.event import WaitEvent
 from airflow_provider_modelarts.waiting.jobs import JobsWait
+from airflow_provider_modelarts.waiting.kind import Status
 from airflow_provider_modelarts.waiting.pause import Pause
 from airflow_provider_modelarts.waiting.poller import PollerError, Sleep, Subscription, subscribe
 from airflow_provider_modelarts.waiting.wait import (
@@ -68,7 +70,7 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
         timeout: float = 7 * 24 * 3600.0,
         deadline: float | None = None,
         first_poll_at: float = 0.0,
-        histories: Mapping[str, list[tuple[float, int]]] | None = None,
+        histories: Mapping[str, list[tuple[float, Status]]] | None = None,
         summaries: Mapping[str, Mapping[str, Any]] | None = None,
         may_end_task: bool = False,
         stop_on_kill: bool = False,
@@ -152,10 +154,11 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
                 await apush_xcom(self.task_instance, "return_value", value)
             yield TaskSuccessEvent()
             return
-        yield _trigger_event(WaitEvent(outcome, message, jobs.summaries(), link_to(jobs.service_url), jobs.histories()))
+        yield _trigger_event(WaitEvent(outcome, message, jobs.summaries(), link_to(jobs.page_url), jobs.histories()))
 
     def _jobs(self) -> JobsWait:
         return JobsWait.begin(
+            VISUALIZATION_JOBS,
             job_id=self.job_id,
             job_ids=self.job_ids,
             wait_for=self.wait_for,
@@ -266,7 +269,7 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
 
     async def _push_link(self, jobs: JobsWait) -> None:
         """Give the task its button, as soon as the job has a page; nobody else may be there to do it."""
-        link = link_to(jobs.service_url)
+        link = link_to(jobs.page_url)
         if link in ("", self.link):
             return
         try:

@@ -16,10 +16,12 @@ except ImportError as error:
 
 from airflow_provider_modelarts.api.models import VisualizationJob, to_status
 from airflow_provider_modelarts.api.parameters import checked_job_id
+from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
 from airflow_provider_modelarts.arguments import plain, seconds
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.waiting.arrivals import Arrivals, packed, unpacked
-from airflow_provider_modelarts.waiting.verdict import GONE, checked_statuses
+from airflow_provider_modelarts.waiting.kind import GONE
+from airflow_provider_modelarts.waiting.verdict import parse_statuses
 from airflow_provider_modelarts.waiting.watch import Snapshot, snapshots
 
 
@@ -67,9 +69,9 @@ class ModelArtsVisualizationJobEventTrigger(BaseEventTrigger):
         self.project_id = project_id
         self.workspace_id = workspace_id
         self.poke_interval = max(1.0, seconds("poke_interval", poke_interval))
-        self._statuses = checked_statuses(status, "status")
+        self._statuses = parse_statuses(VISUALIZATION_JOBS, status, "status")
         if GONE in self._statuses:
-            raise ValueError("status: GONE is no status that a job can be seen in")
+            raise ValueError("status: GONE is not a status that an event can report")
         if job_id is not None:
             checked_job_id(job_id)
         if job_name == "":

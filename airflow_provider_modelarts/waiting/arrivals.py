@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from airflow_provider_modelarts.waiting.kind import Status
+
 _MISSES_UNTIL_GONE = 100
 """Looks. A list that shifts or lies hides a job for a while, which must not make it arrive again."""
 
@@ -17,7 +19,7 @@ class Arrivals:
         none: what is there at the first look has not arrived since then
     """
 
-    def __init__(self, statuses: Collection[int], here: Collection[str] | None = None) -> None:
+    def __init__(self, statuses: Collection[Status], here: Collection[str] | None = None) -> None:
         self._statuses = frozenset(statuses)
         self._here: dict[str, int] | None = None if here is None else dict.fromkeys(here, 0)
 

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-VERSION: Final = 1
+from airflow_provider_modelarts.waiting.kind import Status
+
+VERSION: Final = 2
 
 ARRIVED: Final = "arrived"
 CANNOT_ARRIVE: Final = "cannot_arrive"
@@ -25,14 +27,14 @@ class WaitEvent:
     :param message: what a person needs to know of it
     :param jobs: the jobs as they were last seen, by id, as they go into the XCom
     :param link: page of the job that the wait is shown by
-    :param histories: when each job came into which status, by id; seconds since the epoch and status code
+    :param histories: when each job came into which status, by id; seconds since the epoch and status
     """
 
     outcome: str
     message: str = ""
     jobs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     link: str = ""
-    histories: Mapping[str, list[tuple[float, int]]] = field(default_factory=dict)
+    histories: Mapping[str, list[tuple[float, Status]]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the event's payload."""
@@ -67,7 +69,7 @@ class WaitEvent:
             jobs=payload.get("jobs", {}),
             link=str(payload.get("link", "")),
             histories={
-                job_id: [(float(moment), int(status)) for moment, status in history]
+                job_id: [(float(moment), status) for moment, status in history]
                 for job_id, history in payload.get("histories", {}).items()
             },
         )

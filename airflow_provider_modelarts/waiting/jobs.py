@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_modelarts.api.checks import text_items
 from airflow_provider_modelarts.api.metrics import Metrics, NoMetrics
-from airflow_provider_modelarts.api.models import VisualizationJob
-from airflow_provider_modelarts.api.parameters import checked_job_id, checked_job_ids
-from airflow_provider_modelarts.waiting.verdict import GONE, WAIT_FOR, Target, Verdict
+from airflow_provider_modelarts.waiting.kind import GONE, Kind, Status
+from airflow_provider_modelarts.waiting.verdict import WAIT_FOR, Target, Verdict
 from airflow_provider_modelarts.waiting.wait import JobCannotArriveError, JobStateUnknownError, Log, Wait
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class JobsWait:
     @classmethod
     def begin(
         cls,
+        kind: Kind[Any],
         *,
         job_id: object = None,
         job_ids: object = None,
@@ -46,13 +47,14 @@ class JobsWait:
         poll_failure_tolerance: float,
         log: Log,
         seen: bool = False,
-        histories: Mapping[str, Sequence[Sequence[float]]] | None = None,
+        histories: Mapping[str, Sequence[tuple[float, Status]]] | None = None,
         summaries: Mapping[str, Mapping[str, Any]] | None = None,
         metrics: Metrics | None = None,
     ) -> JobsWait:
         """
         Begin to wait, with parameters as a sensor takes them, rendered; ``job_ids`` wins over ``job_id``.
 
+        :param kind: the kind of job
         :param poll_failure_tolerance: seconds for which polls may fail, once a job has been seen
         :param log: where transitions go
         :param seen: whether the jobs have been seen before, by an earlier process of the same wait
@@ -61,13 +63,13 @@ class JobsWait:
         :param metrics: what is told how long each job was in each status
         :raises ValueError: a parameter cannot be
         """
-        checked = [checked_job_id(job_id)] if job_ids is None else checked_job_ids(job_ids)
-        target = Target.of(target_status, failure_statuses)
+        checked = [kind.parse_job_id(job_id)] if job_ids is None else parse_job_ids(kind, job_ids)
+        target = Target.of(kind, target_status, failure_statuses)
         waits = []
         for checked_id in checked:
-            history = [(float(moment), int(status)) for moment, status in (histories or {}).get(checked_id, ())]
+            history = [(float(moment), status) for moment, status in (histories or {}).get(checked_id, ())]
             summary = (summaries or {}).get(checked_id)
-            last = None if summary is None else VisualizationJob.from_summary(summary)
+            last = None if summary is None else kind.from_summary(summary)
             waits.append(
                 Wait(checked_id, target, poll_failure_tolerance, log, seen, history, metrics or NoMetrics(), last)
             )
@@ -141,12 +143,12 @@ class JobsWait:
         return min(self._waits.values(), key=lambda wait: wait.verdict is not Verdict.ARRIVED)
 
     @property
-    def service_url(self) -> str | None:
+    def page_url(self) -> str | None:
         """Page of the job that stands for all, as far as it is known."""
-        last = self.first().last
-        return None if last is None else last.service_url
+        first = self.first()
+        return None if first.last is None else first.kind.page_url(first.last)
 
-    def histories(self) -> dict[str, list[tuple[float, int]]]:
+    def histories(self) -> dict[str, list[tuple[float, Status]]]:
         """Return when each job came into which status, by id."""
         return {job_id: list(wait.history) for job_id, wait in self._waits.items()}
 
@@ -154,11 +156,29 @@ class JobsWait:
         """Return what is waited for and how far that is, for a message."""
         waits = list(self._waits.values())
         if len(waits) == 1:
-            return f"visualization job {waits[0].name} to become {waits[0].target}; last seen: {waits[0].last_seen}"
+            return f"{waits[0].kind.noun} {waits[0].name} to become {waits[0].target}; last seen: {waits[0].last_seen}"
         pending = self.pending()
         shown = ", ".join(self._waits[job_id].name for job_id in pending[:10])
         more = f" and {len(pending) - 10} more" if len(pending) > 10 else ""
         return (
-            f"{self._wait_for} of {len(waits)} visualization jobs to become {waits[0].target}; "
+            f"{self._wait_for} of {len(waits)} {waits[0].kind.noun}s to become {waits[0].target}; "
             f"waited for in the end: {shown}{more}"
         )
+
+
+def parse_job_ids(kind: Kind[Any], job_ids: object) -> list[str]:
+    """
+    Return job ids, each once, in the order given. A list may be text, as a template renders it: ``[197, 198]``.
+
+    :raises ValueError: one is not a job id, or there is none
+    """
+    if isinstance(job_ids, str):
+        given: Iterable[object] = text_items(job_ids)
+    elif isinstance(job_ids, Iterable) and not isinstance(job_ids, Mapping):
+        given = job_ids
+    else:
+        raise ValueError(f"job_ids: {job_ids!r:.100} is not a list of job ids")
+    parsed = list(dict.fromkeys(map(kind.parse_job_id, given)))
+    if not parsed:
+        raise ValueError("job_ids: at least one job id is needed")
+    return parsed

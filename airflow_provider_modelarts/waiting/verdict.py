@@ -1,4 +1,4 @@
-"""What a status means to somebody who waits: arrived, still waiting, or cannot arrive any more. Pure."""
+"""What a status means for a wait: arrived, still waiting, or cannot arrive any more. Pure."""
 
 from __future__ import annotations
 
@@ -9,18 +9,17 @@ from functools import cache
 from typing import Any, Final
 
 from airflow_provider_modelarts.api.checks import text_items
-from airflow_provider_modelarts.api.models import OVER, JobStatus, status_label
-from airflow_provider_modelarts.api.parameters import checked_status
+from airflow_provider_modelarts.waiting.kind import GONE, Kind, Status
 
-GONE: Final = -1
-"""Stands for "there is no such job" where a status is expected; never a code of the API. Written ``"GONE"``."""
+ENDED: Final = "ENDED"
+"""Stands for every terminal status where a target is expected."""
 
 WAIT_FOR: Final = ("all", "any")
 """How many of several jobs a wait is for."""
 
 
 class Verdict(Enum):
-    """What one look at a job means for a wait."""
+    """What one observed status means for a wait."""
 
     ARRIVED = "arrived"
     WAITING = "waiting"
@@ -32,37 +31,39 @@ class Target:
     """
     What is waited for, and what ends the wait without it.
 
-    :param statuses: status codes that are waited for, :data:`GONE` among them for a deletion
-    :param failures: status codes after which none of them can come any more
+    :param kind: the kind of job whose statuses these are
+    :param statuses: statuses that are waited for, :data:`.GONE` among them for a deletion
+    :param failures: statuses after which none of them can come any more
     """
 
-    statuses: frozenset[int]
-    failures: frozenset[int]
+    kind: Kind[Any]
+    statuses: frozenset[Status]
+    failures: frozenset[Status]
 
     @classmethod
-    def of(cls, target_status: Any, failure_statuses: Any = None) -> Target:
+    def of(cls, kind: Kind[Any], target_status: Any, failure_statuses: Any = None) -> Target:
         """
-        Read a target as people write it: one status or several, each a code, a name or a `JobStatus`.
+        Read a target as people write it: one status or several, each a code or a name, ``ENDED`` or ``GONE``.
 
-        By default every ended and every failed status is a failure, but for those that are waited for. A wait for
-        the deletion fails only when the deletion does, since until then the job may be in any status.
+        By default every terminal status that is not waited for is a failure. A wait for the deletion fails only when
+        the deletion does, because until then the job may be in any status.
 
         :raises ValueError: there is no such status, none at all, or the two contradict each other
         """
-        statuses = checked_statuses(target_status, "target_status")
+        statuses = parse_statuses(kind, target_status, "target_status")
         if failure_statuses is not None:
-            failures = checked_statuses(failure_statuses, "failure_statuses", may_be_empty=True)
+            failures = parse_statuses(kind, failure_statuses, "failure_statuses", may_be_empty=True)
             if failures & statuses:
-                both = ", ".join(label(code) for code in sorted(failures & statuses))
+                both = ", ".join(_labels(kind, failures & statuses))
                 raise ValueError(f"failure_statuses: {both} cannot be both waited for and a failure")
         elif GONE in statuses:
-            failures = frozenset({JobStatus.DELETE_FAILED}) - statuses
+            failures = kind.deletion_failures - statuses
         else:
-            failures = OVER - statuses
-        return _target(statuses, frozenset(failures))
+            failures = kind.terminal - statuses
+        return _target(kind, statuses, failures)
 
-    def observe(self, status: int) -> Verdict:
-        """Return what it means that the job has this status, or is :data:`GONE`."""
+    def observe(self, status: Status) -> Verdict:
+        """Return what it means that the job has this status, or is :data:`.GONE`."""
         if status in self.statuses:
             return Verdict.ARRIVED
         if status in self.failures or status == GONE:
@@ -70,38 +71,51 @@ class Target:
         return Verdict.WAITING
 
     def __str__(self) -> str:
-        return " or ".join(label(code) for code in sorted(self.statuses))
+        if self.statuses >= self.kind.terminal:
+            rest = _labels(self.kind, self.statuses - self.kind.terminal)
+            return " or ".join([ENDED, *rest])
+        return " or ".join(_labels(self.kind, self.statuses))
 
 
 @cache
-def _target(statuses: frozenset[int], failures: frozenset[int]) -> Target:
+def _target(kind: Kind[Any], statuses: frozenset[Status], failures: frozenset[Status]) -> Target:
     """Return the one target of its kind: thousands of waits in a triggerer mostly wait for the same."""
-    return Target(statuses, failures)
+    return Target(kind, statuses, failures)
 
 
-def label(status: int) -> str:
-    """Return how a status, or :data:`GONE`, reads in a message."""
-    return "GONE" if status == GONE else status_label(status)
+def label(kind: Kind[Any], status: Status) -> str:
+    """Return how messages show a status, or :data:`.GONE`."""
+    return GONE if status == GONE else kind.status_label(status)
 
 
-def checked_statuses(value: Any, field: str, *, may_be_empty: bool = False) -> frozenset[int]:
+def parse_statuses(kind: Kind[Any], value: Any, field: str, *, may_be_empty: bool = False) -> frozenset[Status]:
     """
-    Return the codes of one status or of several, as people write them.
+    Return one status or several, as people write them.
 
-    :param field: what to call it in an error
+    :param field: name of the parameter, for the error
     :raises ValueError: there is no such status, or none at all
     """
     several = text_items(value) if isinstance(value, str) else value
     given: Collection[Any] = list(several) if isinstance(several, Iterable) else [several]
     if not given and not may_be_empty:
         raise ValueError(f"{field}: at least one status is needed")
-    return frozenset(_code(item, field) for item in given)
+    statuses: frozenset[Status] = frozenset()
+    return statuses.union(*(_parse(kind, item, field) for item in given))
 
 
-def _code(value: Any, field: str) -> int:
-    if isinstance(value, str) and value.strip().upper() == "GONE":
-        return GONE
+def _parse(kind: Kind[Any], value: Any, field: str) -> frozenset[Status]:
+    word = value.strip().upper() if isinstance(value, str) else ""
+    if word == GONE:
+        return frozenset({GONE})
+    if word == ENDED:
+        return kind.terminal
     try:
-        return int(checked_status(value))
+        return frozenset({kind.parse_status(value)})
     except ValueError as error:
-        raise ValueError(f"{field}: {str(error).partition(': ')[2]}, and GONE for a deleted job") from None
+        reason = str(error).partition(": ")[2]
+        raise ValueError(f"{field}: {reason}, {ENDED} for any end, and {GONE} for a deleted job") from None
+
+
+def _labels(kind: Kind[Any], statuses: frozenset[Status]) -> list[str]:
+    in_order = sorted(statuses, key=lambda status: (status == GONE, isinstance(status, str), status))
+    return [label(kind, status) for status in in_order]

@@ -8,14 +8,13 @@ from typing import Any, Final, Protocol
 
 from airflow_provider_modelarts.api.errors import ModelArtsError, ModelArtsNotFoundError
 from airflow_provider_modelarts.api.metrics import TIME_IN_STATUS, Metrics, NoMetrics
-from airflow_provider_modelarts.api.models import JobStatus, VisualizationJob, status_name, to_status
-from airflow_provider_modelarts.waiting.verdict import GONE, Target, Verdict, label
+from airflow_provider_modelarts.waiting.kind import GONE, Job, Kind, Status
+from airflow_provider_modelarts.waiting.verdict import Target, Verdict, label
 
 HEARTBEAT_SECONDS: Final = 600.0
 """How often a wait that sees no change says that it is still there."""
 
 _NO_METRICS: Final = NoMetrics()
-_KNOWN: Final = frozenset(JobStatus) | {GONE}
 
 
 class Log(Protocol):
@@ -64,9 +63,9 @@ class Wait:
     poll_failure_tolerance: float
     log: Log
     seen: bool = False
-    history: list[tuple[float, int]] = field(default_factory=list)
+    history: list[tuple[float, Status]] = field(default_factory=list)
     metrics: Metrics = _NO_METRICS
-    last: VisualizationJob | None = None
+    last: Job | None = None
     verdict: Verdict = Verdict.WAITING
     _last_log: float = 0.0
     _failing_since: float | None = None
@@ -77,12 +76,17 @@ class Wait:
             self.verdict = self.target.observe(self.history[-1][1])
 
     @property
+    def kind(self) -> Kind[Any]:
+        """The kind of job."""
+        return self.target.kind
+
+    @property
     def name(self) -> str:
         """How the job is called in messages: its id, and its name when that is known."""
         return f"{self.job_id} ({self.last.job_name})" if self.last and self.last.job_name else self.job_id
 
     @property
-    def status(self) -> int | None:
+    def status(self) -> Status | None:
         """Status that the job was last seen in, :data:`GONE` when it was not there, None when it was not seen yet."""
         return self.history[-1][1] if self.history else None
 
@@ -95,7 +99,7 @@ class Wait:
     def last_seen(self) -> str:
         """Status that the job was last seen in, for a message."""
         if self.status is not None:
-            return label(self.status)
+            return label(self.kind, self.status)
         return "by an earlier poll" if self.seen else "never"
 
     @property
@@ -105,10 +109,11 @@ class Wait:
 
     def summary(self) -> dict[str, Any]:
         """Return the job as it was last seen, as the dict that travels in XComs; a job that is gone has no status."""
-        last = self.last or VisualizationJob(self.job_id, to_status(self.status or JobStatus.UNKNOWN))
-        return summary_of(last, gone=self.status == GONE)
+        gone = self.status == GONE
+        last = self.last or self.kind.unobserved(self.job_id, None if gone else self.status)
+        return self.kind.summary(last, gone=gone)
 
-    def observe(self, seen: VisualizationJob | ModelArtsError, now: float) -> Verdict:
+    def observe(self, seen: Job | ModelArtsError, now: float) -> Verdict:
         """
         Take note of what a look at the job gave, and return what it means.
 
@@ -120,17 +125,16 @@ class Wait:
             last_seen = self.last_seen
             if self._note(GONE, now) is Verdict.CANNOT_ARRIVE:
                 raise JobCannotArriveError(
-                    f"Visualization job {self.name} is not there and cannot become {self.target}; "
-                    f"last seen: {last_seen}. {seen}"
+                    f"{self._title} is not there and cannot become {self.target}; last seen: {last_seen}. {seen}"
                 ) from seen
         elif isinstance(seen, ModelArtsError):
             self._fail(seen, now)
         else:
-            status = int(seen.status)
+            status = self.kind.status_of(seen)
             self.seen, self.last = True, seen
             if self._note(status, now) is Verdict.CANNOT_ARRIVE:
                 raise JobCannotArriveError(
-                    f"Visualization job {self.name} is {label(status)} and cannot become {self.target} any more"
+                    f"{self._title} is {label(self.kind, status)} and cannot become {self.target} any more"
                 )
         return self.verdict
 
@@ -138,10 +142,10 @@ class Wait:
         """Say now and then that nothing has changed."""
         if self.history and not self.failing and now - self._last_log >= HEARTBEAT_SECONDS:
             since, status = self.history[-1]
-            self._log_news(f"is still {label(status)}, for {duration(now - since)}", status)
+            self._log_news(f"is still {label(self.kind, status)}, for {duration(now - since)}", status)
             self._last_log = now
 
-    def _note(self, status: int, now: float) -> Verdict:
+    def _note(self, status: Status, now: float) -> Verdict:
         if self._failing_since is not None:
             self.log.log(logging.INFO, "The API answers again, after %s", duration(now - self._failing_since))
             self._failing_since = None
@@ -151,10 +155,12 @@ class Wait:
         else:
             before = self.history[-1] if self.history else None
             if before is not None:
-                self.metrics.timing(TIME_IN_STATUS, (now - before[0]) * 1000, tags={"status": status_name(before[1])})
+                self.metrics.timing(
+                    TIME_IN_STATUS, (now - before[0]) * 1000, tags={"status": self.kind.status_name(before[1])}
+                )
             self.history.append((now, status))
             self._last_log = now
-            self._log_news(transition(before, (now, status)), status)
+            self._log_news(transition(self.kind, before, (now, status)), status)
         return self.verdict
 
     def _fail(self, error: ModelArtsError, now: float) -> None:
@@ -165,11 +171,12 @@ class Wait:
             lasted = f" Polls have failed for {duration(outage)}." if outage else ""
             last_seen = f"last seen: {self.last_seen}.{lasted}"
             raise JobStateUnknownError(
-                f"The state of visualization job {self.name} is unknown; {last_seen} {error}"
+                f"The state of {self.kind.noun} {self.name} is unknown; {last_seen} {error}"
             ) from error
         self.log.log(
             logging.WARNING,
-            "Poll of visualization job %s failed, for %s now (tolerated: %s); last seen: %s. %s",
+            "Poll of %s %s failed, for %s now (tolerated: %s); last seen: %s. %s",
+            self.kind.noun,
             self.name,
             duration(outage),
             duration(self.poll_failure_tolerance),
@@ -177,22 +184,22 @@ class Wait:
             error,
         )
 
-    def _log_news(self, news: str, status: int) -> None:
+    def _log_news(self, news: str, status: Status) -> None:
         goal = f"; waiting for {self.target}" if self.verdict is Verdict.WAITING else ""
-        level = logging.INFO if status in _KNOWN else logging.WARNING
-        self.log.log(level, "Visualization job %s %s%s", self.name, news, goal)
+        level = logging.INFO if status == GONE or status in self.kind.statuses else logging.WARNING
+        self.log.log(level, "%s %s%s", self._title, news, goal)
+
+    @property
+    def _title(self) -> str:
+        """How a sentence about the job begins."""
+        return f"{self.kind.noun.capitalize()} {self.name}"
 
 
-def summary_of(job: VisualizationJob, *, gone: bool) -> dict[str, Any]:
-    """Return a job as the dict that travels in XComs; one that is gone has no status."""
-    return {**job.summary(), "status": None, "status_name": "GONE"} if gone else job.summary()
-
-
-def transition(before: tuple[float, int] | None, after: tuple[float, int]) -> str:
+def transition(kind: Kind[Any], before: tuple[float, Status] | None, after: tuple[float, Status]) -> str:
     """Return how an entry of a history reads: ``is INIT (1)``, ``went from INIT (1) to WAITING (7) after 12 s``."""
     if before is None:
-        return f"is {label(after[1])}"
-    return f"went from {label(before[1])} to {label(after[1])} after {duration(after[0] - before[0])}"
+        return f"is {label(kind, after[1])}"
+    return f"went from {label(kind, before[1])} to {label(kind, after[1])} after {duration(after[0] - before[0])}"
 
 
 def duration(seconds: float) -> str:

@@ -199,7 +199,7 @@ def test_triggers_share_a_look_where_they_can():
     ("arguments", "message"),
     [
         ({"status": "RUNING"}, "status"),
-        ({"status": "GONE"}, "GONE is no status"),
+        ({"status": "GONE"}, "GONE is not a status"),
         ({"job_id": "board"}, "no job id"),
         ({"poke_interval": -1}, "poke_interval"),
     ],

@@ -23,7 +23,7 @@ from airflow_provider_modelarts.deferral import DEFER_TIMEOUT_MARGIN
 from airflow_provider_modelarts.emulator import Emulator
 from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
 from airflow_provider_modelarts.triggers.visualization_job import ModelArtsVisualizationJobTrigger, _XComPuller
-from airflow_provider_modelarts.waiting.event import WaitEvent
+from airflow_provider_modelarts.waiting.event import VERSION, WaitEvent
 from tests.simulated_tasks import TaskInstance
 
 SKIPS_WORKER = airflow_version() >= (3, 3)
@@ -216,7 +216,7 @@ class TestSkipWorker:
 
     def test_what_the_triggerer_cannot_render_is_given_to_a_worker(self, emulator):
         job_id = emulator.create_job(status=8)
-        payload = {"version": 1, "outcome": "invalid", "message": "'macro' is undefined"}
+        payload = {"version": VERSION, "outcome": "invalid", "message": "'macro' is undefined"}
         task = ModelArtsVisualizationJobSensor(task_id="wait", job_id=job_id, skip_worker=True)
         assert task.execute_complete({"ti": TaskInstance()}, payload)["status_name"] == "RUNNING"
 

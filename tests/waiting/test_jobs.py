@@ -8,6 +8,7 @@ import pytest
 
 from airflow_provider_modelarts.api.errors import ModelArtsPermissionError, ModelArtsServerError
 from airflow_provider_modelarts.api.models import JobStatus, VisualizationJob, to_status
+from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
 from airflow_provider_modelarts.waiting.jobs import JobsWait
 from airflow_provider_modelarts.waiting.verdict import Target
 from airflow_provider_modelarts.waiting.wait import (
@@ -23,7 +24,9 @@ def job(job_id, status):
 
 
 def wait_for(how, count=3):
-    waits = [Wait(str(number), Target.of(8), 600, logging.getLogger("jobs")) for number in range(count)]
+    waits = [
+        Wait(str(number), Target.of(VISUALIZATION_JOBS, 8), 600, logging.getLogger("jobs")) for number in range(count)
+    ]
     return JobsWait(waits, how)
 
 
@@ -90,7 +93,7 @@ def test_an_arrival_counts_more_than_trouble_with_another():
 
 
 def begin(**known):
-    return JobsWait.begin(
+    return JobsWait.begin(VISUALIZATION_JOBS,
         job_ids=["0", "1"], target_status=8, failure_statuses=None, poll_failure_tolerance=600,
         log=logging.getLogger("jobs"), **known,
     )  # fmt: skip

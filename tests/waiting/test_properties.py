@@ -24,10 +24,12 @@ from airflow_provider_modelarts.api.errors import (
     ModelArtsThrottledError,
 )
 from airflow_provider_modelarts.api.models import ENDED, FAILED, JobStatus, VisualizationJob, to_status
+from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
 from airflow_provider_modelarts.waiting import event as events
 from airflow_provider_modelarts.waiting.event import WaitEvent
 from airflow_provider_modelarts.waiting.jobs import JobsWait
-from airflow_provider_modelarts.waiting.verdict import GONE, WAIT_FOR, Target, Verdict, label
+from airflow_provider_modelarts.waiting.kind import GONE
+from airflow_provider_modelarts.waiting.verdict import WAIT_FOR, Target, Verdict, label
 from airflow_provider_modelarts.waiting.wait import JobCannotArriveError, JobStateUnknownError, Wait, WaitError
 from tests.hypothesis_profile import load_profile
 
@@ -78,11 +80,6 @@ QUIET_COURSES = st.lists(
 )
 
 
-def codes_of(target: set[int]) -> list[int | str]:
-    """Return a target as people write it."""
-    return ["GONE" if code == GONE else code for code in target]
-
-
 def outages(course: list[Look]) -> Iterator[tuple[float, float]]:
     """Yield, for each failed look, when it was and how long looks had failed by then."""
     now, since = 0.0, None
@@ -97,25 +94,25 @@ def outages(course: list[Look]) -> Iterator[tuple[float, float]]:
 
 @given(TARGETS, CODES | st.just(GONE))
 def test_a_verdict(target: set[int], status: int) -> None:
-    verdict = Target.of(codes_of(target)).observe(status)
+    verdict = Target.of(VISUALIZATION_JOBS, target).observe(status)
     assert (verdict is Verdict.ARRIVED) == (status in target)
     if verdict is Verdict.CANNOT_ARRIVE:
         assert status in ENDED | FAILED or status == GONE
-    if status > max(JobStatus) and status not in target:
+    if status != GONE and status > max(JobStatus) and status not in target:
         assert verdict is Verdict.WAITING
 
 
 @given(TARGETS, st.sets(KNOWN, max_size=5), CODES | st.just(GONE))
 def test_a_verdict_with_failures_of_ones_own(target: set[int], failures: set[int], status: int) -> None:
     assume(not target & failures)
-    verdict = Target.of(codes_of(target), failures).observe(status)
+    verdict = Target.of(VISUALIZATION_JOBS, target, failures).observe(status)
     expected = Verdict.CANNOT_ARRIVE if status in failures or status == GONE else Verdict.WAITING
     assert verdict is (Verdict.ARRIVED if status in target else expected)
 
 
 @given(TARGETS, TOLERANCES, COURSES)
 def test_the_course_of_a_wait(target: set[int], tolerance: float, course: list[Look]) -> None:
-    wait = Wait("1", Target.of(codes_of(target)), tolerance, log)
+    wait = Wait("1", Target.of(VISUALIZATION_JOBS, target), tolerance, log)
     now, seen_before, failing_since = 1000.0, False, None
     for look in course:
         now += look.later
@@ -149,7 +146,7 @@ def test_the_course_of_a_wait(target: set[int], tolerance: float, course: list[L
 @given(st.floats(0, 1000), QUIET_COURSES)
 def test_no_outage_within_the_tolerance_ends_a_wait(tolerance: float, course: list[Look]) -> None:
     assume(all(outage <= tolerance for _, outage in outages(course)))
-    wait = Wait("1", Target.of("RUNNING"), tolerance, log, seen=True)
+    wait = Wait("1", Target.of(VISUALIZATION_JOBS, "RUNNING"), tolerance, log, seen=True)
     now = 0.0
     for look in course:
         now += look.later
@@ -165,7 +162,7 @@ def test_a_wait_that_another_process_takes_over_ends_the_same(
     assume(cut == 0 or cut > len(course) or course[cut - 1].code is not None)
 
     def end(cut: int | None) -> tuple[str, list[int]]:
-        wait = Wait("1", Target.of(codes_of(target)), tolerance, log)
+        wait = Wait("1", Target.of(VISUALIZATION_JOBS, target), tolerance, log)
         now = 0.0
         for number, look in enumerate(course):
             if number == cut:
@@ -191,9 +188,10 @@ def test_waits_for_several_jobs(
     wait_for: str, target: set[int], tolerance: float, news: list[dict[str, VisualizationJob | ModelArtsError]]
 ) -> None:
     jobs = JobsWait.begin(
+        VISUALIZATION_JOBS,
         job_ids=list(JOB_IDS),
         wait_for=wait_for,
-        target_status=codes_of(target),
+        target_status=target,
         failure_statuses=None,
         poll_failure_tolerance=tolerance,
         log=log,
@@ -228,8 +226,9 @@ def test_waits_for_several_jobs(
 @given(TARGETS, COURSES)
 def test_what_travels_to_the_worker_is_what_was_seen(target: set[int], course: list[Look]) -> None:
     jobs = JobsWait.begin(
+        VISUALIZATION_JOBS,
         job_id="1",
-        target_status=codes_of(target),
+        target_status=target,
         failure_statuses=None,
         poll_failure_tolerance=1e9,
         log=log,
@@ -247,4 +246,4 @@ def test_what_travels_to_the_worker_is_what_was_seen(target: set[int], course: l
 
 @given(CODES | st.just(GONE))
 def test_every_status_has_a_label(status: int) -> None:
-    assert str(status) in label(status) or label(status) == "GONE"
+    assert str(status) in label(VISUALIZATION_JOBS, status) or label(VISUALIZATION_JOBS, status) == "GONE"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_modelarts.api.models import JobStatus
-from airflow_provider_modelarts.waiting.verdict import GONE, Target, Verdict, label
+from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
+from airflow_provider_modelarts.waiting.kind import GONE
+from airflow_provider_modelarts.waiting.verdict import Target, Verdict, label
 
 ON_THE_WAY_OR_READY = {0, 1, 2, 4, 7, 8, 9, 15, 18, 19}
 OVER = {10, 12, 13, 20, 3, 5, 6, 11, 14, 16, 17, 21, 22}
@@ -26,18 +28,18 @@ def test_the_table(status, target):
         expected = Verdict.CANNOT_ARRIVE
     else:
         expected = Verdict.WAITING
-    assert Target.of(target).observe(status) is expected
+    assert Target.of(VISUALIZATION_JOBS, target).observe(status) is expected
 
 
 @pytest.mark.parametrize("status", [*ALL, GONE])
 def test_a_wait_for_the_deletion(status):
     expected = {GONE: Verdict.ARRIVED, 6: Verdict.CANNOT_ARRIVE}.get(status, Verdict.WAITING)
-    assert Target.of("GONE").observe(status) is expected
+    assert Target.of(VISUALIZATION_JOBS, "GONE").observe(status) is expected
 
 
 @pytest.mark.parametrize("status", [*ALL, GONE])
 def test_one_of_several(status):
-    target = Target.of(["KILLED", 13, JobStatus.COMPLETED])
+    target = Target.of(VISUALIZATION_JOBS, ["KILLED", 13, JobStatus.COMPLETED])
     if status in {10, 12, 13}:
         expected = Verdict.ARRIVED
     elif status in OVER or status == GONE:
@@ -49,7 +51,7 @@ def test_one_of_several(status):
 
 @pytest.mark.parametrize("status", [*ALL, GONE])
 def test_failure_statuses_take_the_place_of_the_defaults(status):
-    target = Target.of(8, failure_statuses=["WAITING", 42])
+    target = Target.of(VISUALIZATION_JOBS, 8, failure_statuses=["WAITING", 42])
     if status == 8:
         expected = Verdict.ARRIVED
     elif status in {7, 42, GONE}:
@@ -60,7 +62,7 @@ def test_failure_statuses_take_the_place_of_the_defaults(status):
 
 
 def test_no_failure_status_at_all():
-    assert Target.of(8, failure_statuses=[]).observe(11) is Verdict.WAITING
+    assert Target.of(VISUALIZATION_JOBS, 8, failure_statuses=[]).observe(11) is Verdict.WAITING
 
 
 @pytest.mark.parametrize(
@@ -80,20 +82,26 @@ def test_no_failure_status_at_all():
     ],
 )
 def test_ways_to_write_a_target(written):
-    assert Target.of(written) == Target.of(8)
+    assert Target.of(VISUALIZATION_JOBS, written) == Target.of(VISUALIZATION_JOBS, 8)
 
 
 @pytest.mark.parametrize("written", [None, [], "", "RUNING", -1, 8.0, True, [None], {"status": 8}, "8,NOPE"])
 def test_what_is_no_target(written):
     with pytest.raises(ValueError, match="target_status"):
-        Target.of(written)
+        Target.of(VISUALIZATION_JOBS, written)
 
 
 def test_a_target_that_is_a_failure_is_a_contradiction():
     with pytest.raises(ValueError, match=r"failure_statuses: RUNNING \(8\)"):
-        Target.of([7, 8], failure_statuses=[8, 11])
+        Target.of(VISUALIZATION_JOBS, [7, 8], failure_statuses=[8, 11])
 
 
 def test_labels():
-    assert [label(code) for code in (8, 42, GONE)] == ["RUNNING (8)", "undocumented status 42", "GONE"]
-    assert str(Target.of(["KILLED", 13])) == "KILLED (12) or CANCELED (13)"
+    assert [label(VISUALIZATION_JOBS, code) for code in (8, 42, GONE)] == [
+        "RUNNING (8)",
+        "undocumented status 42",
+        "GONE",
+    ]
+    assert str(Target.of(VISUALIZATION_JOBS, "ENDED")) == "ENDED"
+    assert str(Target.of(VISUALIZATION_JOBS, ["ENDED", "GONE", 8])) == "ENDED or RUNNING (8) or GONE"
+    assert str(Target.of(VISUALIZATION_JOBS, ["KILLED", 13])) == "KILLED (12) or CANCELED (13)"

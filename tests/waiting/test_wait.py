@@ -14,6 +14,7 @@ from airflow_provider_modelarts.api.errors import (
     ModelArtsServerError,
 )
 from airflow_provider_modelarts.api.models import VisualizationJob, to_status
+from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
 from airflow_provider_modelarts.waiting.verdict import Target, Verdict
 from airflow_provider_modelarts.waiting.wait import (
     JobCannotArriveError,
@@ -34,7 +35,13 @@ class Course:
     """A wait, polled at the times and with the outcomes that a test gives."""
 
     def __init__(self, target="RUNNING", **fields):
-        self.wait = Wait("10", Target.of(target), fields.pop("tolerance", 600), logging.getLogger("course"), **fields)
+        self.wait = Wait(
+            "10",
+            Target.of(VISUALIZATION_JOBS, target),
+            fields.pop("tolerance", 600),
+            logging.getLogger("course"),
+            **fields,
+        )
 
     def at(self, seconds, outcome):
         return self.wait.observe(outcome if isinstance(outcome, Exception) else job(outcome), float(seconds))

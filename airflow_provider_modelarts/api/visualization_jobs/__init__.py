@@ -1,0 +1,1 @@
+"""Visualization jobs, REST v1: TensorBoard and MindInsight servers."""

@@ -1,0 +1,72 @@
+"""Visualization jobs as the waiting engine sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from airflow_provider_modelarts.api.models import (
+    OVER,
+    JobStatus,
+    VisualizationJob,
+    status_label,
+    status_name,
+    to_status,
+)
+from airflow_provider_modelarts.api.parameters import checked_job_id, checked_status
+
+
+class VisualizationJobs:
+    """Implements :class:`~airflow_provider_modelarts.waiting.kind.Kind`: ids are digits, statuses are codes."""
+
+    noun = "visualization job"
+    statuses: frozenset[int | str] = frozenset(map(int, JobStatus))
+    terminal: frozenset[int | str] = frozenset(map(int, OVER))
+    deletion_failures: frozenset[int | str] = frozenset({int(JobStatus.DELETE_FAILED)})
+
+    def parse_job_id(self, value: object) -> str:
+        """
+        Return a job id in its one canonical form.
+
+        :raises ValueError: it is not made of digits
+        """
+        return checked_job_id(value)
+
+    def parse_status(self, value: object) -> int:
+        """
+        Return the code of a status.
+
+        :raises ValueError: there is no such status
+        """
+        return int(checked_status(value))
+
+    def status_of(self, job: VisualizationJob) -> int:
+        """Return the code of a job's status."""
+        return int(job.status)
+
+    def status_name(self, status: int | str) -> str:
+        """Return the name of a status without the API's prefix."""
+        return status_name(int(status))
+
+    def status_label(self, status: int | str) -> str:
+        """Return how messages show a status: ``RUNNING (8)``."""
+        return status_label(int(status))
+
+    def page_url(self, job: VisualizationJob) -> str | None:
+        """Return the address of the board."""
+        return job.service_url
+
+    def unobserved(self, job_id: str, status: int | str | None) -> VisualizationJob:
+        """Return a job of which only the id is known, and perhaps the status."""
+        return VisualizationJob(job_id, to_status(int(status or JobStatus.UNKNOWN)))
+
+    def summary(self, job: VisualizationJob, *, gone: bool = False) -> dict[str, Any]:
+        """Return the job as the dict that XComs carry; a job that is gone has no status."""
+        return {**job.summary(), "status": None, "status_name": "GONE"} if gone else job.summary()
+
+    def from_summary(self, summary: Mapping[str, Any]) -> VisualizationJob:
+        """Return the job that :meth:`summary` was made of, as far as it was kept."""
+        return VisualizationJob.from_summary(summary)
+
+
+VISUALIZATION_JOBS: Final = VisualizationJobs()
