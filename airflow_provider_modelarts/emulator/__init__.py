@@ -14,6 +14,7 @@ module             what is in it
 ``access``         who sends a request, and may they: signatures, tokens, project, policy
 ``faults``         the ways in which a request can fail on purpose
 ``http``           requests, responses and refusals as plain values
+``scripts``        the statuses that a job takes over time
 ``admin``          the emulator's own endpoints
 ``__main__``       the command line
 ``pytest_plugin``  the fixture ``modelarts_emulator``

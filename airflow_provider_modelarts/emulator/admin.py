@@ -64,17 +64,17 @@ def remove_job(cloud: Cloud, request: Request) -> Any:
 
 
 def list_scripts(cloud: Cloud, request: Request) -> Any:
-    return {"scripts": cloud.visualization_jobs.rules.by_name}
+    return {"scripts": cloud.visualization_jobs.scripts.rules}
 
 
 def add_scripts(cloud: Cloud, request: Request) -> Any:
     for name, script in request.json_object().items():
-        cloud.visualization_jobs.rules.add(name, str(script))
+        cloud.visualization_jobs.scripts.add_rule(name, str(script))
     return list_scripts(cloud, request)
 
 
 def clear_scripts(cloud: Cloud, request: Request) -> Any:
-    cloud.visualization_jobs.rules.by_name.clear()
+    cloud.visualization_jobs.scripts.rules.clear()
     return {}
 
 

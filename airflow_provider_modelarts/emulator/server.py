@@ -90,7 +90,7 @@ class Emulator(Options):
 
         :param job_name: a unique name; by default, made from the job's ID
         :param auto_stop_hours: hours of running after which the job is stopped; 0 for never
-        :param script: name or text of the script that it follows (see :mod:`.visualization_jobs.state`); by default,
+        :param script: name or text of the script that it follows (see :mod:`.scripts`); by default,
             the script for its name
         :param status: any status code, in which the job stays, instead of a script
         :return: its ID
@@ -159,17 +159,17 @@ class Emulator(Options):
         :raises ValueError: the script is invalid
         """
         with self.cloud.lock:
-            self.cloud.visualization_jobs.rules.add(name, script)
+            self.cloud.visualization_jobs.scripts.add_rule(name, script)
 
     def script_rules(self) -> dict[str, str]:
         """Return the script of each name that has one."""
         with self.cloud.lock:
-            return dict(self.cloud.visualization_jobs.rules.by_name)
+            return dict(self.cloud.visualization_jobs.scripts.rules)
 
     def clear_script_rules(self) -> None:
         """Let new jobs follow the normal script again."""
         with self.cloud.lock:
-            self.cloud.visualization_jobs.rules.by_name.clear()
+            self.cloud.visualization_jobs.scripts.rules.clear()
 
     def advance(self, seconds: float) -> None:
         """

@@ -6,7 +6,8 @@ import pytest
 
 from airflow_provider_modelarts.api.models import JobStatus
 from airflow_provider_modelarts.emulator.cloud import JobClock
-from airflow_provider_modelarts.emulator.visualization_jobs.state import SCRIPTS, ScriptRules, parse_script
+from airflow_provider_modelarts.emulator.scripts import Scripts
+from airflow_provider_modelarts.emulator.visualization_jobs.state import SCRIPTS
 from tests.emulator.client import Api, ApiMaker
 
 STATUSES = [*JobStatus, 42]
@@ -208,12 +209,12 @@ def test_scripts_by_name(make_api: ApiMaker) -> None:
 
 
 def test_newest_pattern_first() -> None:
-    rules = ScriptRules()
-    rules.add("*", "fails")
-    rules.add("a*", "hangs")
-    assert rules.script_for("ab") == "hangs"
-    rules.add("*", "lost")
-    assert rules.script_for("ab") == "lost"
+    scripts = Scripts(SCRIPTS, int)
+    scripts.add_rule("*", "fails")
+    scripts.add_rule("a*", "hangs")
+    assert scripts.script_for("ab") == SCRIPTS["hangs"]
+    scripts.add_rule("*", "lost")
+    assert scripts.script_for("ab") == SCRIPTS["lost"]
 
 
 @pytest.mark.parametrize(
@@ -221,7 +222,7 @@ def test_newest_pattern_first() -> None:
 )
 def test_no_script(text: str) -> None:
     with pytest.raises(ValueError, match="script"):
-        parse_script(text)
+        Scripts(SCRIPTS, int).parse(text)
 
 
 def test_bad_script_is_refused_at_once(make_api: ApiMaker) -> None:

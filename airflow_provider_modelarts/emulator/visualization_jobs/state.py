@@ -1,35 +1,22 @@
-"""
-Visualization jobs, which follow scripts, and what may be done to them in which status.
-
-A script is a list of steps: (seconds after the step before, status code or "gone"). As text it is ``status:seconds``,
-joined by commas: ``1:0,4:2,7:3,8:10`` is the script of a job that starts well. Wherever a script is expected, such a
-text or a name in :data:`SCRIPTS` will do.
-"""
+"""Visualization jobs, which follow scripts, and what may be done to them in which status."""
 
 from __future__ import annotations
 
 import math
 import uuid
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from itertools import count
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from airflow_provider_modelarts.api.models import ENDED, FAILED, JobStatus
+from airflow_provider_modelarts.emulator.scripts import GONE, Script, Scripts, Timeline
 
-GONE: Final = "gone"
-"""The step after which the job does not exist."""
+_SUBMITTED: Final[Script[int]] = ((0, 1), (2, 4))
+_QUEUED: Final[Script[int]] = (*_SUBMITTED, (3, 7))
+_RUNNING: Final[Script[int]] = (*_QUEUED, (10, 8))
 
-Step = tuple[float, "int | Literal['gone']"]
-Script = tuple[Step, ...]
-
-_SUBMITTED: Final[Script] = ((0, 1), (2, 4))
-_QUEUED: Final[Script] = (*_SUBMITTED, (3, 7))
-_RUNNING: Final[Script] = (*_QUEUED, (10, 8))
-
-SCRIPTS: Final[dict[str, Script]] = {
+SCRIPTS: Final[dict[str, Script[int]]] = {
     "normal": _RUNNING,
     "hangs": _QUEUED,
     "fails": (*_QUEUED, (10, 11)),
@@ -44,9 +31,9 @@ SCRIPTS: Final[dict[str, Script]] = {
 }
 """Scripts by name."""
 
-STOP: Final[Script] = ((0, 9), (5, 12))
-DELETE: Final[Script] = ((0, 9), (5, GONE))
-RESTART: Final[Script] = ((2, 1), *_RUNNING[1:])
+STOP: Final[Script[int]] = ((0, 9), (5, 12))
+DELETE: Final[Script[int]] = ((0, 9), (5, GONE))
+RESTART: Final[Script[int]] = ((2, 1), *_RUNNING[1:])
 """The scripts of the operations. After a restart a job keeps its old status for 2 s, as the real API seems to do."""
 
 
@@ -78,49 +65,6 @@ _OVER: Final = ENDED | FAILED
 _DEPLOYED: Final = frozenset({JobStatus.WAITING, JobStatus.RUNNING})
 
 
-def parse_script(text: str) -> Script:
-    """
-    Return the script of a name or a text.
-
-    :raises ValueError: it is not a script
-    """
-    if text in SCRIPTS:
-        return SCRIPTS[text]
-    if ":" not in text:
-        raise ValueError(f"no script is named {text!r}; there are {', '.join(SCRIPTS)}, or write status:seconds,...")
-    return tuple(_parse_step(step.strip()) for step in text.split(","))
-
-
-def _parse_step(text: str) -> Step:
-    status, _, seconds = text.partition(":")
-    try:
-        delay = float(seconds)
-        if not 0 <= delay < math.inf:
-            raise ValueError(seconds)
-        return delay, GONE if status == GONE else int(status)
-    except ValueError:
-        raise ValueError(f"not a step of a script (status:seconds or gone:seconds): {text!r}") from None
-
-
-class ScriptRules:
-    """The script of a new job by its name: an exact rule comes first, then the newest pattern that fits."""
-
-    def __init__(self) -> None:
-        self.by_name: dict[str, str] = {}
-
-    def add(self, name: str, script: str) -> None:
-        """Set the script of all jobs of this name that are created from now on; ValueError if it is invalid."""
-        parse_script(script)
-        self.by_name.pop(name, None)
-        self.by_name[name] = script
-
-    def script_for(self, job_name: str) -> str:
-        """Return the script for a new job."""
-        if job_name in self.by_name:
-            return self.by_name[job_name]
-        return next((self.by_name[name] for name in reversed(self.by_name) if fnmatchcase(job_name, name)), "normal")
-
-
 class StateConflict(Exception):
     """The job's status does not allow the operation. The message is the API's own, grammar included."""
 
@@ -150,8 +94,7 @@ class Job:
     status: int = JobStatus.INIT
     has_service_url: bool = False
     gone: bool = False
-    _steps: deque[tuple[float, int | str]] = field(default_factory=deque, repr=False)
-    _due: float = field(default=math.inf, repr=False)
+    _timeline: Timeline[int] = field(default_factory=Timeline, repr=False)
     _running_since: float | None = field(default=None, repr=False)
     _ran: float = field(default=0.0, repr=False)
     _auto_stop_at: float = field(default=math.inf, repr=False)
@@ -169,26 +112,19 @@ class Job:
         """Return the seconds until auto stop; None if nothing will stop the job."""
         return None if self._auto_stop_at == math.inf else self._auto_stop_at - now
 
-    def follow(self, script: Script, now: float) -> None:
+    def follow(self, script: Script[int], now: float) -> None:
         """Follow this script from now on, instead of the rest of the one before."""
-        self._steps.clear()
-        due = now
-        for delay, status in script:
-            due += delay
-            self._steps.append((due, status))
-        self._find_due()
+        self._timeline.follow(script, now)
         self.settle(now)
 
     def settle(self, now: float) -> None:
         """Take all steps that are due."""
-        while self._due <= now:
-            if self._auto_stop_at <= self._due:
+        while min(self._timeline.due, self._auto_stop_at) <= now:
+            if self._auto_stop_at <= self._timeline.due:
                 due, self._auto_stop_at = self._auto_stop_at, math.inf
                 self.follow(STOP, due)
             else:
-                due, status = self._steps.popleft()
-                self._enter(status, due)
-                self._find_due()
+                self._enter(*self._timeline.take())
 
     def stop(self, now: float) -> None:
         """Start to stop; StateConflict if the status does not allow it."""
@@ -209,13 +145,10 @@ class Job:
         if not allowed:
             raise StateConflict(verb, self.status)
 
-    def _find_due(self) -> None:
-        self._due = min(self._steps[0][0] if self._steps else math.inf, self._auto_stop_at)
-
-    def _enter(self, status: int | str, at: float) -> None:
+    def _enter(self, at: float, status: int | str) -> None:
         if status == GONE:
             self.gone = True
-            self._steps.clear()
+            self._timeline.follow((), at)
             self._auto_stop_at = math.inf
             return
         self.status = int(status)
@@ -260,9 +193,7 @@ class VisualizationJobs:
         self._jobs: dict[str, Job] = {}
         self._ids: dict[str, str] = {}
         self._new_ids = count(FIRST_JOB_ID)
-        self.rules = ScriptRules()
-        for name, script in scripts.items():
-            self.rules.add(name, script)
+        self.scripts = Scripts(SCRIPTS, int, scripts)
 
     def create(
         self, job_name: str | None = None, *, script: str | None = None, status: int | None = None, **fields: Any
@@ -280,7 +211,10 @@ class VisualizationJobs:
         name = job_name or f"job-{job_id}"
         if self.named(name):
             raise ValueError(f"there is a job named {name!r} already")
-        steps = parse_script(script or self.rules.script_for(name)) if status is None else ((0, status),)
+        if status is not None:
+            steps: Script[int] = ((0, status),)
+        else:
+            steps = self.scripts.parse(script) if script else self.scripts.script_for(name)
         job = Job(job_id=job_id, job_name=name, create_time=self._server_time(), **fields)
         self._jobs[str(job_id)] = job
         self._ids[name] = str(job_id)
@@ -323,7 +257,7 @@ class VisualizationJobs:
 
     def set_script(self, job_id: int | str, script: str) -> None:
         """Let a job follow another script; KeyError if there is no such job, ValueError if the script is invalid."""
-        self.get(job_id).follow(parse_script(script), self._job_time())
+        self.get(job_id).follow(self.scripts.parse(script), self._job_time())
 
     def remove(self, job_id: int | str) -> None:
         """Let a job vanish at once; KeyError if there is no such job."""
