@@ -8,15 +8,17 @@ from datetime import timedelta
 from typing import Any
 
 
-def seconds(field: str, value: Any) -> float:
+def seconds(field: str, value: Any, *, may_be_zero: bool = True) -> float:
     """
     Return a length of time in seconds.
 
-    :raises ValueError: it is neither a number nor a timedelta, or negative
+    :raises ValueError: it is neither a number nor a timedelta, or it is negative, or 0 where that is not allowed
     """
     number = value.total_seconds() if isinstance(value, timedelta) else value
-    if isinstance(number, bool) or not isinstance(number, (int, float)) or not 0 <= number < math.inf:
-        raise ValueError(f"{field}: {value!r} is not a number of seconds, or a timedelta, >= 0")
+    is_number = isinstance(number, (int, float)) and not isinstance(number, bool)
+    if not is_number or not 0 <= number < math.inf or (number == 0 and not may_be_zero):
+        limit = ">= 0" if may_be_zero else "> 0"
+        raise ValueError(f"{field}: {value!r} is not a number of seconds, or a timedelta, {limit}")
     return float(number)
 
 

@@ -27,6 +27,7 @@ from airflow_provider_modelarts.api.errors import (
 )
 from airflow_provider_modelarts.api.metrics import REQUESTS, Metrics, NoMetrics
 from airflow_provider_modelarts.api.models import StatusPage, VisualizationJob, VisualizationJobPage
+from airflow_provider_modelarts.api.pages import read_pages
 from airflow_provider_modelarts.api.parameters import (
     ScheduleLike,
     StatusLike,
@@ -185,19 +186,10 @@ class ModelArtsClient:
         :param filters: as for :meth:`list_visualization_jobs`, but for ``page``
         """
         seen: set[str] = set()
-        received = 0
-        page = 1
-        while True:
-            found = self.list_visualization_jobs(per_page=per_page, page=page, **filters)
-            new = {job.job_id: job for job in found.jobs if job.job_id not in seen}
+        for page in read_pages(lambda number: self.list_visualization_jobs(per_page=per_page, page=number, **filters)):
+            new = {job.job_id: job for job in page.jobs if job.job_id not in seen}
             yield from new.values()
             seen.update(new)
-            # Counted, not computed: some deployments give fewer jobs a page than they are asked for.
-            received += found.row_count
-            # A server that takes no notice of the page shows the same jobs for ever.
-            if not new or (found.job_total_count is not None and received >= found.job_total_count):
-                return
-            page += 1
 
     def find_visualization_job(self, job_name: str) -> VisualizationJob | None:
         """

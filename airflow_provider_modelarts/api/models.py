@@ -227,6 +227,11 @@ class VisualizationJobPage:
     job_count_limit: int | None = None
     quotas: int | None = None
 
+    @property
+    def job_ids(self) -> tuple[str, ...]:
+        """Ids of the jobs of this page."""
+        return tuple(job.job_id for job in self.jobs)
+
     @classmethod
     def from_api(cls, data: Mapping[str, Any]) -> VisualizationJobPage:
         """

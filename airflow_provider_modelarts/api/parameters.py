@@ -29,14 +29,14 @@ ScheduleLike: TypeAlias = "Schedule | Mapping[str, Any] | Iterable[Schedule | Ma
 
 def checked_job_id(job_id: object) -> str:
     """
-    Return a job id as it goes into a path.
+    Return a job id in the one form that the API itself uses: decimal digits without leading zeros.
 
     :raises ValueError: it is not made of decimal digits only
     """
     text = str(job_id)
     if isinstance(job_id, bool) or not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
         raise ValueError(f"job_id: {job_id!r:.100} is no job id; a job id is made of digits only, such as 197")
-    return text
+    return str(int(text))
 
 
 def checked_status(status: object) -> JobStatus | int:

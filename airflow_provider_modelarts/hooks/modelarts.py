@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from airflow_provider_modelarts._compat import BaseHook, aget_connection, aget_extra, amask_secret, mask_secret, metrics
+from airflow_provider_modelarts.arguments import seconds
 from airflow_provider_modelarts.hooks.connection import config_from_connection, field_behaviour, form_widgets
 
 if TYPE_CHECKING:
@@ -289,19 +291,20 @@ class ModelArtsHook(BaseHook):
         target_status: Any = "RUNNING",
         *,
         failure_statuses: Any = None,
-        poke_interval: float = 60,
-        timeout: float = 7 * 24 * 3600,
-        poll_failure_tolerance: float = 600,
+        poke_interval: float | timedelta = 60,
+        timeout: float | timedelta = 7 * 24 * 3600,
+        poll_failure_tolerance: float | timedelta = 600,
     ) -> VisualizationJob | None:
         """
         Wait for a job in this process, by the same rules as the sensor, and return it as it arrived.
 
         :param target_status: a code, a name or a `JobStatus`, or several; ``"GONE"`` waits for the deletion
         :param failure_statuses: what ends the wait; by default every ended and failed status that is not waited for
-        :param poke_interval: seconds between two looks
-        :param timeout: seconds until the wait is given up
-        :param poll_failure_tolerance: seconds for which looks may fail once the job has been seen
+        :param poke_interval: seconds, or a timedelta, between two polls
+        :param timeout: seconds, or a timedelta, until the wait times out
+        :param poll_failure_tolerance: seconds, or a timedelta, for which polls may fail once the job has been observed
         :return: the job; None when it is gone, as was waited for
+        :raises ValueError: a parameter is invalid; nothing has been sent
         :raises JobCannotArriveError: the job failed, ended, or is not there
         :raises JobStateUnknownError: the API refuses, or could not be reached for too long
         :raises WaitTimeoutError: the time is up
@@ -317,13 +320,13 @@ class ModelArtsHook(BaseHook):
             job_id=job_id,
             target_status=target_status,
             failure_statuses=failure_statuses,
-            poll_failure_tolerance=poll_failure_tolerance,
+            poll_failure_tolerance=seconds("poll_failure_tolerance", poll_failure_tolerance),
             log=self.log,
             metrics=metrics(),
         )
-        if poke_interval <= 0:
-            raise ValueError(f"poke_interval: {poke_interval!r} is not a number of seconds above 0")
+        interval = seconds("poke_interval", poke_interval, may_be_zero=False)
+        limit = seconds("timeout", timeout)
         fetcher = JobFetcher(self.get_conn(), renew=self.renew_conn)
-        wait_here(jobs, fetcher, poke_interval=poke_interval, timeout=timeout)
+        wait_here(jobs, fetcher, poke_interval=interval, timeout=limit)
         wait = jobs.first()
         return None if wait.status == GONE else cast("VisualizationJob", wait.last)

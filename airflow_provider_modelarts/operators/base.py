@@ -76,9 +76,7 @@ class WaitingVisualizationJobOperator(VisualizationJobOperator):
         super().__init__(**kwargs)
         self.wait_for_completion = wait_for_completion
         self.deferrable = deferrable
-        self.poke_interval = seconds("poke_interval", poke_interval)
-        if not self.poke_interval:
-            raise ValueError("poke_interval: 0 is not a number of seconds above 0")
+        self.poke_interval = seconds("poke_interval", poke_interval, may_be_zero=False)
         self.timeout = seconds("timeout", timeout)
         self.poll_failure_tolerance = seconds("poll_failure_tolerance", poll_failure_tolerance)
 

@@ -13,7 +13,7 @@ from airflow_provider_modelarts.api.models import OVER, JobStatus, Visualization
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
 from airflow_provider_modelarts.stopping import request_stop
 from airflow_provider_modelarts.waiting import event as events
-from airflow_provider_modelarts.waiting.blocking import wait_here
+from airflow_provider_modelarts.waiting.blocking import poll, wait_here
 from airflow_provider_modelarts.waiting.fetch import JobFetcher
 from airflow_provider_modelarts.waiting.jobs import JobsWait
 from airflow_provider_modelarts.waiting.wait import JobStateUnknownError, duration
@@ -137,7 +137,7 @@ class WaitingJobRun(JobRun):
         jobs = self._begin(job.job_id, "RUNNING", failure_statuses=())
         begin = time.monotonic()
         while True:
-            jobs.observe(self._fetcher.fetch({job.job_id: None}), time.time())
+            poll(jobs, self._fetcher)
             now = cast("VisualizationJob | None", jobs.first().last)
             if now is not None and now.status != job.status:
                 show(self._task, self._context, now.service_url)
@@ -185,7 +185,7 @@ class WaitingJobRun(JobRun):
         if not self._task.deferrable:
             return self._wait_here(job_id, target_status)
         jobs = self._begin(job_id, target_status)
-        if not jobs.observe({job_id: seen} if seen else self._fetcher.fetch({job_id: None}), time.time()):
+        if not (jobs.observe({job_id: seen}, time.time()) if seen else poll(jobs, self._fetcher)):
             give_to_triggerer(self._task, jobs, self._task.trigger_arguments(job_id, target_status))
         return jobs.summaries()[job_id]
 

@@ -17,6 +17,7 @@ from airflow_provider_modelarts._compat import (
 )
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
 from airflow_provider_modelarts.waiting import event as events
+from airflow_provider_modelarts.waiting.blocking import poll
 from airflow_provider_modelarts.waiting.fetch import JobFetcher
 from airflow_provider_modelarts.waiting.jobs import JobsWait
 from airflow_provider_modelarts.waiting.wait import (
@@ -102,7 +103,7 @@ class SensorRun:
         :raises ValueError: the project cannot be told by the region
         """
         try:
-            return self._jobs.observe(self._fetcher.fetch(dict.fromkeys(self._jobs.pending())), time.time())
+            return poll(self._jobs, self._fetcher)
         finally:
             show(self._sensor, self._context, self._jobs.page_url)
 

@@ -13,6 +13,17 @@ if TYPE_CHECKING:
     from airflow_provider_modelarts.waiting.jobs import JobsWait
 
 
+def poll(jobs: JobsWait, fetcher: JobFetcher) -> bool:
+    """
+    Poll the jobs once, and return whether the wait is over.
+
+    :raises WaitError: the wait ended without its target
+    """
+    began = time.monotonic()
+    seen = fetcher.fetch(dict.fromkeys(jobs.pending()))
+    return jobs.observe(seen, time.time(), poll_seconds=time.monotonic() - began)
+
+
 def wait_here(
     jobs: JobsWait,
     fetcher: JobFetcher,
@@ -33,7 +44,7 @@ def wait_here(
     """
     deadline = time.monotonic() + timeout
     while True:
-        arrived = jobs.observe(fetcher.fetch(dict.fromkeys(jobs.pending())), time.time())
+        arrived = poll(jobs, fetcher)
         after_look()
         if arrived:
             return

@@ -90,10 +90,11 @@ class JobsWait:
         """Return the ids of the jobs that are still to be looked at."""
         return [job_id for job_id, wait in self._waits.items() if wait.pending]
 
-    def observe(self, seen: Mapping[str, Observation], now: float) -> bool:
+    def observe(self, seen: Mapping[str, Observation], now: float, *, poll_seconds: float = 0.0) -> bool:
         """
-        Take note of what looks at jobs gave, and return whether the wait is over.
+        Take note of what a poll of jobs gave, and return whether the wait is over.
 
+        :param poll_seconds: how long ago the poll began
         :raises JobCannotArriveError: the wait cannot end well any more
         :raises JobStateUnknownError: a look failed, and that cannot be borne
         """
@@ -104,7 +105,7 @@ class JobsWait:
                 # Looked at once more before the looks could be told: what has arrived, has.
                 continue
             try:
-                self._waits[job_id].observe(observation, now)
+                self._waits[job_id].observe(observation, now, poll_seconds=poll_seconds)
             except JobCannotArriveError as error:
                 cannot_arrive.append(error)
             except JobStateUnknownError as error:

@@ -113,10 +113,11 @@ class Wait:
         last = self.last or self.kind.unobserved(self.job_id, None if gone else self.status)
         return self.kind.summary(last, gone=gone)
 
-    def observe(self, seen: Job | ModelArtsError, now: float) -> Verdict:
+    def observe(self, seen: Job | ModelArtsError, now: float, *, poll_seconds: float = 0.0) -> Verdict:
         """
-        Take note of what a look at the job gave, and return what it means.
+        Take note of what a poll of the job gave, and return what it means.
 
+        :param poll_seconds: how long ago the poll began; an outage counts from there
         :raises JobCannotArriveError: the job is where it cannot reach the target from
         :raises JobStateUnknownError: the look failed, and that cannot be borne: waiting cannot heal it, the job has
             not been seen yet, or looks have failed for too long
@@ -128,7 +129,7 @@ class Wait:
                     f"{self._title} is not there and cannot become {self.target}; last seen: {last_seen}. {seen}"
                 ) from seen
         elif isinstance(seen, ModelArtsError):
-            self._fail(seen, now)
+            self._fail(seen, now, now - poll_seconds)
         else:
             status = self.kind.status_of(seen)
             self.seen, self.last = True, seen
@@ -163,11 +164,12 @@ class Wait:
             self._log_news(transition(self.kind, before, (now, status)), status)
         return self.verdict
 
-    def _fail(self, error: ModelArtsError, now: float) -> None:
+    def _fail(self, error: ModelArtsError, now: float, poll_began: float) -> None:
         if self._failing_since is None:
-            self._failing_since = now
+            self._failing_since = poll_began
         outage = now - self._failing_since
-        if not error.retryable or not self.seen or outage > self.poll_failure_tolerance:
+        # At a tolerance of 0 the first failure ends the wait, however quickly it came.
+        if not error.retryable or not self.seen or outage >= self.poll_failure_tolerance:
             lasted = f" Polls have failed for {duration(outage)}." if outage else ""
             last_seen = f"last seen: {self.last_seen}.{lasted}"
             raise JobStateUnknownError(

@@ -18,6 +18,7 @@ from airflow_provider_modelarts.api.client import ModelArtsClient
 from airflow_provider_modelarts.api.config import ModelArtsConfig
 from airflow_provider_modelarts.api.models import JobStatus
 from airflow_provider_modelarts.api.transport import MAX_ANSWER_BYTES, MAX_ANSWER_TIME
+from airflow_provider_modelarts.emulator import Emulator
 from tests.api.samples import CREATE_SUCCESS, DETAIL_SUCCESS
 from tests.conftest import Reply
 
@@ -114,6 +115,26 @@ def test_pages_are_fetched_when_needed_and_each_job_comes_once(server, client):
     assert len(server.received) == 1
     assert [job.job_id for job in jobs] == ["2", "3"]
     assert len(server.received) == 2
+
+
+def test_new_jobs_that_move_the_list_on_by_a_page_hide_no_job():
+    with (
+        Emulator() as emulator,
+        client_for(emulator.url, project_id=emulator.project_id, login=emulator.ak, password=emulator.sk) as client,
+    ):
+        old = [emulator.create_job() for _ in range(30)]
+        jobs = client.iter_visualization_jobs(order="desc", per_page=10)
+        seen = [next(jobs).job_id for _ in range(10)]
+        for _ in range(10):
+            emulator.create_job()
+        seen += [job.job_id for job in jobs]
+    assert seen == old[::-1]
+
+
+def test_a_list_that_is_the_same_page_over_and_over_ends_whatever_its_total(server, client):
+    server.answer(page({"job_id": 1}, {"job_id": 2}, total=10**18))
+    assert [job.job_id for job in client.iter_visualization_jobs(per_page=2)] == ["1", "2"]
+    assert len(server.received) == 5
 
 
 @pytest.mark.parametrize("total", [250, None])

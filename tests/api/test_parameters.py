@@ -34,8 +34,8 @@ CREATE = {
 
 
 @pytest.mark.parametrize("job_id", [197, "197", "000197"])
-def test_job_ids(job_id):
-    assert checked_job_id(job_id) == str(job_id)
+def test_job_ids_have_one_form(job_id):
+    assert checked_job_id(job_id) == "197"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import json
 import logging
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 
@@ -322,6 +323,35 @@ class TestWait:
         job_id = emulator.create_job(script="7:0,8:0", job_name="board")
         with ModelArtsHook() as hook:
             assert hook.wait_for_visualization_job(job_id, poke_interval=0.01).job_name == "board"
+
+    def test_lengths_of_time_as_timedelta(self, connect, emulator):
+        """An outage, so that the tolerance is needed, too."""
+        job_id = emulator.create_job(status=7)
+        emulator.inject(Fault(kind="status", status=503, retry_after=61, after=1))
+        with ModelArtsHook() as hook, pytest.raises(WaitTimeoutError, match="Timed out after 0 s"):
+            hook.wait_for_visualization_job(
+                job_id,
+                poke_interval=timedelta(milliseconds=10),
+                timeout=timedelta(milliseconds=200),
+                poll_failure_tolerance=timedelta(minutes=10),
+            )
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            ("poke_interval", 0),
+            ("poke_interval", timedelta(0)),
+            ("poke_interval", "60"),
+            ("timeout", "60"),
+            ("timeout", -1),
+            ("poll_failure_tolerance", "600"),
+            ("poll_failure_tolerance", None),
+        ],
+    )
+    def test_lengths_of_time_that_are_invalid(self, connect, emulator, field, value):
+        with ModelArtsHook() as hook, pytest.raises(ValueError, match=f"^{field}: .* is not a number of seconds"):
+            hook.wait_for_visualization_job(1, **{field: value})
+        assert emulator.request_counts() == {}
 
     def test_a_job_that_cannot_arrive(self, connect, emulator):
         with ModelArtsHook() as hook, pytest.raises(JobCannotArriveError):

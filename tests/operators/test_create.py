@@ -413,7 +413,7 @@ def test_a_time_limit_right_after_a_restart_stops_the_job_although_it_looks_over
     operator = created.make()
     observe = JobsWait.observe
 
-    def time_out(*args):
+    def time_out(*args, **options):
         monkeypatch.setattr(JobsWait, "observe", observe)
         operator.on_kill()
         raise AirflowTaskTimeout
@@ -444,7 +444,7 @@ def test_the_button_does_not_lead_to_a_job_that_was_replaced(task, emulator):
         ({"train_url": URL, "auto_stop_hours": "²"}, "auto_stop_hours: '²' is not a whole number"),
         ({"train_url": URL, "timeout": -1}, "timeout: -1 is not a number of seconds"),
         ({"train_url": URL, "timeout": float("inf")}, "timeout: inf is not a number of seconds"),
-        ({"train_url": URL, "poke_interval": 0}, "poke_interval: 0 is not a number of seconds above 0"),
+        ({"train_url": URL, "poke_interval": 0}, "poke_interval: 0 is not a number of seconds, or a timedelta, > 0"),
     ],
 )
 def test_what_cannot_be_is_refused_when_the_dag_is_parsed(arguments, message):

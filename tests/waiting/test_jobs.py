@@ -9,7 +9,7 @@ import pytest
 from airflow_provider_modelarts.api.errors import ModelArtsPermissionError, ModelArtsServerError
 from airflow_provider_modelarts.api.models import JobStatus, VisualizationJob, to_status
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
-from airflow_provider_modelarts.waiting.jobs import JobsWait
+from airflow_provider_modelarts.waiting.jobs import JobsWait, parse_job_ids
 from airflow_provider_modelarts.waiting.verdict import Target
 from airflow_provider_modelarts.waiting.wait import (
     HEARTBEAT_SECONDS,
@@ -133,3 +133,13 @@ def test_descriptions():
         "any of 12 visualization jobs to become RUNNING (8); waited for in the end: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 "
         "and 2 more"
     )
+
+
+def test_the_same_job_written_in_two_ways_is_one_job():
+    assert parse_job_ids(VISUALIZATION_JOBS, ["00197", 198, "197"]) == ["197", "198"]
+
+
+@pytest.mark.parametrize("job_ids", [5, None, {"197": 8}, [], "", "[]"])
+def test_what_is_not_a_list_of_job_ids(job_ids):
+    with pytest.raises(ValueError, match="job_ids"):
+        parse_job_ids(VISUALIZATION_JOBS, job_ids)

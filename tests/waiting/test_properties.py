@@ -126,9 +126,9 @@ def test_the_course_of_a_wait(target: set[int], tolerance: float, course: list[L
         except JobStateUnknownError:
             assert look.code is None
             assert failing_since is not None
-            assert isinstance(look.seen, FINAL) or not seen_before or now - failing_since > tolerance
+            assert isinstance(look.seen, FINAL) or not seen_before or now - failing_since >= tolerance
             break
-        assert look.code is not None or (seen_before and now - (failing_since or now) <= tolerance)
+        assert look.code is not None or (seen_before and now - (failing_since or now) < tolerance)
         assert (verdict is Verdict.ARRIVED) == (look.code in target)
         if verdict is Verdict.ARRIVED:
             assert wait.summary()["status_name"] == (
@@ -145,7 +145,7 @@ def test_the_course_of_a_wait(target: set[int], tolerance: float, course: list[L
 
 @given(st.floats(0, 1000), QUIET_COURSES)
 def test_no_outage_within_the_tolerance_ends_a_wait(tolerance: float, course: list[Look]) -> None:
-    assume(all(outage <= tolerance for _, outage in outages(course)))
+    assume(all(outage < tolerance for _, outage in outages(course)))
     wait = Wait("1", Target.of(VISUALIZATION_JOBS, "RUNNING"), tolerance, log, seen=True)
     now = 0.0
     for look in course:

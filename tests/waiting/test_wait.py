@@ -43,8 +43,9 @@ class Course:
             **fields,
         )
 
-    def at(self, seconds, outcome):
-        return self.wait.observe(outcome if isinstance(outcome, Exception) else job(outcome), float(seconds))
+    def at(self, seconds, outcome, **options):
+        observation = outcome if isinstance(outcome, Exception) else job(outcome)
+        return self.wait.observe(observation, float(seconds), **options)
 
 
 @pytest.fixture
@@ -142,6 +143,22 @@ def test_an_outage_that_lasts_too_long_says_state_unknown():
     assert "unknown; last seen: WAITING (7). Polls have failed for 1 min 41 s. GET … answered HTTP 503" in text
     assert "failed (11)" not in text.lower()
     assert caught.value.__cause__ is OUTAGE
+
+
+def test_an_outage_counts_from_the_start_of_its_first_failed_poll():
+    course = Course(tolerance=600)
+    course.at(0, 7)
+    assert course.at(310, OUTAGE, poll_seconds=250) is Verdict.WAITING
+    assert course.at(610, OUTAGE, poll_seconds=250) is Verdict.WAITING
+    with pytest.raises(JobStateUnknownError, match="Polls have failed for 10 min 0 s"):
+        course.at(660, OUTAGE, poll_seconds=250)
+
+
+def test_a_tolerance_of_0_tolerates_no_failure():
+    course = Course(tolerance=0)
+    course.at(0, 7)
+    with pytest.raises(JobStateUnknownError, match=r"last seen: WAITING \(7\)"):
+        course.at(60, OUTAGE)
 
 
 def test_each_outage_has_the_whole_tolerance():
