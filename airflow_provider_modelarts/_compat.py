@@ -17,11 +17,13 @@ try:
         BaseSensorOperator,
         PokeReturnValue,
         TaskGroup,
+        Variable,
         get_current_context,
     )
 except ImportError:  # Airflow 2.11
     from airflow.models.baseoperator import BaseOperator  # type: ignore[import-not-found, no-redef]
     from airflow.models.baseoperatorlink import BaseOperatorLink  # type: ignore[import-not-found, no-redef]
+    from airflow.models.variable import Variable
     from airflow.operators.python import get_current_context  # type: ignore[import-not-found, no-redef]
     from airflow.sensors.base import (  # type: ignore[import-not-found, no-redef]
         BaseSensorOperator,
@@ -67,6 +69,7 @@ __all__ = [
     "BaseSensorOperator",
     "PokeReturnValue",
     "TaskGroup",
+    "Variable",
     "aget_connection",
     "aget_extra",
     "aget_task_state",

@@ -28,4 +28,6 @@ def modelarts_emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
 
     with Emulator() as emulator:
         monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(emulator.connection()))
+        # What the create operator stores in Airflow's database, which a test need not have.
+        monkeypatch.setenv("AIRFLOW_VAR_MODELARTS_AIRFLOW_ID", "pytest")
         yield emulator

@@ -12,7 +12,13 @@ from airflow_provider_modelarts.api.parameters import checked_job_id, create_bod
 from airflow_provider_modelarts.arguments import is_literal
 from airflow_provider_modelarts.links.visualization_job import LINKS_BY_JOB_TYPE
 from airflow_provider_modelarts.operators.base import VisualizationJobOperator, WaitingVisualizationJobOperator
-from airflow_provider_modelarts.operators.identity import own_job_desc, own_job_name
+from airflow_provider_modelarts.operators.identity import (
+    airflow_id,
+    own_job_desc,
+    own_job_name,
+    settings_in,
+    settings_of,
+)
 from airflow_provider_modelarts.stopping import stop_job, stop_job_in_time
 
 if TYPE_CHECKING:
@@ -34,16 +40,19 @@ class ModelArtsCreateVisualizationJobOperator(WaitingVisualizationJobOperator):
 
     A task has one job, however often it is tried or cleared. Before anything is created, the job of an earlier try is
     looked for: by the id in Airflow's task state store (3.3), then by its name. One that is on its way or runs is taken
-    over, one that is over is restarted, or deleted and made anew where the API refuses that. With no ``job_name`` the
-    name is made of DAG, run, task and map index, and a job that shows other files than ``train_url`` says by now is
-    replaced; with one, a job of that name is the task's own when ``train_url`` and ``job_desc`` are the same, too.
+    over, one that is over is restarted, or deleted and created again where the API refuses that. With no ``job_name``
+    the name is made of the Airflow (the Airflow variable ``modelarts_airflow_id``, which the first task stores), DAG,
+    run, task and map index, and a job with another ``train_url``, ``job_type``, ``flavor`` or ``auto_stop_hours`` than
+    the task asks for now is replaced. With one, a job of that name is the task's own when ``train_url`` and
+    ``job_desc`` are the same, too; it is kept as it is, and the log says what it was created with.
 
     A running job is billed until it is stopped. When the task does not come to its end (the wait fails, or somebody
     marks the task), it stops the job, in the triggerer too from Airflow 3.3 on; ``auto_stop_hours`` holds in any case.
 
     :param train_url: OBS directory ``/bucket/dir/`` or ``obs://bucket/dir/`` with the files to show (templated)
     :param job_name: 1 to 20 letters, digits, ``_`` or ``-``, unique in the project (templated)
-    :param job_desc: at most 256 characters; by default it names the task and its run (templated)
+    :param job_desc: at most 256 characters; by default it names the task, its run, and the settings that the API does
+        not tell (templated)
     :param job_type: ``tensorboard`` or ``mindinsight`` (templated)
     :param flavor: code of the resource flavor; not needed (templated)
     :param auto_stop_hours: 1 to 24: the API stops the job when it has run for so long (templated)
@@ -86,6 +95,7 @@ class ModelArtsCreateVisualizationJobOperator(WaitingVisualizationJobOperator):
         self.auto_stop_hours = auto_stop_hours
         self.stop_on_failure = stop_on_failure
         self._job_id: str | None = None
+        self._arguments: dict[str, Any] = {}
         self._wanted: dict[str, Any] = {}
         self._killed = False
         self._restarting = False
@@ -148,7 +158,7 @@ class ModelArtsCreateVisualizationJobOperator(WaitingVisualizationJobOperator):
 
     def _create(self, run: WaitingJobRun, context: Context) -> VisualizationJob:
         self._end_if_killed()
-        job = run.client.create_visualization_job(**self._job_arguments(context["ti"]))
+        job = run.client.create_visualization_job(**self._arguments)
         self.log.info("Created visualization job %s (%s)", job.job_id, job.job_name)
         self._own(context, job.job_id)
         return job
@@ -159,6 +169,9 @@ class ModelArtsCreateVisualizationJobOperator(WaitingVisualizationJobOperator):
         if not job.shows(self._wanted["train_url"]):
             self.log.info("Replacing visualization job %s, which shows %s", job.job_id, job.train_url)
             return self._replace(run, context, job)
+        if self._has_other_settings(job):
+            return self._replace(run, context, job)
+        self._update_desc(run, job)
         if job.status not in OVER:
             return job
         self._restarting = True
@@ -171,6 +184,42 @@ class ModelArtsCreateVisualizationJobOperator(WaitingVisualizationJobOperator):
         self._restarting = False
         self._end_if_killed()
         return job
+
+    def _has_other_settings(self, job: VisualizationJob) -> bool:
+        """Return whether a job has to be replaced to have the settings asked for now, and say what is known of them."""
+        wanted = settings_of(self._wanted)
+        settings = settings_in(job.job_desc, self._wanted["job_desc"]) if self.job_desc is None else None
+        if settings == wanted:
+            return False
+        if settings is None:
+            self.log.info(
+                "Whether visualization job %s was created as this task asks for now (%s) is not known: the API does "
+                "not tell, and the job has another description. It is kept as it is",
+                job.job_id,
+                wanted,
+            )
+            return False
+        if self.job_name is None:
+            self.log.info("Replacing visualization job %s: it was created as %s, not %s", job.job_id, settings, wanted)
+            return True
+        self.log.warning(
+            "Visualization job %s was created as %s, not as %s. It is kept as it is, because others may know it by its "
+            "job_name. Delete it to have it created again",
+            job.job_id,
+            settings,
+            wanted,
+        )
+        return False
+
+    def _update_desc(self, run: WaitingJobRun, job: VisualizationJob) -> None:
+        """Give a job the description that is asked for now, if it has another one."""
+        desc = self.job_desc
+        if desc is not None and job.job_desc not in (None, desc):
+            run.change(
+                lambda job_id: run.client.update_visualization_job(job_id, job_desc=str(desc)),
+                job.job_id,
+                lambda now: now is not None and now.job_desc == desc,
+            )
 
     def _replace(self, run: WaitingJobRun, context: Context, job: VisualizationJob) -> VisualizationJob:
         run.remove(job)
@@ -198,7 +247,8 @@ class ModelArtsCreateVisualizationJobOperator(WaitingVisualizationJobOperator):
 
     def _own_job(self, run: WaitingJobRun, context: Context) -> VisualizationJob | None:
         """Return the job that an earlier try made, not being stopped any more; None when there is none."""
-        self._wanted = create_body(**self._job_arguments(context["ti"]), workspace_id=None)
+        self._arguments = self._job_arguments(context["ti"])
+        self._wanted = create_body(**self._arguments, workspace_id=None)
         job = self._remembered(run, context)
         try:
             job = job or self._find(run.client)
@@ -232,7 +282,7 @@ class ModelArtsCreateVisualizationJobOperator(WaitingVisualizationJobOperator):
             return None
         # The list need not tell of the files what the details do.
         job = client.get_visualization_job(row.job_id)
-        if self.job_name is None or (job.shows(wanted["train_url"]) and job.job_desc == wanted["job_desc"]):
+        if self.job_name is None or (job.shows(wanted["train_url"]) and self._has_own_desc(job)):
             return job
         self.log.warning(
             "Visualization job %s is called %s, but is not this task's: it has other files or another description",
@@ -241,6 +291,11 @@ class ModelArtsCreateVisualizationJobOperator(WaitingVisualizationJobOperator):
         )
         return None
 
+    def _has_own_desc(self, job: VisualizationJob) -> bool:
+        """Return whether a job has this task's description, whatever settings that keeps."""
+        own = self._wanted["job_desc"]
+        return job.job_desc == own or (self.job_desc is None and settings_in(job.job_desc, own) is not None)
+
     def _find_id(self, client: ModelArtsClient) -> str | None:
         if self._job_id is not None:
             return self._job_id
@@ -248,15 +303,29 @@ class ModelArtsCreateVisualizationJobOperator(WaitingVisualizationJobOperator):
         return None if job is None else job.job_id
 
     def _job_arguments(self, ti: Any) -> dict[str, Any]:
-        """Return what a job is created with. ``ti`` decides on name and description where none are given."""
-        return {
-            "job_name": self.job_name or own_job_name(ti),
+        """
+        Return what a job is created with. ``ti`` decides on name and description where none are given.
+
+        :raises ValueError: a parameter is invalid
+        :raises RuntimeError: this Airflow cannot be told from others
+        """
+        arguments: dict[str, Any] = {
+            "job_name": self.job_name or "job",
             "train_url": self.train_url,
-            "job_desc": own_job_desc(ti) if self.job_desc is None else self.job_desc,
+            "job_desc": self.job_desc,
             "job_type": self.job_type,
             "flavor": self.flavor,
             "schedule": _auto_stop(self.auto_stop_hours),
         }
+        settings = settings_of(create_body(**arguments, workspace_id=None))
+        if self.job_name and self.job_desc is not None:
+            return arguments
+        airflow = airflow_id()
+        if not self.job_name:
+            arguments["job_name"] = own_job_name(ti, airflow)
+        if self.job_desc is None:
+            arguments["job_desc"] = own_job_desc(ti, airflow, settings)
+        return arguments
 
     def _check_literals(self) -> None:
         """Check what is known when the DAG is parsed; what is not is stood in for."""

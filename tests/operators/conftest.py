@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_modelarts.emulator import Emulator
+from airflow_provider_modelarts.operators.identity import AIRFLOW_ID
 from tests.simulated_tasks import BASE, Outcome, SimulatedTime, TaskDeferred, TaskInstance, first_event, simulate
 
 
@@ -17,6 +18,7 @@ from tests.simulated_tasks import BASE, Outcome, SimulatedTime, TaskDeferred, Ta
 def emulator(monkeypatch):
     with Emulator(time_scale=0) as running:
         monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(running.connection()))
+        monkeypatch.setenv(f"AIRFLOW_VAR_{AIRFLOW_ID.upper()}", "this-airflow")
         yield running
 
 

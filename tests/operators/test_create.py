@@ -13,12 +13,12 @@ from airflow_provider_modelarts.api.errors import ModelArtsNameTakenError
 from airflow_provider_modelarts.assets.visualization_job import create_asset
 from airflow_provider_modelarts.emulator.faults import Fault
 from airflow_provider_modelarts.operators import create_visualization_job
-from airflow_provider_modelarts.operators.identity import own_job_name
+from airflow_provider_modelarts.operators.identity import AIRFLOW_ID, own_job_name
 from airflow_provider_modelarts.operators.run import WaitingJobRun
 from airflow_provider_modelarts.operators.visualization_job import ModelArtsCreateVisualizationJobOperator as Create
 from airflow_provider_modelarts.waiting.jobs import JobsWait
 from airflow_provider_modelarts.waiting.wait import JobCannotArriveError, WaitTimeoutError
-from tests.simulated_tasks import TaskDeferred, TaskInstance, first_event
+from tests.simulated_tasks import TaskDeferred, first_event
 
 try:
     from airflow.sdk import DAG
@@ -55,28 +55,15 @@ def test_the_job_runs_when_the_task_succeeds(task, emulator):
     assert outcome.xcom["job_id"] == created.ti.xcoms["job_id"] == str(job.job_id)
     assert outcome.xcom["status_name"] == "RUNNING"
     assert outcome.xcom["service_url"] == created.ti.xcoms["modelarts_visualization_job_link"]
-    assert job.job_name == own_job_name(created.ti)
+    assert job.job_name == own_job_name(created.ti, "this-airflow")
     assert re.fullmatch(r"airflow-[a-z2-7]{12}", job.job_name)
-    assert job.job_desc == "Airflow: dag / task / run"
+    assert re.fullmatch(r"Airflow [a-z2-7]{8}: dag / task / run; mindinsight, stops after 4 h", job.job_desc)
 
 
 def test_without_waiting_the_job_is_returned_as_it_is_made(task, emulator):
     outcome = task(Create, train_url=URL, wait_for_completion=False).run()
     assert outcome.xcom["status_name"] == "INIT"
     assert emulator.request_counts() == {"list": 1, "create": 1}
-
-
-@pytest.mark.parametrize("changed", ["dag_id", "run_id", "task_id", "map_index", "base_url"])
-def test_another_task_or_run_or_airflow_has_another_name(changed, monkeypatch):
-    ti, other = TaskInstance(), TaskInstance()
-    name = own_job_name(ti)
-    if changed == "base_url":
-        monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://other.example.com")
-        monkeypatch.setenv("AIRFLOW__WEBSERVER__BASE_URL", "https://other.example.com")
-    else:
-        setattr(other, changed, 7 if changed == "map_index" else "other")
-    assert own_job_name(other) != name
-    assert own_job_name(ti) == own_job_name(TaskInstance()) or changed == "base_url"
 
 
 @pytest.mark.parametrize("ended_in", [8, 9, 10, 11, 12, 13, 14, 7, 1])
@@ -348,6 +335,80 @@ def test_a_job_with_other_files_is_replaced(status, task, emulator, store):
     outcome = created.run()
     assert (outcome.state, outcome.xcom["train_url"]) == ("success", "/bucket/corrected/")
     assert (only_job(emulator).job_id, only_job(emulator).status) == (1002, 8)
+
+
+CHANGES = [
+    ({}, {"auto_stop_hours": 4}),
+    ({"auto_stop_hours": 4}, {"auto_stop_hours": "8"}),
+    ({"auto_stop_hours": 4}, {"auto_stop_hours": None}),
+    ({}, {"job_type": "mindinsight"}),
+    ({}, {"flavor": "modelarts.vm.cpu.2u"}),
+    ({"flavor": "a; b"}, {"flavor": "a; c"}),
+]
+
+
+@pytest.mark.parametrize(("before", "after"), CHANGES)
+def test_a_job_with_other_settings_is_replaced(before, after, task, emulator, store):
+    created = task(Create, train_url=URL, store=store, **before)
+    created.run()
+    if store:
+        created.store.set("modelarts_visualization_job_id", f"{emulator.project_id}/1001")
+    created.arguments.update(after)
+    outcome = created.run()
+    assert (outcome.state, outcome.xcom["job_id"]) == ("success", "1002")
+    job = only_job(emulator)
+    assert (job.job_id, job.status) == (1002, 8)
+    assert job.auto_stop_hours == int(created.arguments.get("auto_stop_hours") or 0)
+    assert job.job_type == created.arguments.get("job_type", "tensorboard")
+
+
+@pytest.mark.parametrize(("before", "after"), CHANGES)
+def test_a_job_whose_name_was_given_is_kept_and_the_log_says_what_it_lacks(
+    before, after, task, emulator, capsys, caplog
+):
+    created = task(Create, train_url=URL, job_name="board", **before)
+    created.run()
+    created.arguments.update(after)
+    outcome = created.run()
+    assert (outcome.state, outcome.xcom["job_id"], len(emulator.jobs)) == ("success", "1001", 1)
+    assert "Visualization job 1001 was created as " in capsys.readouterr().out + caplog.text
+
+
+@pytest.mark.parametrize("job_desc", [None, "of people"])
+def test_settings_that_cannot_be_known_are_said_to_be_unknown(job_desc, task, emulator, capsys, caplog):
+    created = task(Create, train_url=URL, job_desc=job_desc)
+    created.run()
+    if job_desc is None:
+        emulator.cloud.visualization_jobs.get("1001").job_desc = "changed by an update"
+    created.arguments["auto_stop_hours"] = 4
+    outcome = created.run()
+    assert (outcome.state, outcome.xcom["job_id"], len(emulator.jobs)) == ("success", "1001", 1)
+    said = "Whether visualization job 1001 was created as this task asks for now (tensorboard, stops after 4 h)"
+    assert said in capsys.readouterr().out + caplog.text
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_retry_with_another_description_updates_it(lost, task, emulator):
+    created = task(Create, train_url=URL, job_desc="first")
+    created.run()
+    created.arguments["job_desc"] = "second"
+    if lost:
+        emulator.inject(Fault("cut_after", operation="update", times=1))
+    outcome = created.run()
+    assert (outcome.state, only_job(emulator).job_id, only_job(emulator).job_desc) == ("success", 1001, "second")
+
+
+@pytest.mark.parametrize("arguments", [{}, {"job_name": "board"}])
+def test_the_job_of_another_airflow_with_the_same_dag_is_not_taken_over(arguments, task, emulator, monkeypatch):
+    theirs = task(Create, train_url=URL, **arguments)
+    theirs.run()
+    monkeypatch.setenv(f"AIRFLOW_VAR_{AIRFLOW_ID.upper()}", "another-airflow")
+    outcome = task(Create, train_url=URL, **arguments).run()
+    assert emulator.job("1001").status == 8
+    if arguments:
+        assert isinstance(outcome.error, ModelArtsNameTakenError)
+    else:
+        assert (outcome.state, outcome.xcom["job_id"]) == ("success", "1002")
 
 
 def test_other_files_than_those_of_a_job_of_the_same_name_leave_it_alone(task, emulator, store):

@@ -1,0 +1,106 @@
+"""How a task's own job is told from others: by Airflow, DAG, run, task and map index."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from airflow_provider_modelarts.operators import identity
+from airflow_provider_modelarts.operators.identity import (
+    AIRFLOW_ID,
+    airflow_id,
+    own_job_desc,
+    own_job_name,
+    settings_in,
+    settings_of,
+)
+from tests.simulated_tasks import TaskInstance
+
+
+class Variables:
+    """Airflow variables, kept here; reads can fail, which Airflow takes for "not there"."""
+
+    def __init__(self, failing_reads=0, writable=True):
+        self.stored = {}
+        self.failing_reads = failing_reads
+        self.writable = writable
+
+    def get(self, key, *default):
+        if self.failing_reads:
+            self.failing_reads -= 1
+            return default[0]
+        return self.stored.get(key, *default) if default else self.stored[key]
+
+    def set(self, key, value, description=None):
+        if not self.writable:
+            raise PermissionError("read only")
+        self.stored[key] = value
+
+
+@pytest.fixture
+def variables(monkeypatch):
+    monkeypatch.setattr(identity, "_PAUSE", 0.2)
+
+    def use(**arguments):
+        monkeypatch.setattr(identity, "Variable", Variables(**arguments))
+        return identity.Variable
+
+    return use
+
+
+@pytest.mark.parametrize("changed", ["dag_id", "run_id", "task_id", "map_index", "base_url", "airflow"])
+def test_another_task_or_run_or_airflow_has_another_name(changed, monkeypatch):
+    ti, other = TaskInstance(), TaskInstance()
+    name = own_job_name(ti, "a")
+    assert own_job_name(TaskInstance(), "a") == name
+    if changed == "base_url":
+        monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://other.example.com")
+        monkeypatch.setenv("AIRFLOW__WEBSERVER__BASE_URL", "https://other.example.com")
+    elif changed != "airflow":
+        setattr(other, changed, 7 if changed == "map_index" else "other")
+    assert own_job_name(other, "b" if changed == "airflow" else "a") != name
+
+
+def test_an_airflow_keeps_its_id(variables):
+    variables()
+    first = airflow_id()
+    assert len(first) >= 32
+    assert airflow_id() == first
+    variables()
+    assert airflow_id() != first
+
+
+def test_tasks_that_ask_for_the_first_time_at_the_same_moment_agree(variables):
+    variables()
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(airflow_id())) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 8
+    assert len(set(found)) == 1
+
+
+def test_a_read_that_fails_once_makes_no_other_airflow(variables):
+    stored = variables(failing_reads=1).stored
+    stored[AIRFLOW_ID] = "known"
+    assert airflow_id() == "known"
+    assert stored[AIRFLOW_ID] == "known"
+
+
+def test_an_airflow_that_cannot_store_its_id_is_told_what_to_do(variables):
+    variables(writable=False)
+    with pytest.raises(RuntimeError, match=f"the Airflow variable {AIRFLOW_ID} can be neither read nor stored"):
+        airflow_id()
+
+
+def test_a_description_keeps_the_settings_however_long_its_task_is_called():
+    body = {"job_type": "tensorboard", "flavor": {"code": "f; " * 100}, "schedule": [{"duration": 24}]}
+    ti = TaskInstance(dag_id="d" * 250, run_id="r; " * 80)
+    desc = own_job_desc(ti, "a", settings_of(body))
+    assert len(desc) <= 256
+    assert settings_in(desc, own_job_desc(ti, "a", "other")) == settings_of(body)
+    assert settings_in(desc, own_job_desc(ti, "b", "other")) is None
+    assert settings_in(None, desc) is None
