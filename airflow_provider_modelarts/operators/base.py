@@ -25,9 +25,10 @@ class VisualizationJobOperator(BaseOperator):
     :param modelarts_conn_id: Airflow connection of type ``modelarts``, or ``huaweicloud`` (templated)
     :param region: wins over the connection's (templated)
     :param project_id: wins over the connection's (templated)
+    :param workspace_id: overrides the connection's (templated)
     """
 
-    template_fields: Sequence[str] = ("modelarts_conn_id", "region", "project_id")
+    template_fields: Sequence[str] = ("modelarts_conn_id", "region", "project_id", "workspace_id")
     operator_extra_links: Any = (ModelArtsVisualizationJobLink(),)
     ui_color = "#f5e0df"
 
@@ -37,18 +38,25 @@ class VisualizationJobOperator(BaseOperator):
         modelarts_conn_id: str = ModelArtsHook.default_conn_name,
         region: str | None = None,
         project_id: str | None = None,
+        workspace_id: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.modelarts_conn_id = modelarts_conn_id
         self.region = region
         self.project_id = project_id
+        self.workspace_id = workspace_id
         self.link: str | None = None
 
     @cached_property
     def hook(self) -> ModelArtsHook:
         """The hook that the operator works through."""
-        return ModelArtsHook(self.modelarts_conn_id, region=self.region, project_id=self.project_id)
+        return ModelArtsHook(
+            self.modelarts_conn_id,
+            region=self.region,
+            project_id=self.project_id,
+            workspace_id=self.workspace_id,
+        )
 
 
 class WaitingVisualizationJobOperator(VisualizationJobOperator):
@@ -98,6 +106,7 @@ class WaitingVisualizationJobOperator(VisualizationJobOperator):
             "modelarts_conn_id": self.modelarts_conn_id,
             "region": self.region,
             "project_id": self.project_id,
+            "workspace_id": self.workspace_id,
             "poke_interval": self.poke_interval,
             "poll_failure_tolerance": self.poll_failure_tolerance,
         }

@@ -12,7 +12,6 @@ import pendulum
 from airflow_provider_modelarts.api.errors import ModelArtsError
 from airflow_provider_modelarts.api.models import OVER, JobStatus
 from airflow_provider_modelarts.arguments import is_literal, seconds
-from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.operators.base import VisualizationJobOperator
 from airflow_provider_modelarts.stopping import request_stop
 
@@ -36,14 +35,13 @@ class ModelArtsCleanUpVisualizationJobsOperator(VisualizationJobOperator):
     :param longer_than: how long a job has been RUNNING, as a timedelta or in seconds
     :param job_name: name of the jobs, or a pattern with ``*`` and ``?`` (templated)
     :param action: ``"report"`` finds and tells, ``"stop"`` stops, too (templated)
-    :param workspace_id: wins over the connection's (templated)
     :param kwargs: as for all operators (:class:`.VisualizationJobOperator`)
     :return: XCom: ``found`` (the jobs as of the sensor's XCom) and ``stopped`` (ids of the jobs that were stopped)
     :raises ValueError: neither condition is given, one cannot be, or is rendered to nothing
     :raises ModelArtsError: the jobs cannot be listed, or the first of the stops that failed
     """
 
-    template_fields: Sequence[str] = ("job_name", "action", "workspace_id", *VisualizationJobOperator.template_fields)
+    template_fields: Sequence[str] = ("job_name", "action", *VisualizationJobOperator.template_fields)
     operator_extra_links: Any = ()
 
     def __init__(
@@ -52,7 +50,6 @@ class ModelArtsCleanUpVisualizationJobsOperator(VisualizationJobOperator):
         longer_than: timedelta | float | None = None,
         job_name: str | XComArg | None = None,
         action: str = "report",
-        workspace_id: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -61,7 +58,6 @@ class ModelArtsCleanUpVisualizationJobsOperator(VisualizationJobOperator):
         self.longer_than = None if longer_than is None else seconds("longer_than", longer_than)
         self.job_name = job_name
         self.action = action
-        self.workspace_id = workspace_id
         self._by_name = job_name is not None
         if is_literal(job_name) and is_literal(action):
             self._check()
@@ -69,8 +65,7 @@ class ModelArtsCleanUpVisualizationJobsOperator(VisualizationJobOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Find the jobs, and stop them if that is the action."""
         self._check()
-        hook = ModelArtsHook(self.modelarts_conn_id, self.region, self.project_id, self.workspace_id)
-        with hook:
+        with self.hook as hook:
             found = [job for job in hook.list_visualization_jobs() if self._is_meant(job)]
             for job in found:
                 self.log.info("Found visualization job %s (%s): %s", job.job_id, job.job_name, job.status_name)

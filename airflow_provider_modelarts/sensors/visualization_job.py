@@ -55,6 +55,7 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
     :param modelarts_conn_id: Airflow connection of type ``modelarts``, or ``huaweicloud`` (templated)
     :param region: wins over the connection's (templated)
     :param project_id: wins over the connection's (templated)
+    :param workspace_id: overrides the connection's (templated)
     :param poll_failure_tolerance: seconds, or a timedelta, for which polls may fail once the job has been seen
     :param deferrable: wait in the triggerer; by default as ``[operators] default_deferrable`` says
     :param skip_worker: wait in the triggerer from the start, where Airflow can
@@ -73,6 +74,7 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
         "modelarts_conn_id",
         "region",
         "project_id",
+        "workspace_id",
     )
     operator_extra_links = (ModelArtsVisualizationJobLink(),)
     ui_color = "#f5e0df"
@@ -88,6 +90,7 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
         modelarts_conn_id: str = ModelArtsHook.default_conn_name,
         region: str | None = None,
         project_id: str | None = None,
+        workspace_id: str | None = None,
         poll_failure_tolerance: float | timedelta = 600,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         skip_worker: bool = False,
@@ -102,6 +105,7 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
         self.modelarts_conn_id = modelarts_conn_id
         self.region = region
         self.project_id = project_id
+        self.workspace_id = workspace_id
         self.poll_failure_tolerance = seconds("poll_failure_tolerance", poll_failure_tolerance)
         self.deferrable = deferrable or skip_worker
         self.skip_worker = skip_worker
@@ -114,7 +118,12 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
     @cached_property
     def hook(self) -> ModelArtsHook:
         """The hook that the sensor polls through."""
-        return ModelArtsHook(self.modelarts_conn_id, region=self.region, project_id=self.project_id)
+        return ModelArtsHook(
+            self.modelarts_conn_id,
+            region=self.region,
+            project_id=self.project_id,
+            workspace_id=self.workspace_id,
+        )
 
     def execute(self, context: Context) -> Any:
         """Wait, and return the XCom."""

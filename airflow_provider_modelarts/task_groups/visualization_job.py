@@ -18,7 +18,7 @@ _ENDS: Final[dict[str, Any]] = {
     "delete": ModelArtsDeleteVisualizationJobOperator,
 }
 _SHARED: Final = (
-    *("modelarts_conn_id", "region", "project_id"),
+    *("modelarts_conn_id", "region", "project_id", "workspace_id"),
     *("deferrable", "poke_interval", "timeout", "poll_failure_tolerance"),
     *("queue", "pool", "executor", "retries", "retry_delay"),
 )

@@ -64,6 +64,7 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
         modelarts_conn_id: str = ModelArtsHook.default_conn_name,
         region: str | None = None,
         project_id: str | None = None,
+        workspace_id: str | None = None,
         poke_interval: float = 60.0,
         poll_failure_tolerance: float = 600.0,
         silent_fail: bool = False,
@@ -85,6 +86,7 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
         self.modelarts_conn_id = modelarts_conn_id
         self.region = region
         self.project_id = project_id
+        self.workspace_id = workspace_id
         self.poke_interval = poke_interval
         self.poll_failure_tolerance = poll_failure_tolerance
         self.silent_fail = silent_fail
@@ -109,6 +111,7 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
             "modelarts_conn_id",
             "region",
             "project_id",
+            "workspace_id",
             "poke_interval",
             "poll_failure_tolerance",
             "silent_fail",
@@ -180,7 +183,7 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
             deadline = min(deadline, net.timestamp() - self._margin())
         try:
             async with subscribe(
-                (self.modelarts_conn_id, self.region, self.project_id),
+                (self.modelarts_conn_id, self.region, self.project_id, self.workspace_id),
                 self._connect,
                 jobs.pending(),
                 poke_interval=max(self.poke_interval, 1.0),
@@ -221,7 +224,12 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
             subscription.keep_only(jobs.pending())
 
     async def _connect(self) -> Callable[[Sleep], ModelArtsClient]:
-        return await ModelArtsHook(self.modelarts_conn_id, region=self.region, project_id=self.project_id).aget_conn()
+        return await ModelArtsHook(
+            self.modelarts_conn_id,
+            region=self.region,
+            project_id=self.project_id,
+            workspace_id=self.workspace_id,
+        ).aget_conn()
 
     async def on_kill(self) -> None:
         """
