@@ -3,21 +3,36 @@ PYTHON ?= python3
 AIRFLOW = 3.3.2
 READY := .venv/.ready
 
-.PHONY: help demo demo-ui test test-all matrix kill-table fleet screenshots lint bench constraints clean
+# What `make test` leaves to `make test-e2e`: everything that starts Airflow, but for the smoke test.
+E2E := tests/e2e tests/faults
+
+.PHONY: help demo demo-ui format lint docs test test-unit test-e2e test-all matrix kill-table fleet screenshots bench \
+    build release-check constraints clean
 
 help:
-	@echo "make demo         watch a real Airflow run a DAG that waits for a visualization job (emulated)"
-	@echo "make demo-ui      Airflow's web UI with the example DAGs and the emulator, until Ctrl-C"
-	@echo "make test         the tests, those on real Airflow processes included; about 15 minutes"
-	@echo "make test-all     everything: those, the long soak, the search for secrets, kill-table, fleet and matrix"
-	@echo "make matrix       tests and a real DAG on every supported Airflow and Python; about 40 minutes"
-	@echo "make lint         ruff and mypy"
-	@echo "make bench        the figures that README.md quotes; about 25 minutes"
-	@echo "make kill-table   kill parts of Airflow under waiting tasks, write docs/reports/kill-table.md; about 10 minutes"
-	@echo "make fleet        500 waits on Celery workers and two triggerers, some killed; needs PostgreSQL and Redis"
-	@echo "make screenshots  use the forms and buttons in a real browser, write docs/images; needs chromium"
-	@echo "make constraints  renew constraints.txt"
-	@echo "make clean        remove .venv and everything generated"
+	@echo "To try it:"
+	@echo "make demo           watch a real Airflow run a DAG that waits for a visualization job (emulated)"
+	@echo "make demo-ui        Airflow's web UI with the example DAGs and the emulator, until Ctrl-C"
+	@echo
+	@echo "To change it:"
+	@echo "make format         format the code, and fix what ruff can fix"
+	@echo "make lint           ruff, mypy, import rules, documentation"
+	@echo "make test-unit      the tests for the inner loop; under 90 seconds"
+	@echo "make test           all tests that need no Airflow processes, and a smoke test that does; at most 5 minutes"
+	@echo "make test-e2e       the tests on real Airflow processes"
+	@echo "make test-all       everything: those, the soak test, the search for secrets, kill-table, fleet and matrix"
+	@echo "make docs           the documentation as HTML, in build/docs"
+	@echo
+	@echo "To measure and to release it:"
+	@echo "make bench          the figures that README.md quotes; about 25 minutes"
+	@echo "make matrix         tests and a real DAG on every supported Airflow and Python; about 40 minutes"
+	@echo "make kill-table     kill parts of Airflow under waiting tasks, write docs/reports/kill-table.md; about 10 minutes"
+	@echo "make fleet          500 waits on Celery workers and two triggerers, some killed; needs PostgreSQL and Redis"
+	@echo "make screenshots    use the forms and buttons in a real browser, write docs/images; needs chromium"
+	@echo "make build          wheel and source distribution, checked, in dist"
+	@echo "make release-check  build, and check that this commit can be released"
+	@echo "make constraints    renew constraints.txt"
+	@echo "make clean          remove .venv and everything generated"
 
 demo: $(READY)
 	@.venv/bin/python -m demo.run
@@ -25,7 +40,16 @@ demo: $(READY)
 demo-ui: $(READY)
 	@.venv/bin/python -m demo.ui
 
-# The real Airflow mostly waits: beside it there is time for all the other tests.
+format: $(READY)
+	@.venv/bin/ruff check --fix
+	@.venv/bin/ruff format
+
+lint: $(READY)
+	@.venv/bin/ruff check
+	@.venv/bin/ruff format --check
+	@.venv/bin/mypy
+
+# Real Airflow mostly waits: beside it there is time for all the other tests.
 test: $(READY)
 	@.venv/bin/python -m pytest -n 2 --no-loadscope-reorder
 
@@ -39,11 +63,6 @@ matrix: $(READY)
 	@if command -v pyenv > /dev/null; then \
 	    PYENV_VERSION=$$(pyenv versions --bare | sort -rV | paste -sd:) && export PYENV_VERSION; fi; \
 	    .venv/bin/python -m nox $(if $(CELLS),-s $(CELLS))
-
-lint: $(READY)
-	@.venv/bin/ruff check
-	@.venv/bin/ruff format --check
-	@.venv/bin/mypy
 
 bench: $(READY)
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r benchmarks/requirements.txt
@@ -61,6 +80,15 @@ fleet: $(READY)
 screenshots: $(READY)
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --group browser
 	@.venv/bin/python -m tools.screenshots
+
+build: $(READY)
+	@rm -rf dist
+	@.venv/bin/python -m build --no-isolation
+	@.venv/bin/python -m twine check --strict dist/*
+	@.venv/bin/python -m tools.distributions
+
+release-check: build
+	@.venv/bin/python -m tools.distributions --release $(TAG)
 
 # pip older than 25.1 knows no dependency groups.
 $(READY): pyproject.toml constraints.txt

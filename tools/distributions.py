@@ -1,0 +1,97 @@
+"""
+Checks of the wheel and the source distribution in dist: `make build`, `make release-check`.
+
+``python -m tools.distributions`` compares their content with the files that git tracks. With ``--release [TAG]`` it
+checks that they may be published instead: the project has URLs, the changelog has a date, and the tag, if given, fits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import email
+import re
+import subprocess
+import sys
+import tarfile
+import zipfile
+from email.message import Message
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+PACKAGE: Final = "airflow_provider_modelarts"
+
+
+def content_problems(wheel: set[str], sdist: set[str], tracked: set[str]) -> list[str]:
+    """
+    Return what is missing from the distributions, or should not be in them.
+
+    :param wheel: names of files in the wheel, without its metadata
+    :param sdist: names of files in the source distribution, without its metadata
+    :param tracked: names of files that git tracks
+    """
+    package = {name for name in tracked if PurePosixPath(name).parts[0] == PACKAGE}
+    return [*_differences("wheel", wheel, package), *_differences("source distribution", sdist, tracked)]
+
+
+def release_problems(metadata: Message, changelog: str, tag: str | None) -> list[str]:
+    """Return what forbids to publish a wheel with this metadata."""
+    version, problems = metadata["Version"], []
+    if not metadata.get_all("Project-URL"):
+        problems.append("pyproject.toml has no [project.urls]; a comment there says what to fill in")
+    if not re.search(rf"^## {re.escape(version)} - \d{{4}}-\d{{2}}-\d{{2}}$", changelog, re.MULTILINE):
+        problems.append(f"CHANGELOG.md has no line '## {version} - YYYY-MM-DD'")
+    if tag and tag != f"v{version}":
+        problems.append(f"the tag {tag} does not fit version {version}: it should be v{version}")
+    return problems
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the problems and return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tools.distributions", description=__doc__)
+    parser.add_argument("--release", nargs="?", const="", metavar="TAG", help="check that they may be published")
+    tag = parser.parse_args(arguments).release
+    [wheel], [sdist] = (ROOT / "dist").glob("*.whl"), (ROOT / "dist").glob("*.tar.gz")
+    if tag is None:
+        problems = content_problems(_wheel_files(wheel), _sdist_files(sdist), _tracked_files())
+    else:
+        problems = release_problems(_metadata(wheel), (ROOT / "CHANGELOG.md").read_text(), tag or None)
+    for problem in problems:
+        print(f"error: {problem}", file=sys.stderr)
+    if not problems:
+        print(f"{wheel.name}, {sdist.name}: {'complete' if tag is None else 'ready for release'}")
+    return 1 if problems else 0
+
+
+def _differences(distribution: str, found: set[str], expected: set[str]) -> list[str]:
+    return [
+        *[f"{name} is not in the {distribution}" for name in sorted(expected - found)],
+        *[f"{name} should not be in the {distribution}" for name in sorted(found - expected)],
+    ]
+
+
+def _wheel_files(wheel: Path) -> set[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    return {name for name in names if not PurePosixPath(name).parts[0].endswith(".dist-info")}
+
+
+def _sdist_files(sdist: Path) -> set[str]:
+    with tarfile.open(sdist) as archive:
+        names = [member.name for member in archive if member.isfile()]
+    return {str(PurePosixPath(*PurePosixPath(name).parts[1:])) for name in names} - {"PKG-INFO"}
+
+
+def _tracked_files() -> set[str]:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S607
+    return set(listed.stdout.split("\0")) - {""}
+
+
+def _metadata(wheel: Path) -> Message:
+    with zipfile.ZipFile(wheel) as archive:
+        [name] = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        return email.message_from_bytes(archive.read(name))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
