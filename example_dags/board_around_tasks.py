@@ -31,10 +31,10 @@ def publish() -> None:
     tags=["modelarts"],
 )
 def board_around_tasks() -> None:
-    with visualization_job("board", train_url="{{ params.train_url }}", auto_stop_hours=4, deferrable=True) as job:
-        evaluated = evaluate(job.output, "{{ params.fail }}")
+    with visualization_job("board", train_url="{{ params.train_url }}", auto_stop_hours=4, deferrable=True) as board:
+        evaluate(board.output, "{{ params.fail }}")
 
-    evaluated >> publish()  # does not wait for the board to be stopped
+    board >> publish()  # when the evaluation is done; does not wait for the board to be stopped
 
 
 board_around_tasks()

@@ -105,6 +105,11 @@ class ModelArtsCreateVisualizationJobOperator(WaitingVisualizationJobOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Create the job or take over the one of an earlier try, and wait."""
+        if self.is_setup and self.auto_stop_hours in (None, ""):
+            self.log.warning(
+                "No auto_stop_hours is set. Airflow runs no teardown after dagrun_timeout and while the DAG is paused: "
+                "the job then runs on, billed"
+            )
         with self.hook:
             run = self._run(context)
             try:

@@ -2,58 +2,148 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_modelarts._compat import TaskGroup
+from airflow_provider_modelarts._compat import EmptyOperator, TaskGroup
 from airflow_provider_modelarts.operators.visualization_job import (
     ModelArtsCreateVisualizationJobOperator,
     ModelArtsDeleteVisualizationJobOperator,
     ModelArtsStopVisualizationJobOperator,
 )
 
+if TYPE_CHECKING:
+    from airflow.sdk import XComArg
+    from typing_extensions import Unpack
+
+    from airflow_provider_modelarts.task_arguments import TaskArguments
+
 _ENDS: Final[dict[str, Any]] = {
     "stop": ModelArtsStopVisualizationJobOperator,
     "delete": ModelArtsDeleteVisualizationJobOperator,
 }
-_SHARED: Final = (
-    *("modelarts_conn_id", "region", "project_id", "workspace_id"),
-    *("deferrable", "poke_interval", "timeout", "poll_failure_tolerance"),
-    *("queue", "pool", "executor", "retries", "retry_delay"),
-)
 _TEARDOWN_RETRIES: Final = 3
 """At least: one lost answer must not leave a job behind that is billed."""
 
 
+class VisualizationJobGroup(TaskGroup):
+    """
+    What :func:`visualization_job` makes. ``group >> task`` runs a task after those of the block.
+
+    :ivar create: the task that creates the job
+    """
+
+    create: ModelArtsCreateVisualizationJobOperator
+
+    @property
+    def output(self) -> Any:
+        """The job, as the XCom of :attr:`create`."""
+        return self.create.output
+
+
 @contextmanager
 def visualization_job(
-    group_id: str = "visualization_job", *, end: str = "stop", **create: Any
-) -> Iterator[ModelArtsCreateVisualizationJobOperator]:
+    group_id: str = "visualization_job",
+    *,
+    train_url: str | XComArg,
+    job_name: str | XComArg | None = None,
+    job_desc: str | XComArg | None = None,
+    job_type: str | None = None,
+    flavor: str | None = None,
+    auto_stop_hours: int | str | None = None,
+    stop_on_failure: bool | None = None,
+    end: str = "stop",
+    modelarts_conn_id: str | None = None,
+    region: str | None = None,
+    project_id: str | None = None,
+    workspace_id: str | None = None,
+    deferrable: bool | None = None,
+    poke_interval: float | timedelta | None = None,
+    timeout: float | timedelta | None = None,
+    poll_failure_tolerance: float | timedelta | None = None,
+    inlets: Any = None,
+    outlets: Any = None,
+    default_args: dict[str, Any] | None = None,
+    **kwargs: Unpack[TaskArguments],
+) -> Iterator[VisualizationJobGroup]:
     """
-    Let a visualization job run around the tasks that are made inside the ``with`` block::
+    Run a visualization job around the tasks of a ``with`` block::
 
-        with visualization_job(train_url="/bucket/logs/") as job:
-            look_at(job.output)
+        with visualization_job(train_url="/bucket/logs/") as board:
+            evaluate(board.output)
 
-    The job is created and RUNNING before the first of them, and ended after the last, also when one of them fails; the
-    run fails with them, and it fails when the job cannot be ended, which is tried at least four times. Tasks behind the
-    group do not wait for the end.
+        board >> publish()
 
-    :param group_id: id of the task group; its own tasks are ``create`` and ``stop`` or ``delete``
+    The job is RUNNING before the first task of the block starts, and is ended after all of them are done, also when
+    some fail. Tasks that fail fail the run as they would without the group. A job that cannot be ended, which is tried
+    at least four times, fails it, too. Tasks behind the group wait for the tasks of the block, not for the job's end.
+
+    Airflow runs no teardown after ``dagrun_timeout`` and while the DAG is paused: the job stays RUNNING, and is billed.
+    Set ``auto_stop_hours``; the log of ``create`` warns if it is not set.
+
+    An argument that is not given is what ``default_args`` or the operator says.
+
+    :param group_id: ID of the task group. Its own tasks are ``create``, and ``stop`` or ``delete``. Behind the group
+        there is a task ``<group_id>_is_over``, which fails the run if the job cannot be ended; no worker runs it
+    :param train_url: as for :class:`.ModelArtsCreateVisualizationJobOperator`, as all up to ``stop_on_failure``
     :param end: ``"stop"`` keeps the job, ``"delete"`` does not
-    :param create: as for :class:`.ModelArtsCreateVisualizationJobOperator`, but for ``task_id``
-    :return: the task that creates the job; its output is the job
-    :raises ValueError: ``end`` is neither, or a parameter cannot be
+    :param modelarts_conn_id: of both tasks, as all up to ``poll_failure_tolerance``
+    :param inlets: of ``create``
+    :param outlets: of ``create``: their events say that the job runs
+    :param default_args: as for any ``TaskGroup``: for all its tasks, those of the block included
+    :param kwargs: for both tasks, what ``BaseOperator`` takes, as ``pool``, ``retries`` and ``on_failure_callback``
+    :return: the group; its ``output`` is the job
+    :raises ValueError: ``end`` is neither, or a parameter is invalid
     """
     if end not in _ENDS:
         raise ValueError(f"end: {end!r} is not one of {', '.join(_ENDS)}")
-    with TaskGroup(group_id):
-        setup = ModelArtsCreateVisualizationJobOperator(task_id="create", **create)
-        shared = {name: create[name] for name in _SHARED if name in create}
-        job: Any = setup.output
-        teardown = _ENDS[end](task_id=end, job_id=job["job_id"], **shared)
+    both = _given(
+        modelarts_conn_id=modelarts_conn_id,
+        region=region,
+        project_id=project_id,
+        workspace_id=workspace_id,
+        deferrable=deferrable,
+        poke_interval=poke_interval,
+        timeout=timeout,
+        poll_failure_tolerance=poll_failure_tolerance,
+    )
+    create = _given(
+        job_name=job_name,
+        job_desc=job_desc,
+        job_type=job_type,
+        flavor=flavor,
+        auto_stop_hours=auto_stop_hours,
+        stop_on_failure=stop_on_failure,
+        inlets=inlets,
+        outlets=outlets,
+    )
+    group = VisualizationJobGroup(group_id, default_args=default_args or {})  # type: ignore[arg-type] # of attrs' converter
+    with group:
+        group.create = ModelArtsCreateVisualizationJobOperator(
+            task_id="create", train_url=train_url, **create, **both, **kwargs
+        )
+        yield group
+        tasks = [task for task in group if task is not group.create]
+        teardown = _ENDS[end](task_id=end, job_id=group.output["job_id"], **both, **kwargs)
         teardown.retries = max(teardown.retries or 0, _TEARDOWN_RETRIES)
-        # Not the state of the run but the job's bill is at stake: a job that goes on must be seen.
-        with teardown.as_teardown(setups=setup, on_failure_fail_dagrun=True):
-            yield setup
+        teardown.as_teardown(setups=group.create)
+    _surround(group.create, tasks, teardown)
+    # A teardown that fails does not fail the run. With `on_failure_fail_dagrun` it would, but then the tasks before it
+    # would not. This task fails the run with it: a job that goes on must be seen. It is behind the teardown, not in the
+    # group, or tasks behind the group would wait for it.
+    teardown.set_downstream(EmptyOperator(task_id=f"{group.group_id}_is_over", task_group=group.dag.task_group))
+
+
+def _surround(setup: Any, tasks: Sequence[Any], teardown: Any) -> None:
+    """Put all tasks of a block between its setup and its teardown."""
+    ids = {task.task_id for task in tasks}
+    setup.set_downstream([task for task in tasks if task.upstream_task_ids.isdisjoint(ids)])
+    # Not of the last ones only: a task is done as soon as one before it has failed, and others may still run.
+    teardown.set_upstream(tasks)
+
+
+def _given(**arguments: Any) -> dict[str, Any]:
+    """Return the arguments that are not None."""
+    return {name: value for name, value in arguments.items() if value is not None}

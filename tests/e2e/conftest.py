@@ -27,6 +27,7 @@ CONNECTIONS: dict[str, dict[str, Any]] = {
     "refuses": {},
     "operators": {},
     "events": {},
+    "task_groups": {},
 }
 """
 Connections, each to an emulator of its own, so that what goes wrong with one disturbs no other wait; and what of their

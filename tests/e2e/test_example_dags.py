@@ -113,6 +113,7 @@ def test_a_board_around_tasks_ends_with_them_whatever_becomes_of_them(
     assert states == {
         "board.create": "success",
         "board.stop": "success",
+        "board_is_over": "success",
         "board.evaluate": "failed" if fails else "success",
         "publish": "upstream_failed" if fails else "success",
     }

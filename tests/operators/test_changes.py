@@ -116,7 +116,7 @@ def test_restart_returns_only_when_the_old_status_has_been_left(status, task, em
 
 
 def test_restart_does_not_wait_for_ever_for_the_old_status_to_be_left(task, emulator, monkeypatch):
-    monkeypatch.setattr("airflow_provider_modelarts.emulator.jobs.RESTART", ((10_000.0, 1),))
+    monkeypatch.setattr("airflow_provider_modelarts.emulator.visualization_jobs.state.RESTART", ((10_000.0, 1),))
     outcome = task(Restart, job_id=emulator.create_job(status=12)).run()
     assert (outcome.state, type(outcome.error)) == ("up_for_retry", JobStateUnknownError)
     assert outcome.seconds == pytest.approx(RESTART_TIMEOUT, abs=5)
@@ -138,7 +138,7 @@ def test_restart_waits_for_a_stop_that_is_under_way(task, emulator):
 
 
 def test_a_restarted_job_that_fails_fails_the_task(task, emulator, monkeypatch):
-    monkeypatch.setattr("airflow_provider_modelarts.emulator.jobs.RESTART", ((2, 1), (10, 11)))
+    monkeypatch.setattr("airflow_provider_modelarts.emulator.visualization_jobs.state.RESTART", ((2, 1), (10, 11)))
     outcome = task(Restart, job_id=emulator.create_job(status=12)).run()
     assert (outcome.state, type(outcome.error)) == ("up_for_retry", JobCannotArriveError)
 
@@ -187,7 +187,7 @@ def test_delete_without_waiting(task, emulator):
 
 
 def test_a_deletion_that_fails_fails_the_task(task, emulator, monkeypatch):
-    monkeypatch.setattr("airflow_provider_modelarts.emulator.jobs.DELETE", ((0, 9), (5, 6)))
+    monkeypatch.setattr("airflow_provider_modelarts.emulator.visualization_jobs.state.DELETE", ((0, 9), (5, 6)))
     outcome = task(Delete, job_id=emulator.create_job(status=12)).run()
     assert (outcome.state, type(outcome.error)) == ("up_for_retry", JobCannotArriveError)
 

@@ -66,6 +66,18 @@ def test_without_waiting_the_job_is_returned_as_it_is_made(task, emulator):
     assert emulator.request_counts() == {"list": 1, "create": 1}
 
 
+@pytest.mark.parametrize(
+    ("is_setup", "hours", "warns"), [(True, None, 1), (True, "", 1), (True, 4, 0), (False, None, 0)]
+)
+def test_a_setup_without_auto_stop_warns_once_that_its_job_may_run_on(is_setup, hours, warns, task, caplog, capsys):
+    created = task(Create, train_url=URL, auto_stop_hours=hours)
+    operator = created.make()
+    operator.is_setup = is_setup
+    created.make = lambda: operator
+    assert created.run().state == "success"
+    assert (capsys.readouterr().out + caplog.text).count("No auto_stop_hours is set.") == warns
+
+
 @pytest.mark.parametrize("ended_in", [8, 9, 10, 11, 12, 13, 14, 7, 1])
 def test_a_task_that_runs_again_has_the_same_job(ended_in, task, emulator, store):
     created = task(Create, train_url=URL, store=store)

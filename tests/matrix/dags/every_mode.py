@@ -96,10 +96,10 @@ def bad_ends(mode: str, failing_job_id: Any) -> None:
 def operators(way: str) -> None:
     """Have a job run around a task, start it again after that, and delete it."""
     options: dict[str, Any] = {"poke_interval": 5, **WAYS[way]}
-    with visualization_job(f"board_{way}", train_url="/bucket/logs/", **options) as job:
-        job_id: Any = job.output["job_id"]
+    with visualization_job(f"board_{way}", train_url="/bucket/logs/", **options) as board:
+        job_id: Any = board.output["job_id"]
         describe = ModelArtsUpdateVisualizationJobOperator(task_id="describe", job_id=job_id, job_desc="described")
-        check.override(task_id="check")(job.output, job_id, link_of=job.task_id) >> describe
+        check.override(task_id="check")(board.output, job_id, link_of=board.create.task_id) >> describe
     restart = ModelArtsRestartVisualizationJobOperator(task_id=f"restart-{way}", job_id=job_id, **options)
     delete = ModelArtsDeleteVisualizationJobOperator(task_id=f"delete_again-{way}", job_id=job_id, **options)
     # Behind the stop itself: a group's teardown is not what tasks behind the group wait for.
