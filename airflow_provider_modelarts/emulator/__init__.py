@@ -20,7 +20,8 @@ module             what is in it
 ``pytest_plugin``  the fixture ``modelarts_emulator``
 =================  =================================================================================================
 
-Each emulated service is a folder with the same files. There are two: ``iam`` (Keystone v3) and ``visualization_jobs``.
+Each emulated service is a folder with the same files. There are three: ``iam`` (Keystone v3), ``visualization_jobs``
+and ``training_jobs``, which has more of them: ``job`` (one job), ``search`` and ``answers`` (JSON).
 
 =================  =================================================================================================
 file               what is in it

@@ -13,6 +13,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_modelarts.emulator.cloud import Options
+from airflow_provider_modelarts.emulator.training_jobs import job as training_jobs
 from airflow_provider_modelarts.emulator.visualization_jobs.state import SCRIPTS
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         from airflow_provider_modelarts.emulator import Emulator
 
-        options["scripts"] = dict(_script_rule(text) for text in options["scripts"] or ())
+        for name in ("scripts", "training_scripts"):
+            options[name] = dict(_script_rule(text) for text in options[name] or ())
         with Emulator(**options) as emulator:
             stopped = _stop_signal()
             _announce(emulator)
@@ -44,10 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="modelarts-emulator",
-        description="An emulator of the ModelArts API for visualization jobs, and of the IAM that goes with it.",
-        epilog=f"A SCRIPT is a name ({', '.join(SCRIPTS)}) or a list of steps such as 1:0,7:5,11:10, which are "
-        "status:seconds, or gone:seconds for a job that vanishes. To control the emulator while it runs, see "
-        "/_emulator/ in the documentation of airflow_provider_modelarts.emulator.admin.",
+        description="An emulator of the ModelArts API for visualization and training jobs, and of its IAM.",
+        epilog=f"A SCRIPT is a name ({', '.join(SCRIPTS)}; of training jobs {', '.join(training_jobs.SCRIPTS)}), or a "
+        "list of steps such as 1:0,7:5,11:10, or Pending:0,Running:5,Failed:10, which are status:seconds, or "
+        "gone:seconds for a job that vanishes. To control the emulator while it runs, see /_emulator/ in the "
+        "documentation of airflow_provider_modelarts.emulator.admin.",
         formatter_class=_HelpFormatter,
     )
     for option in fields(Options):
@@ -67,7 +70,7 @@ class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
 
 
 def _flag(name: str) -> str:
-    return {"scripts": "--script"}.get(name, "--" + name.replace("_", "-"))
+    return "--" + name.removesuffix("s" if name.endswith("scripts") else "").replace("_", "-")
 
 
 def _script_rule(text: str) -> tuple[str, str]:

@@ -64,10 +64,11 @@ def valid_token(cloud: Cloud, secret: str) -> Token:
     return token
 
 
-def authorize(cloud: Cloud, request: Request, scope: Scope, operation: str) -> None:
+def authorize(cloud: Cloud, request: Request, scope: Scope, operation: str, action: str) -> None:
     """
     Check that the sender may do this in the project of the path.
 
+    :param action: the IAM action that the operation needs
     :raises ModelArtsRefusal: they may not (401, 403)
     """
     if scope != "project":
@@ -76,7 +77,6 @@ def authorize(cloud: Cloud, request: Request, scope: Scope, operation: str) -> N
     if project_ids != {cloud.options.project_id}:
         raise ModelArtsRefusal(403, "ModelArts.0210", "The project id in the URL does not match the token.")
     if operation in cloud.options.deny:
-        action = f"modelarts:tensorboard:{operation}"
         raise ModelArtsRefusal(403, "ModelArts.0112", f"Policy does not allow {action} to be performed.")
 
 

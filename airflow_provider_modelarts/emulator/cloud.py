@@ -9,14 +9,18 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 
+from airflow_provider_modelarts.emulator import training_jobs, visualization_jobs
 from airflow_provider_modelarts.emulator.faults import FaultPlan
 from airflow_provider_modelarts.emulator.http import Request, Response
 from airflow_provider_modelarts.emulator.iam.state import Iam
-from airflow_provider_modelarts.emulator.visualization_jobs import OPERATIONS
+from airflow_provider_modelarts.emulator.training_jobs.state import TrainingJobs
 from airflow_provider_modelarts.emulator.visualization_jobs.state import VisualizationJobs
 
 MAX_RECORDS: Final = 10_000
 """How many requests the log keeps. The counts include older ones."""
+
+
+_DENIABLE: Final = (*visualization_jobs.OPERATIONS, *training_jobs.OPERATIONS)
 
 
 def _option(default: Any, text: str, *, secret: bool = False, **argument: Any) -> Any:
@@ -30,7 +34,7 @@ class Options:
     Options of the emulator: the arguments of :class:`.Emulator`, and the options of the command line.
 
     The emulator reads them at every request, so that a test can change them at any time, but host, port, time_scale
-    and scripts only at its start. ``python -m airflow_provider_modelarts.emulator --help`` prints the help texts.
+    and the scripts only at its start. ``python -m airflow_provider_modelarts.emulator --help`` prints the help texts.
     """
 
     host: str = _option("127.0.0.1", "address to listen on")
@@ -66,24 +70,38 @@ class Options:
     running_quota: int = _option(1000, "how many jobs may be active at the same time", type=int)
     deny: Collection[str] = _option(
         (),
-        f"operation that the user's policy forbids ({', '.join(OPERATIONS)}). Repeatable",
+        f"operation that the user's policy forbids ({', '.join(_DENIABLE)}). Repeatable",
         action="append",
         metavar="OPERATION",
     )
-    retired: bool = _option(False, "answer as if the API had been taken out of service", action="store_true")
+    retired: bool = _option(False, "answer as if there were no visualization-jobs API", action="store_true")
     failures_as_200: bool = _option(
         False, "refuse with HTTP 200 and is_success false instead of 400 and 404", action="store_true"
     )
     string_numbers: bool = _option(
         False, "create answers numbers as strings, as the API reference's sample does", action="store_true"
     )
+    training_scripts: Mapping[str, str] | None = _option(
+        None,
+        "script that training jobs of this name follow; NAME may hold wildcards. Repeatable",
+        action="append",
+        metavar="NAME=SCRIPT",
+    )
+    training_offset: Literal["pages", "jobs"] = _option(
+        "pages", "what the offset of a search for training jobs counts", choices=("pages", "jobs")
+    )
+    training_search_lag: float = _option(
+        0.0, "seconds for which a new training job is not found by a search", type=float
+    )
+    training_log_overlap: bool = _option(
+        False, "lines of a training log begin with the line that is asked from", action="store_true"
+    )
+    training_retired: bool = _option(False, "answer as if there were no training-jobs API", action="store_true")
 
     def __post_init__(self) -> None:
-        unknown = set(self.deny) - set(OPERATIONS)
+        unknown = set(self.deny) - set(_DENIABLE)
         if unknown:
-            raise ValueError(
-                f"deny: no such operation: {', '.join(sorted(unknown))}; there are {', '.join(OPERATIONS)}"
-            )
+            raise ValueError(f"deny: no such operation: {', '.join(sorted(unknown))}; there are {', '.join(_DENIABLE)}")
 
 
 class JobClock:
@@ -120,8 +138,7 @@ class RequestRecord:
     """
     A request that has arrived.
 
-    :param operation: get, list, create, update, delete, stop, restart; token, projects and identity (the rest of IAM);
-        page (of a job); other (an unknown path)
+    :param operation: a name of the ``OPERATIONS`` of a service; page (of a job, or a log file); other (an unknown path)
     :param query: as sent, percent-encoded
     :param time: when it arrived, seconds since the epoch
     :param status: HTTP status of the response; None if there was none, or not yet
@@ -168,6 +185,7 @@ class Cloud:
         self.request_log = RequestLog()
         self.iam = Iam()
         self.visualization_jobs = VisualizationJobs(self.clock.now, self.now, options.scripts or {})
+        self.training_jobs = TrainingJobs(self.lock, self.clock.now, self.now, options.training_scripts or {})
 
     def now(self) -> float:
         """Return this server's time, seconds since the epoch."""

@@ -9,11 +9,12 @@ from dataclasses import asdict, dataclass, field, replace
 from http.client import responses
 from typing import Any, Final, Literal, get_args
 
-from airflow_provider_modelarts.emulator import iam, visualization_jobs
+from airflow_provider_modelarts.emulator import iam, training_jobs, visualization_jobs
 from airflow_provider_modelarts.emulator.http import (
     GatewayRefusal,
     KeystoneRefusal,
     ModelArtsRefusal,
+    ModelArtsV2Refusal,
     Refusal,
     Request,
     Response,
@@ -32,7 +33,7 @@ FaultKind = Literal[
     "is_success_false",
 ]
 
-OPERATIONS: Final = (*visualization_jobs.OPERATIONS, *iam.OPERATIONS)
+OPERATIONS: Final = (*visualization_jobs.OPERATIONS, *training_jobs.OPERATIONS, *iam.OPERATIONS)
 """All operations that can fail on purpose."""
 
 _GATEWAY_ERRORS: Final[dict[int, tuple[str, str]]] = {
@@ -55,6 +56,9 @@ _WRONG_TYPES: Final[dict[str, Any]] = {
     "job_id": {},
     "jobs": "none",
     "job_total_count": "many",
+    "metadata": [],
+    "items": "none",
+    "count": "many",
     "projects": "none",
     "token": [],
 }
@@ -81,7 +85,8 @@ class Fault:
     - ``empty``: the answer has no body
     - ``wrong_types``: fields of the answer have wrong types
 
-    :param operation: one of get, list, create, update, delete, stop, restart, token, projects, identity; None for any
+    :param operation: a name of the ``OPERATIONS`` of a service, such as ``get``, ``training.get`` or ``token``; None
+        for any
     :param times: for this many requests; None for no limit
     :param seconds: for this long, in real time from now on; None for no limit
     :param after: how many requests to let through first
@@ -141,6 +146,8 @@ class Fault:
             return replace(response, body=response.body[: len(response.body) // 2])
         if self.kind == "wrong_types":
             content = json.loads(response.body)
+            if not isinstance(content, dict):
+                return json_response([], response.status)
             wrong = {key: _WRONG_TYPES.get(key, value) for key, value in content.items()}
             return json_response(wrong, response.status, response.headers)
         return response
@@ -161,6 +168,8 @@ class Fault:
         status = self._http_status
         code, message = _GATEWAY_ERRORS.get(status, ("APIGW.0201", "API request error."))
         code, message = self.error_code or code, self.message or message
+        if code.startswith("ModelArts.") and request.path.startswith("/v2"):
+            return ModelArtsV2Refusal(status, code, message)
         if code.startswith("ModelArts."):
             return ModelArtsRefusal(status, code, message)
         if self.error_code is None and request.path.startswith("/v3"):

@@ -18,6 +18,7 @@ from airflow_provider_modelarts.emulator.cloud import Cloud, RequestRecord, Rout
 from airflow_provider_modelarts.emulator.faults import Fault
 from airflow_provider_modelarts.emulator.http import GatewayRefusal, Refusal, Request, Response, not_published
 from airflow_provider_modelarts.emulator.iam import routes as iam
+from airflow_provider_modelarts.emulator.training_jobs import routes as training_jobs
 from airflow_provider_modelarts.emulator.visualization_jobs import routes as visualization_jobs
 
 MAX_BODY_BYTES: Final = 12 * 1024 * 1024
@@ -26,7 +27,7 @@ _BODYLESS: Final = frozenset({204, 304})
 
 def build_app(cloud: Cloud) -> routing.Router:
     """Return the ASGI application that serves this cloud."""
-    routes = [*iam.ROUTES, *visualization_jobs.ROUTES, *admin.ROUTES]
+    routes = [*iam.ROUTES, *visualization_jobs.ROUTES, *training_jobs.ROUTES, *admin.ROUTES]
     known = [routing.Route(route.path, _Endpoint(cloud, route), methods=[route.method]) for route in routes]
     # A known path with another method ends here as well; Starlette would answer it with 405.
     unknown = routing.Route("/{path:path}", _Endpoint(cloud, Route("other", "", "", _refuse_unknown)))

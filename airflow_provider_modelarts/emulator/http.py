@@ -106,6 +106,21 @@ class ModelArtsRefusal(Refusal):
         return {"is_success": False, "error_message": self.message, "error_code": self.code}
 
 
+class ModelArtsV2Refusal(Refusal):
+    """
+    An error of ModelArts' API v2.
+
+    :param solution: advice for people
+    """
+
+    def __init__(self, status: int, code: str, message: str, solution: str = "") -> None:
+        super().__init__(status, code, message)
+        self.solution = solution
+
+    def content(self, request_id: str) -> dict[str, Any]:
+        return {"error_msg": self.message, "error_code": self.code, "error_solution": self.solution}
+
+
 class KeystoneRefusal(Refusal):
     """An error of IAM, in Keystone's form: its code is the HTTP status, its title the name of that status."""
 

@@ -14,6 +14,7 @@ import uvicorn
 from airflow_provider_modelarts.emulator.cloud import Cloud, Options, RequestRecord
 from airflow_provider_modelarts.emulator.faults import Fault
 from airflow_provider_modelarts.emulator.gateway import CuttableProtocol, build_app
+from airflow_provider_modelarts.emulator.training_jobs.state import TrainingJobs
 from airflow_provider_modelarts.emulator.visualization_jobs.state import Job
 
 
@@ -37,6 +38,11 @@ class Emulator(Options):
 
     def __exit__(self, *exc_info: object) -> None:
         self.stop()
+
+    @property
+    def training_jobs(self) -> TrainingJobs:
+        """All training jobs, and their scripts."""
+        return self.cloud.training_jobs
 
     @property
     def url(self) -> str:

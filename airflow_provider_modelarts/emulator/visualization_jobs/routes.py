@@ -347,7 +347,7 @@ def _route(name: str, method: str, path: str, operation: Callable[[Cloud, Reques
     def handler(cloud: Cloud, request: Request) -> Response:
         if cloud.options.retired:
             raise not_published()
-        authorize(cloud, request, authenticate(cloud, request), name)
+        authorize(cloud, request, authenticate(cloud, request), name, f"modelarts:tensorboard:{name}")
         try:
             return json_response(operation(cloud, request))
         except ModelArtsRefusal as refusal:
