@@ -13,6 +13,14 @@ DELETE     /_emulator/jobs/{job_id}      the job vanishes
 GET        /_emulator/scripts            scripts by job name
 POST       /_emulator/scripts            add: ``{"will-fail-*": "fails", "slow": "1:0,7:5,8:300"}``
 DELETE     /_emulator/scripts            remove all
+GET        /_emulator/training-jobs      all training jobs
+POST       /_emulator/training-jobs      create a training job: any of job_name, script, phase, workspace_id,
+                                         node_count, auto_stop_hours, body
+PUT        .../training-jobs/{job_id}    ``{"phase": "Failed=137"}`` or ``{"script": "fails"}``, from now on
+DELETE     .../training-jobs/{job_id}    the training job vanishes
+GET        /_emulator/training-scripts   scripts of training jobs by job name
+POST       /_emulator/training-scripts   add: ``{"will-fail-*": "fails", "slow": "Pending:0,Running:300"}``
+DELETE     /_emulator/training-scripts   remove all
 GET        /_emulator/faults             faults that can still happen
 POST       /_emulator/faults             add a fault: the fields of :class:`.Fault`
 DELETE     /_emulator/faults             remove all
@@ -32,6 +40,8 @@ from typing import Any, Final
 from airflow_provider_modelarts.emulator.cloud import Cloud, Route
 from airflow_provider_modelarts.emulator.faults import Fault
 from airflow_provider_modelarts.emulator.http import Request, Response, json_response
+from airflow_provider_modelarts.emulator.scripts import Scripts
+from airflow_provider_modelarts.emulator.training_jobs.job import TrainingJob
 from airflow_provider_modelarts.emulator.visualization_jobs.state import Job
 
 
@@ -63,18 +73,27 @@ def remove_job(cloud: Cloud, request: Request) -> Any:
     return {}
 
 
-def list_scripts(cloud: Cloud, request: Request) -> Any:
-    return {"scripts": cloud.visualization_jobs.scripts.rules}
+def list_training_jobs(cloud: Cloud, request: Request) -> Any:
+    return {"jobs": [_describe_training(job) for job in cloud.training_jobs.all()]}
 
 
-def add_scripts(cloud: Cloud, request: Request) -> Any:
-    for name, script in request.json_object().items():
-        cloud.visualization_jobs.scripts.add_rule(name, str(script))
-    return list_scripts(cloud, request)
+def create_training_job(cloud: Cloud, request: Request) -> Any:
+    return _describe_training(cloud.training_jobs.create(**_fields(request, _TRAINING_JOB_FIELDS)))
 
 
-def clear_scripts(cloud: Cloud, request: Request) -> Any:
-    cloud.visualization_jobs.scripts.rules.clear()
+def change_training_job(cloud: Cloud, request: Request) -> Any:
+    job_id, change = request.path_params["job_id"], _fields(request, {"phase": (str,), "script": (str,)})
+    if len(change) != 1:
+        raise ValueError("either phase or script")
+    if "phase" in change:
+        cloud.training_jobs.set_phase(job_id, change["phase"])
+    else:
+        cloud.training_jobs.set_script(job_id, change["script"])
+    return _describe_training(cloud.training_jobs.get(job_id))
+
+
+def remove_training_job(cloud: Cloud, request: Request) -> Any:
+    cloud.training_jobs.remove(request.path_params["job_id"])
     return {}
 
 
@@ -117,6 +136,15 @@ def expire_tokens(cloud: Cloud, request: Request) -> Any:
     return {}
 
 
+_TRAINING_JOB_FIELDS: Final[dict[str, tuple[type, ...]]] = {
+    "job_name": (str,),
+    "script": (str,),
+    "phase": (str,),
+    "workspace_id": (str,),
+    "node_count": (int,),
+    "auto_stop_hours": (int,),
+    "body": (dict,),
+}
 _JOB_FIELDS: Final[dict[str, tuple[type, ...]]] = {
     "job_name": (str,),
     "train_url": (str,),
@@ -164,6 +192,35 @@ def _describe(job: Job) -> dict[str, Any]:
     return {name: value for name, value in asdict(job).items() if not name.startswith("_")}
 
 
+def _describe_training(job: TrainingJob) -> dict[str, Any]:
+    return {
+        "job_id": job.job_id,
+        "job_name": job.job_name,
+        "workspace_id": job.workspace_id,
+        "phase": job.phase,
+        "exit_code": job.exit_code,
+        "create_time": job.create_time,
+    }
+
+
+def _script_routes(path: str, scripts: Callable[[Cloud], Scripts[Any]]) -> tuple[Route, ...]:
+    """Return the routes that show, add and remove the scripts of one kind of job."""
+
+    def show(cloud: Cloud, request: Request) -> Any:
+        return {"scripts": scripts(cloud).rules}
+
+    def add(cloud: Cloud, request: Request) -> Any:
+        for name, script in request.json_object().items():
+            scripts(cloud).add_rule(name, str(script))
+        return show(cloud, request)
+
+    def clear(cloud: Cloud, request: Request) -> Any:
+        scripts(cloud).rules.clear()
+        return {}
+
+    return _route("GET", path, show), _route("POST", path, add), _route("DELETE", path, clear)
+
+
 def _route(method: str, path: str, operation: Callable[[Cloud, Request], Any]) -> Route:
     """Return a route that sends what the operation returns, or the reason for which it refuses: 400 or 404."""
 
@@ -184,9 +241,12 @@ ROUTES: Final = (
     _route("POST", "/_emulator/jobs", create_job),
     _route("PUT", "/_emulator/jobs/{job_id}", change_job),
     _route("DELETE", "/_emulator/jobs/{job_id}", remove_job),
-    _route("GET", "/_emulator/scripts", list_scripts),
-    _route("POST", "/_emulator/scripts", add_scripts),
-    _route("DELETE", "/_emulator/scripts", clear_scripts),
+    *_script_routes("/_emulator/scripts", lambda cloud: cloud.visualization_jobs.scripts),
+    _route("GET", "/_emulator/training-jobs", list_training_jobs),
+    _route("POST", "/_emulator/training-jobs", create_training_job),
+    _route("PUT", "/_emulator/training-jobs/{job_id}", change_training_job),
+    _route("DELETE", "/_emulator/training-jobs/{job_id}", remove_training_job),
+    *_script_routes("/_emulator/training-scripts", lambda cloud: cloud.training_jobs.scripts),
     _route("GET", "/_emulator/faults", list_faults),
     _route("POST", "/_emulator/faults", add_fault),
     _route("DELETE", "/_emulator/faults", clear_faults),

@@ -55,6 +55,24 @@ def test_scripts(api: Api, admin: Admin) -> None:
     assert admin("GET", "scripts") == {"scripts": {}}
 
 
+def test_training_jobs(api: Api, admin: Admin) -> None:
+    admin("POST", "training-scripts", {"will-fail-*": "fails"})
+    assert admin("GET", "training-scripts") == {"scripts": {"will-fail-*": "fails"}}
+    job = admin("POST", "training-jobs", {"job_name": "will-fail-1", "workspace_id": "0"})
+    assert (job["job_name"], job["phase"]) == ("will-fail-1", "Creating")
+    api.emulator.advance(60)
+    assert [entry["exit_code"] for entry in admin("GET", "training-jobs")["jobs"]] == [1]
+    path = f"training-jobs/{job['job_id']}"
+    assert admin("PUT", path, {"phase": "Failed=137"})["exit_code"] == 137
+    assert admin("PUT", path, {"script": "pending:0"})["phase"] == "Pending"
+    admin("PUT", path, {"phase": "Running", "script": "fails"}, status=400)
+    admin("PUT", path, {"script": "nonsense"}, status=400)
+    admin("DELETE", path)
+    admin("DELETE", path, status=404)
+    admin("DELETE", "training-scripts")
+    assert admin("GET", "training-scripts") == {"scripts": {}}
+
+
 def test_faults(api: Api, admin: Admin) -> None:
     admin("POST", "faults", {"kind": "status", "status": 429, "operation": "list", "times": 2, "retry_after": 1})
     assert api.list().headers["Retry-After"] == "1"
