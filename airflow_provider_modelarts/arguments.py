@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -28,7 +28,7 @@ def is_literal(value: Any) -> bool:
         return not any(mark in value for mark in ("{{", "{%", "{#"))
     if hasattr(value, "resolve"):
         return False
-    return all(map(is_literal, value)) if isinstance(value, Iterable) else True
+    return all(map(is_literal, _items(value)))
 
 
 def can_be_template(value: Any) -> bool:
@@ -39,7 +39,7 @@ def can_be_template(value: Any) -> bool:
         from airflow.sdk.definitions.xcom_arg import PlainXComArg
 
         return isinstance(value, PlainXComArg) and not value.operator.is_mapped
-    return all(map(can_be_template, value)) if isinstance(value, Iterable) else True
+    return all(map(can_be_template, _items(value)))
 
 
 def plain(value: Any) -> Any:
@@ -48,9 +48,18 @@ def plain(value: Any) -> Any:
         return str(value)
     if isinstance(value, str) or not isinstance(value, Iterable):
         return int(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if isinstance(value, Mapping):
+        return {name: plain(item) for name, item in value.items()}
     items = [plain(item) for item in value]
     # What is the same must look the same: it tells triggers from each other.
     return sorted(items, key=str) if isinstance(value, (set, frozenset)) else items
+
+
+def _items(value: Any) -> Iterable[Any]:
+    """Return what a parameter is made of."""
+    if isinstance(value, Mapping):
+        return value.values()
+    return value if isinstance(value, Iterable) else ()
 
 
 def time_to_wait(timeout: float, execution_timeout: timedelta | None) -> float:

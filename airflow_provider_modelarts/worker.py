@@ -95,6 +95,14 @@ def error_of(result: WaitEvent) -> WaitError:
     return kinds.get(result.outcome, JobStateUnknownError)(result.message)
 
 
+def push_fields(task: Any, context: Context, xcom: Mapping[str, Any]) -> None:
+    """Push each field of a job as an XCom of its own, so that ``task.output["service_url"]`` is its page."""
+    ti = context.get("ti")
+    if ti is not None and task.do_xcom_push:
+        for key, value in xcom.items():
+            ti.xcom_push(key=key, value=value)
+
+
 def tell_consumers(task: Any, context: Context, xcom: Mapping[str, Any]) -> None:
     """Put the job into the events of those of the task's outlets that stand for visualization jobs."""
     for outlet in task.outlets:

@@ -98,6 +98,7 @@ class Outcome:
     xcom: Any = None
     error: BaseException | None = None
     starts: int = 1
+    xcoms: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -189,4 +190,4 @@ def run_to_its_end(mode: str, clock: SimulatedTime, monkeypatch: pytest.MonkeyPa
             return Outcome("failed", clock.now, error=error, starts=starts)
         except Exception as error:  # noqa: BLE001
             return Outcome("up_for_retry", clock.now, error=error, starts=starts)
-        return Outcome("success", clock.now, xcom=xcom, starts=starts)
+        return Outcome("success", clock.now, xcom=xcom, starts=starts, xcoms=ti.xcoms)

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+import ast
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+_MAX_OUTPUT: Final = 1_000_000
+"""Characters of an output as text that are read: some thousand jobs."""
 
 
 def one_of(field: str, value: object, allowed: tuple[str, ...]) -> str:
@@ -33,3 +39,48 @@ def text_items(value: str) -> list[str]:
     """Return the items of a list that is written as text, as a template renders it: ``a, b`` or ``['a', 'b']``."""
     items = (item.strip(" \t\n'\"") for item in value.strip().strip("[](){}").split(","))
     return [item for item in items if item]
+
+
+def job_id_in(value: object) -> object:
+    """
+    Return the job id in the output of a task, and anything else as it is.
+
+    The output of a task that waits for a job or changes it is a dict with its ``job_id``. A template makes text of it.
+    """
+    output = _decoded(value) if isinstance(value, str) else value
+    return output["job_id"] if isinstance(output, Mapping) and "job_id" in output else value
+
+
+def job_ids_in(value: object) -> list[object]:
+    """
+    Return what a parameter for several jobs holds: ids, or the outputs of tasks.
+
+    Of several jobs, the output is a dict by job id, or a list where the task is mapped.
+
+    :raises ValueError: it is not a list
+    """
+    decoded = _decoded(value) if isinstance(value, str) else None
+    given = text_items(value) if isinstance(value, str) and decoded is None else decoded or value
+    if isinstance(given, Mapping):
+        given = [given] if "job_id" in given else _keys_of_outputs(given)
+    if not isinstance(given, Iterable):
+        raise ValueError(f"job_ids: {value!r:.100} is not a list of job ids")
+    return [job_id_in(item) for item in given]
+
+
+def _keys_of_outputs(value: Mapping[Any, Any]) -> list[Any] | None:
+    return list(value) if all(isinstance(output, Mapping) for output in value.values()) else None
+
+
+def _decoded(value: str) -> Any:
+    """Return the dict, or the list, that a text shows as Python or JSON; None when it shows something else."""
+    if "{" not in value or len(value) > _MAX_OUTPUT:
+        return None
+    for read in (ast.literal_eval, json.loads):
+        try:
+            decoded = read(value.strip())
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            continue
+        if isinstance(decoded, (Mapping, list, tuple)):
+            return decoded
+    return None

@@ -17,7 +17,15 @@ from airflow_provider_modelarts.waiting.blocking import poll, wait_here
 from airflow_provider_modelarts.waiting.fetch import JobFetcher
 from airflow_provider_modelarts.waiting.jobs import JobsWait
 from airflow_provider_modelarts.waiting.wait import JobStateUnknownError, duration
-from airflow_provider_modelarts.worker import error_of, give_to_triggerer, hide, show, take_back, tell_consumers
+from airflow_provider_modelarts.worker import (
+    error_of,
+    give_to_triggerer,
+    hide,
+    push_fields,
+    show,
+    take_back,
+    tell_consumers,
+)
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -94,6 +102,7 @@ class JobRun:
         """Return the XCom of the task, after telling those who are scheduled on its outlets."""
         xcom = job.summary() if isinstance(job, VisualizationJob) else job
         tell_consumers(self._task, self._context, xcom)
+        push_fields(self._task, self._context, xcom)
         return xcom
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_modelarts._compat import AirflowFailException
+from airflow_provider_modelarts.api.checks import job_id_in
 from airflow_provider_modelarts.api.models import OVER, JobStatus
 from airflow_provider_modelarts.api.parameters import checked_job_desc, checked_job_id
 from airflow_provider_modelarts.arguments import is_literal
@@ -33,7 +34,7 @@ class ExistingVisualizationJobOperator(WaitingVisualizationJobOperator):
     """
     What the operators have in common that end or restart a job.
 
-    :param job_id: the job, digits (templated)
+    :param job_id: the job: its digits, or the output of a task that created, changed or waited for it (templated)
     :param if_already: what to do where there is nothing to do: ``"skip"`` the operation and succeed, or ``"fail"`` (at
         the first try: at a later one it may be what an earlier one has done)
     :param kwargs: as for all that wait (:class:`WaitingVisualizationJobOperator`)
@@ -46,7 +47,7 @@ class ExistingVisualizationJobOperator(WaitingVisualizationJobOperator):
         self.job_id = job_id
         self.if_already = if_already
         if is_literal(job_id):
-            checked_job_id(job_id)
+            checked_job_id(job_id_in(job_id))
         if if_already not in IF_ALREADY:
             raise ValueError(f"if_already: {if_already!r} is not one of {', '.join(IF_ALREADY)}")
 
@@ -61,7 +62,7 @@ class ModelArtsStopVisualizationJobOperator(ExistingVisualizationJobOperator):
     """
     Stops a visualization job, waits until it is over, and returns it. It is kept, and can be restarted.
 
-    :param job_id: the job, digits (templated)
+    :param job_id: the job: its digits, or the output of a task that created, changed or waited for it (templated)
     :param if_already: what to do about a job that is over: ``"skip"`` the stop and succeed, or ``"fail"``
     :param kwargs: as for all that wait (:class:`WaitingVisualizationJobOperator`)
     :raises AirflowFailException: there is no such job, or it is over and ``if_already`` says so
@@ -70,7 +71,7 @@ class ModelArtsStopVisualizationJobOperator(ExistingVisualizationJobOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Stop the job and wait, unless it is over."""
-        job_id = checked_job_id(self.job_id)
+        job_id = checked_job_id(job_id_in(self.job_id))
         with self.hook:
             run = self._run(context)
             job = run.see(job_id)
@@ -89,7 +90,7 @@ class ModelArtsRestartVisualizationJobOperator(ExistingVisualizationJobOperator)
     In any case the task ends only when the job has left its old status, which the API shows for a moment after the
     restart: a sensor behind it cannot take that for the end of the job.
 
-    :param job_id: the job, digits (templated)
+    :param job_id: the job: its digits, or the output of a task that created, changed or waited for it (templated)
     :param if_already: what to do about a job that runs or is on its way: ``"skip"`` the restart, or ``"fail"``
     :param kwargs: as for all that wait (:class:`WaitingVisualizationJobOperator`)
     :raises AirflowFailException: there is no such job, or it runs and ``if_already`` says so
@@ -98,7 +99,7 @@ class ModelArtsRestartVisualizationJobOperator(ExistingVisualizationJobOperator)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Restart the job, unless it runs, and wait."""
-        job_id = checked_job_id(self.job_id)
+        job_id = checked_job_id(job_id_in(self.job_id))
         with self.hook:
             run = self._run(context)
             job = run.settle(run.see(job_id)) or run.see(job_id)
@@ -113,7 +114,7 @@ class ModelArtsDeleteVisualizationJobOperator(ExistingVisualizationJobOperator):
     """
     Deletes a visualization job, waits until it is gone, and returns what was known of it. This cannot be undone.
 
-    :param job_id: the job, digits (templated)
+    :param job_id: the job: its digits, or the output of a task that created, changed or waited for it (templated)
     :param stop_first: whether to stop a job that is not over before it is deleted. The API's pages do not say what
         becomes of one that is deleted while it runs; a job that is being stopped cannot be deleted and is waited for
     :param if_already: what to do about a job that is gone: ``"skip"`` the deletion and succeed, or ``"fail"``
@@ -128,7 +129,7 @@ class ModelArtsDeleteVisualizationJobOperator(ExistingVisualizationJobOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Delete the job and wait, unless it is gone."""
-        job_id = checked_job_id(self.job_id)
+        job_id = checked_job_id(job_id_in(self.job_id))
         with self.hook:
             run = self._run(context)
             job = run.look(job_id)
@@ -171,7 +172,7 @@ class ModelArtsUpdateVisualizationJobOperator(VisualizationJobOperator):
     """
     Changes the description of a visualization job, and returns the job. The API can change nothing else of it.
 
-    :param job_id: the job, digits (templated)
+    :param job_id: the job: its digits, or the output of a task that created, changed or waited for it (templated)
     :param job_desc: at most 256 characters (templated)
     :param kwargs: as for all operators (:class:`VisualizationJobOperator`)
     :raises AirflowFailException: there is no such job
@@ -184,7 +185,7 @@ class ModelArtsUpdateVisualizationJobOperator(VisualizationJobOperator):
         self.job_id = job_id
         self.job_desc = job_desc
         if is_literal(job_id):
-            checked_job_id(job_id)
+            checked_job_id(job_id_in(job_id))
         if is_literal(job_desc):
             checked_job_desc(job_desc)
 
@@ -192,7 +193,7 @@ class ModelArtsUpdateVisualizationJobOperator(VisualizationJobOperator):
         """Change the description, and return the job."""
         from airflow_provider_modelarts.operators.run import JobRun
 
-        job_id, job_desc = checked_job_id(self.job_id), checked_job_desc(self.job_desc)
+        job_id, job_desc = checked_job_id(job_id_in(self.job_id)), checked_job_desc(self.job_desc)
         with self.hook as hook:
             run = JobRun(self, context)
             run.change(

@@ -27,7 +27,7 @@ from airflow_provider_modelarts.waiting.wait import (
     WaitTimeoutError,
     duration,
 )
-from airflow_provider_modelarts.worker import error_of, give_to_triggerer, show, take_back, tell_consumers
+from airflow_provider_modelarts.worker import error_of, give_to_triggerer, push_fields, show, take_back, tell_consumers
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -154,4 +154,6 @@ def _fail(sensor: ModelArtsVisualizationJobSensor, error: WaitError | ValueError
 def _xcom(sensor: ModelArtsVisualizationJobSensor, context: Context, jobs: Mapping[str, Mapping[str, Any]]) -> Any:
     xcom = next(iter(jobs.values())) if sensor.job_ids is None else dict(jobs)
     tell_consumers(sensor, context, xcom)
+    if sensor.job_ids is None:
+        push_fields(sensor, context, xcom)
     return xcom

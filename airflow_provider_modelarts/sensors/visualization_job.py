@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_modelarts._compat import BaseSensorOperator, airflow_version, conf
+from airflow_provider_modelarts.api.checks import job_id_in
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
 from airflow_provider_modelarts.arguments import can_be_template, is_literal, plain, seconds, time_to_wait
 from airflow_provider_modelarts.deferral import DEFER_TIMEOUT_MARGIN
@@ -44,8 +45,8 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
     (outlets, success and execute callbacks, listeners), and every failure, is given to a worker. Elsewhere, and when
     mapped, it polls once on a worker and defers.
 
-    :param job_id: the job, digits (templated)
-    :param job_ids: several jobs instead, a list or its text (templated); the XCom then has an entry for each
+    :param job_id: the job: its digits, or the output of a task that created, changed or waited for it (templated)
+    :param job_ids: several jobs instead: a list of these, or its text (templated); the XCom then has an entry for each
     :param wait_for: ``"all"`` of them, each at some time, failing with the first that cannot; or ``"any"``, failing
         when none can any more
     :param target_status: what to wait for: a code, a name (``"RUNNING"``, ``"JOBSTAT_RUNNING"``), a `JobStatus` or
@@ -60,7 +61,7 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
     :param deferrable: wait in the triggerer; by default as ``[operators] default_deferrable`` says
     :param skip_worker: wait in the triggerer from the start, where Airflow can
     :return: XCom of the job: ``job_id``, ``job_name``, ``status``, ``status_name``, ``service_url``, ``train_url``,
-        ``create_time`` (ISO 8601), ``duration_ms``
+        ``create_time`` (ISO 8601), ``duration_ms``. Each is also an XCom of its own: ``sensor.output["service_url"]``
     :raises ValueError: a parameter cannot be; when the DAG is parsed if it is literal, else before the first request
     :raises AirflowFailException: the job cannot reach the status any more
     :raises JobStateUnknownError: the API refuses, or could not be reached for too long; Airflow's retries apply
@@ -173,10 +174,10 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
         if self.wait_for not in WAIT_FOR:
             raise ValueError(f"wait_for: {self.wait_for!r} is not one of {', '.join(WAIT_FOR)}")
         if self.job_id is not None and is_literal(self.job_id):
-            VISUALIZATION_JOBS.parse_job_id(self.job_id)
+            VISUALIZATION_JOBS.parse_job_id(job_id_in(self.job_id))
         if isinstance(self.job_ids, (list, tuple)) and self.job_ids:
             for job_id in filter(is_literal, self.job_ids):
-                VISUALIZATION_JOBS.parse_job_id(job_id)
+                VISUALIZATION_JOBS.parse_job_id(job_id_in(job_id))
         elif self.job_ids is not None and is_literal(self.job_ids):
             parse_job_ids(VISUALIZATION_JOBS, self.job_ids)
         if is_literal(self.target_status):

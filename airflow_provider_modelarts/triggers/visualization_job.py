@@ -152,12 +152,18 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
         outcome, message = await self._wait(jobs)
         if outcome == events.ARRIVED and self.may_end_task and _loses_nothing(self.task):
             if getattr(self.task, "do_xcom_push", True):
-                summaries = jobs.summaries()
-                value = summaries if self.job_ids is not None else next(iter(summaries.values()))
-                await apush_xcom(self.task_instance, "return_value", value)
+                await self._push_xcoms(jobs.summaries())
             yield TaskSuccessEvent()
             return
         yield _trigger_event(WaitEvent(outcome, message, jobs.summaries(), link_to(jobs.page_url), jobs.histories()))
+
+    async def _push_xcoms(self, summaries: Mapping[str, Mapping[str, Any]]) -> None:
+        """Push what a worker would: of one job its fields, too."""
+        value = summaries if self.job_ids is not None else next(iter(summaries.values()))
+        if self.job_ids is None:
+            for key, field in value.items():
+                await apush_xcom(self.task_instance, key, field)
+        await apush_xcom(self.task_instance, "return_value", value)
 
     def _jobs(self) -> JobsWait:
         return JobsWait.begin(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_modelarts.api.checks import text_items
+from airflow_provider_modelarts.api.checks import job_id_in, job_ids_in
 from airflow_provider_modelarts.api.metrics import Metrics, NoMetrics
 from airflow_provider_modelarts.waiting.kind import GONE, Kind, Status
 from airflow_provider_modelarts.waiting.verdict import WAIT_FOR, Target, Verdict
@@ -63,7 +63,7 @@ class JobsWait:
         :param metrics: what is told how long each job was in each status
         :raises ValueError: a parameter cannot be
         """
-        checked = [kind.parse_job_id(job_id)] if job_ids is None else parse_job_ids(kind, job_ids)
+        checked = [kind.parse_job_id(job_id_in(job_id))] if job_ids is None else parse_job_ids(kind, job_ids)
         target = Target.of(kind, target_status, failure_statuses)
         waits = []
         for checked_id in checked:
@@ -169,17 +169,11 @@ class JobsWait:
 
 def parse_job_ids(kind: Kind[Any], job_ids: object) -> list[str]:
     """
-    Return job ids, each once, in the order given. A list may be text, as a template renders it: ``[197, 198]``.
+    Return job ids, each once, in the order given. Ids and outputs of tasks are read, as values or as text.
 
     :raises ValueError: one is not a job id, or there is none
     """
-    if isinstance(job_ids, str):
-        given: Iterable[object] = text_items(job_ids)
-    elif isinstance(job_ids, Iterable) and not isinstance(job_ids, Mapping):
-        given = job_ids
-    else:
-        raise ValueError(f"job_ids: {job_ids!r:.100} is not a list of job ids")
-    parsed = list(dict.fromkeys(map(kind.parse_job_id, given)))
+    parsed = list(dict.fromkeys(map(kind.parse_job_id, job_ids_in(job_ids))))
     if not parsed:
         raise ValueError("job_ids: at least one job id is needed")
     return parsed

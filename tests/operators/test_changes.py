@@ -205,6 +205,22 @@ def test_update_changes_the_description(clock, emulator):
     assert emulator.job(job_id).job_desc == ""
 
 
+@pytest.mark.parametrize("form", [dict, str])
+@pytest.mark.parametrize(("operator", "status"), [(Stop, "KILLED"), (Restart, "RUNNING"), (Delete, "GONE")])
+def test_a_job_is_the_output_of_another_task(operator, status, form, task, emulator):
+    output = task(Stop, job_id=emulator.create_job("it's {one}", status=12)).run().xcom
+    changed = task(operator, job_id=form(output))
+    outcome = changed.run()
+    assert (outcome.state, outcome.xcom["status_name"]) == ("success", status)
+    assert {key: changed.ti.xcoms[key] for key in outcome.xcom} == outcome.xcom
+
+
+def test_an_updated_job_is_the_output_of_another_task(task, clock, emulator):
+    output = task(Stop, job_id=emulator.create_job(status=12)).run().xcom
+    assert Task(Update, {"job_id": output, "job_desc": "new"}, clock).run().state == "success"
+    assert emulator.job(output["job_id"]).job_desc == "new"
+
+
 @pytest.mark.parametrize("operator", [Stop, Restart])
 def test_a_job_that_is_not_there_fails_the_task_for_good(operator, task):
     outcome = task(operator, job_id="4711").run()

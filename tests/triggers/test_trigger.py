@@ -131,6 +131,20 @@ def test_a_link_that_could_not_be_stored_is_stored_with_the_next_news(emulator, 
     assert links == [event.link] * 2
 
 
+@pytest.mark.parametrize("several", [False, True])
+def test_a_task_that_ends_in_the_triggerer_has_the_xcoms_that_it_has_on_a_worker(several, monkeypatch):
+    pushed = {}
+
+    async def push(ti, key, value):
+        pushed[key] = value
+
+    monkeypatch.setattr("airflow_provider_modelarts.triggers.visualization_job.apush_xcom", push)
+    job = {"job_id": "1", "status_name": "RUNNING", "service_url": None}
+    trigger = ModelArtsVisualizationJobTrigger(**({"job_ids": ["1"]} if several else {"job_id": "1"}))
+    asyncio.run(trigger._push_xcoms({"1": job}))
+    assert pushed == ({"return_value": {"1": job}} if several else {**job, "return_value": job})
+
+
 def test_pulling_an_xcom_never_asks_for_a_slice():
     asked = []
 

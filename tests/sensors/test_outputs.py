@@ -1,0 +1,59 @@
+"""Outputs of tasks as arguments of others: the job of a sensor, and the fields that a sensor leaves."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from airflow_provider_modelarts.api.checks import job_id_in, job_ids_in
+from tests.sensors.test_wait_table import MODES
+
+FIELDS = ["job_id", "job_name", "status", "status_name", "service_url", "train_url", "create_time", "duration_ms"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("form", [dict, str, json.dumps], ids=["dict", "text", "json"])
+def test_a_job_is_the_output_of_another_task(form, mode, emulator, run):
+    upstream = run("poke", job_id=emulator.create_job("it's {one}", status=8)).xcom
+    upstream["service_url"] = None
+    emulator.set_script(upstream["job_id"], "9:0,12:40")
+    outcome = run(mode, job_id=form(upstream), target_status="KILLED", poke_interval=30)
+    assert (outcome.state, outcome.xcom["job_id"]) == ("success", upstream["job_id"])
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("form", [lambda value: value, str], ids=["value", "text"])
+@pytest.mark.parametrize("of", ["mapped", "several"])
+def test_several_jobs_are_the_output_of_a_mapped_task_or_of_a_sensor(of, form, mode, emulator, run):
+    job_ids = [emulator.create_job(status=8) for _ in range(2)]
+    several = run("poke", job_ids=job_ids).xcom
+    for job_id in job_ids:
+        emulator.set_script(job_id, "9:0,12:40")
+    given = several if of == "several" else list(several.values())
+    outcome = run(mode, job_ids=form(given), target_status="KILLED", poke_interval=30)
+    assert (outcome.state, list(outcome.xcom)) == ("success", job_ids)
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    ["{" * 100_000, "{'job_id': " * 1000, "{'job_id': __import__('os').getpid()}", "{x}", "{1: " * 500],
+    ids=lambda text: text[:20],
+)
+def test_text_that_only_looks_like_an_output_is_left_alone(hostile):
+    assert job_id_in(hostile) == hostile
+    assert all(isinstance(item, str) for item in job_ids_in(hostile))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_each_field_of_a_job_is_an_xcom_of_its_own(mode, emulator, run):
+    outcome = run(mode, job_id=emulator.create_job("board", script="7:0,8:40"), poke_interval=30)
+    assert {key: outcome.xcoms[key] for key in FIELDS} == outcome.xcom
+    assert outcome.xcoms["service_url"].startswith("http")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_sensor_that_pushes_no_xcom_pushes_no_fields(mode, emulator, run):
+    outcome = run(mode, job_id=emulator.create_job(script="7:0,8:40"), poke_interval=30, do_xcom_push=False)
+    assert outcome.state == "success"
+    assert not outcome.xcoms.keys() & set(FIELDS)
