@@ -48,6 +48,12 @@ lint: $(READY)
 	@.venv/bin/ruff check
 	@.venv/bin/ruff format --check
 	@.venv/bin/mypy
+	@.venv/bin/lint-imports --no-cache --no-logo
+	@$(MAKE) --no-print-directory docs
+
+# All pages are read each time (-E): a page that has a warning, but has not changed, would pass otherwise.
+docs: $(READY)
+	@AIRFLOW_HOME=$(CURDIR)/build/airflow .venv/bin/sphinx-build -E -W --keep-going -q -c docs . build/docs
 
 # Real Airflow mostly waits: beside it there is time for all the other tests.
 test: $(READY)

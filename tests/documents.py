@@ -1,4 +1,4 @@
-"""README.md and the pages under docs/ as tests see them: code blocks by what they are, headings and links."""
+"""The pages at the root and under docs/ as tests see them: code blocks by what they are, headings and links."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Block:
 
 def documents() -> list[Path]:
     """Return all documents."""
-    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    return [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def blocks(*languages: str) -> list[Block]:
