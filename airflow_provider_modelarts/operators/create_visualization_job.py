@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_modelarts._compat import airflow_version, current_context
 from airflow_provider_modelarts.api.errors import ModelArtsConflictError, ModelArtsPermissionError
 from airflow_provider_modelarts.api.models import OVER
 from airflow_provider_modelarts.api.parameters import checked_job_id, create_body
 from airflow_provider_modelarts.arguments import is_literal
 from airflow_provider_modelarts.links.visualization_job import LINKS_BY_JOB_TYPE
-from airflow_provider_modelarts.operators.base import VisualizationJobOperator, WaitingVisualizationJobOperator
+from airflow_provider_modelarts.operators.base import VisualizationJobOperator
 from airflow_provider_modelarts.operators.identity import (
     airflow_id,
     own_job_desc,
@@ -19,7 +18,7 @@ from airflow_provider_modelarts.operators.identity import (
     settings_in,
     settings_of,
 )
-from airflow_provider_modelarts.stopping import stop_job, stop_job_in_time
+from airflow_provider_modelarts.operators.starting import StartingVisualizationJobOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
@@ -28,13 +27,10 @@ if TYPE_CHECKING:
     from airflow_provider_modelarts.api.models import VisualizationJob
     from airflow_provider_modelarts.operators.run import WaitingJobRun
 
-JOB_ID_KEY: Final = "job_id"
-"""Key of the XCom that holds a new job's id from the start, also where the task fails after that."""
-
 _STORE_KEY: Final = "modelarts_visualization_job_id"
 
 
-class ModelArtsCreateVisualizationJobOperator(WaitingVisualizationJobOperator):
+class ModelArtsCreateVisualizationJobOperator(StartingVisualizationJobOperator):
     """
     Creates a visualization job, waits until it is RUNNING, and returns it.
 
@@ -56,8 +52,7 @@ class ModelArtsCreateVisualizationJobOperator(WaitingVisualizationJobOperator):
     :param job_type: ``tensorboard`` or ``mindinsight`` (templated)
     :param flavor: code of the resource flavor; not needed (templated)
     :param auto_stop_hours: 1 to 24: the API stops the job when it has run for so long (templated)
-    :param stop_on_failure: whether to stop the job when the wait for it fails or the task is killed
-    :param kwargs: as for all that wait (:class:`WaitingVisualizationJobOperator`)
+    :param kwargs: as for all that start a job (:class:`.StartingVisualizationJobOperator`)
     :return: XCom of the job, as of the sensor; its id is an XCom of its own, ``job_id``, from the start
     :raises ValueError: a parameter cannot be; when the DAG is parsed if it is literal, else before the first request
     :raises ModelArtsNameTakenError: a job that is not this task's has the name
@@ -83,7 +78,6 @@ class ModelArtsCreateVisualizationJobOperator(WaitingVisualizationJobOperator):
         job_type: str = "tensorboard",
         flavor: str | None = None,
         auto_stop_hours: int | str | None = None,
-        stop_on_failure: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -93,12 +87,8 @@ class ModelArtsCreateVisualizationJobOperator(WaitingVisualizationJobOperator):
         self.job_type = job_type
         self.flavor = flavor
         self.auto_stop_hours = auto_stop_hours
-        self.stop_on_failure = stop_on_failure
-        self._job_id: str | None = None
         self._arguments: dict[str, Any] = {}
         self._wanted: dict[str, Any] = {}
-        self._killed = False
-        self._restarting = False
         self._check_literals()
         if isinstance(job_type, str) and job_type in LINKS_BY_JOB_TYPE:
             self.operator_extra_links = (LINKS_BY_JOB_TYPE[job_type],)
@@ -118,48 +108,8 @@ class ModelArtsCreateVisualizationJobOperator(WaitingVisualizationJobOperator):
                 xcom = run.wait(job.job_id, "RUNNING", job) if self.wait_for_completion else job.summary()
                 return self._succeed(run, context, xcom)
             except Exception:
-                self._stop(run)
+                self._stop()
                 raise
-
-    def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
-        """
-        End the task as the trigger's event says; stop the job if that is not well.
-
-        :raises WaitError: the job did not come to run; Airflow's retries apply
-        :raises ValueError: the event is missing or not understood
-        """
-        with self.hook:
-            run = self._run(context)
-            try:
-                return self._succeed(run, context, run.complete(event))
-            except Exception:
-                self._stop(run)
-                raise
-
-    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Resume from the triggerer; when Airflow itself ended the wait, stop the job."""
-        self._job_id = _pushed_job_id(context)
-        try:
-            return super().resume_execution(next_method, next_kwargs, context)
-        except Exception:
-            if next_method == "__fail__":
-                with self.hook:
-                    self._stop(self._run(context))
-            raise
-
-    def on_kill(self) -> None:
-        """Stop the job, when a worker is told to end the task; also one whose request is just under way."""
-        self._killed = True
-        if airflow_version() < (3, 0) and not (self._job_id or self._wanted):
-            # Airflow 2.11 can time a task out before it resumes.
-            context = current_context()
-            self._job_id = None if context is None else _pushed_job_id(context)
-        if self.stop_on_failure and (self._job_id or self._wanted):
-            stop_job_in_time(self.hook.spare_conn, self._find_id, self.log, restarted=self._restarting)
-
-    def trigger_arguments(self, job_id: str, target_status: Any) -> dict[str, Any]:
-        """Return the arguments of the trigger that waits for the job."""
-        return {**super().trigger_arguments(job_id, target_status), "stop_on_kill": self.stop_on_failure}
 
     def _create(self, run: WaitingJobRun, context: Context) -> VisualizationJob:
         self._end_if_killed()
@@ -234,21 +184,15 @@ class ModelArtsCreateVisualizationJobOperator(WaitingVisualizationJobOperator):
 
     def _own(self, context: Context, job_id: str) -> None:
         """Keep the job's id where this process and later tries find it."""
-        self._job_id = job_id
-        context["ti"].xcom_push(key=JOB_ID_KEY, value=job_id)
+        super()._own(context, job_id)
         store = _state_store(context)
         if store is not None:
             store.set(_STORE_KEY, f"{self.hook.get_conn().project_id}/{job_id}")
         self._end_if_killed()
 
-    def _end_if_killed(self) -> None:
-        """
-        Do not go on after a kill: Airflow 3 lets a process do so for some seconds.
-
-        :raises RuntimeError: the task was killed; retries apply, for a machine that shuts down kills its tasks, too
-        """
-        if self._killed:
-            raise RuntimeError("The task was killed while it made its job")
+    @property
+    def _may_have_started(self) -> bool:
+        return bool(self._job_id or self._wanted)
 
     def _own_job(self, run: WaitingJobRun, context: Context) -> VisualizationJob | None:
         """Return the job that an earlier try made, not being stopped any more; None when there is none."""
@@ -348,16 +292,12 @@ class ModelArtsCreateVisualizationJobOperator(WaitingVisualizationJobOperator):
         hours = self.auto_stop_hours if is_literal(self.auto_stop_hours) else None
         create_body(**known, schedule=_auto_stop(hours), workspace_id=None)
 
-    def _stop(self, run: WaitingJobRun) -> None:
-        if self.stop_on_failure and (self._job_id or self._wanted):
-            stop_job(self.hook.get_conn, self._find_id, self.log, restarted=self._restarting)
-
     def _succeed(self, run: WaitingJobRun, context: Context, xcom: dict[str, Any]) -> dict[str, Any]:
         store = _state_store(context)
         if store is not None:
             # Entries outlive their task by a month.
             store.delete(_STORE_KEY)
-        return run.finish(xcom)
+        return super()._succeed(run, context, xcom)
 
 
 def _auto_stop(hours: int | str | None) -> dict[str, Any] | None:
@@ -368,13 +308,6 @@ def _auto_stop(hours: int | str | None) -> dict[str, Any] | None:
     if isinstance(whole, bool) or not isinstance(whole, int) or not 1 <= whole <= 24:
         raise ValueError(f"auto_stop_hours: {hours!r} is not a whole number from 1 to 24")
     return {"type": "stop", "time_unit": "HOURS", "duration": whole}
-
-
-def _pushed_job_id(context: Context) -> str | None:
-    """Return the id of the job that an earlier phase of this try has made."""
-    ti: Any = context["ti"]
-    job_id: str | None = ti.xcom_pull(task_ids=ti.task_id, key=JOB_ID_KEY, map_indexes=ti.map_index)
-    return job_id
 
 
 def _state_store(context: Context) -> Any:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_modelarts._compat import AirflowFailException
 from airflow_provider_modelarts.api.checks import job_id_in
+from airflow_provider_modelarts.api.errors import ModelArtsError
 from airflow_provider_modelarts.api.models import OVER, JobStatus
 from airflow_provider_modelarts.api.parameters import checked_job_desc, checked_job_id
 from airflow_provider_modelarts.arguments import is_literal
 from airflow_provider_modelarts.operators.base import VisualizationJobOperator, WaitingVisualizationJobOperator
 from airflow_provider_modelarts.operators.create_visualization_job import ModelArtsCreateVisualizationJobOperator
+from airflow_provider_modelarts.operators.starting import StartingVisualizationJobOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
@@ -83,15 +85,19 @@ class ModelArtsStopVisualizationJobOperator(ExistingVisualizationJobOperator):
             return run.finish(run.wait_until_over(job_id) if self.wait_for_completion else run.see(job_id))
 
 
-class ModelArtsRestartVisualizationJobOperator(ExistingVisualizationJobOperator):
+class ModelArtsRestartVisualizationJobOperator(ExistingVisualizationJobOperator, StartingVisualizationJobOperator):
     """
     Restarts a visualization job that is over, waits until it is RUNNING, and returns it. It keeps its id.
 
     In any case the task ends only when the job has left its old status, which the API shows for a moment after the
     restart: a sensor behind it cannot take that for the end of the job.
 
+    A running job is billed. When the wait fails, or somebody ends the task, the task stops a job that it has restarted,
+    as :class:`ModelArtsCreateVisualizationJobOperator` does. A job that it found running or on its way is left alone.
+
     :param job_id: the job: its digits, or the output of a task that created, changed or waited for it (templated)
     :param if_already: what to do about a job that runs or is on its way: ``"skip"`` the restart, or ``"fail"``
+    :param stop_on_failure: whether to stop the job when the wait for it fails or the task is killed
     :param kwargs: as for all that wait (:class:`WaitingVisualizationJobOperator`)
     :raises AirflowFailException: there is no such job, or it runs and ``if_already`` says so
     :raises WaitError: it did not come to run; Airflow's retries apply
@@ -102,12 +108,31 @@ class ModelArtsRestartVisualizationJobOperator(ExistingVisualizationJobOperator)
         job_id = checked_job_id(job_id_in(self.job_id))
         with self.hook:
             run = self._run(context)
-            job = run.settle(run.see(job_id)) or run.see(job_id)
-            if job.status in OVER:
-                job = run.restart(job)
-            else:
-                self._already(context, f"Visualization job {job_id} is {job.status_name}: there is nothing to restart")
-            return run.finish(run.wait(job_id, "RUNNING", job) if self.wait_for_completion else job)
+            try:
+                job = run.settle(run.see(job_id)) or run.see(job_id)
+                if job.status in OVER:
+                    job = self._restart(run, context, job)
+                else:
+                    nothing = f"Visualization job {job_id} is {job.status_name}: there is nothing to restart"
+                    self._already(context, nothing)
+                return run.finish(run.wait(job_id, "RUNNING", job) if self.wait_for_completion else job)
+            except Exception:
+                self._stop()
+                raise
+
+    def _restart(self, run: WaitingJobRun, context: Context, job: VisualizationJob) -> VisualizationJob:
+        self._end_if_killed()
+        self._own(context, job.job_id)
+        self._restarting = True
+        try:
+            job = run.restart(job)
+        except ModelArtsError as error:
+            if not error.may_have_happened:
+                self._job_id = None
+            raise
+        self._restarting = False
+        self._end_if_killed()
+        return job
 
 
 class ModelArtsDeleteVisualizationJobOperator(ExistingVisualizationJobOperator):

@@ -12,7 +12,7 @@ from airflow_provider_modelarts.api.client import ModelArtsClient
 from airflow_provider_modelarts.api.errors import ModelArtsNameTakenError
 from airflow_provider_modelarts.assets.visualization_job import create_asset
 from airflow_provider_modelarts.emulator.faults import Fault
-from airflow_provider_modelarts.operators import create_visualization_job
+from airflow_provider_modelarts.operators import starting
 from airflow_provider_modelarts.operators.identity import AIRFLOW_ID, own_job_name
 from airflow_provider_modelarts.operators.run import WaitingJobRun
 from airflow_provider_modelarts.operators.visualization_job import ModelArtsCreateVisualizationJobOperator as Create
@@ -229,7 +229,7 @@ def test_a_kill_before_the_job_is_known_stops_it_once_it_is(task, emulator, monk
         return job
 
     monkeypatch.setattr(ModelArtsClient, "create_visualization_job", create_and_be_killed)
-    with pytest.raises(RuntimeError, match="killed while it made its job"):
+    with pytest.raises(RuntimeError, match="killed while it started its job"):
         operator.execute(created.context)
     emulator.advance(10)
     assert only_job(emulator).status == 12
@@ -262,7 +262,7 @@ def test_a_task_that_is_killed_while_it_looks_makes_no_job(task, emulator, monke
         return find(client, name)
 
     monkeypatch.setattr(ModelArtsClient, "find_visualization_job", find_and_be_killed)
-    with pytest.raises(RuntimeError, match="killed while it made its job"):
+    with pytest.raises(RuntimeError, match="killed while it started its job"):
         operator.execute(created.context)
     assert emulator.jobs == {}
 
@@ -277,7 +277,7 @@ def test_a_task_that_is_killed_while_its_job_restarts_stops_it(task, emulator, m
         restart(client, job_id)
 
     monkeypatch.setattr(ModelArtsClient, "restart_visualization_job", be_killed_and_restart)
-    with pytest.raises(RuntimeError, match="killed while it made its job"):
+    with pytest.raises(RuntimeError, match="killed while it started its job"):
         operator.execute(created.context)
     emulator.advance(60)
     assert only_job(emulator).status == 12
@@ -303,8 +303,8 @@ def test_a_time_limit_before_the_task_resumes_stops_the_job(task, emulator, monk
     """Airflow 2.11 counts from the first start of a task, and lets a new process go no further than `on_kill`."""
     created = task(Create, train_url=URL, deferrable=True)
     assert isinstance(created.begin(), TaskDeferred)
-    monkeypatch.setattr(create_visualization_job, "airflow_version", lambda: (2, 11))
-    monkeypatch.setattr(create_visualization_job, "current_context", lambda: created.context)
+    monkeypatch.setattr(starting, "airflow_version", lambda: (2, 11))
+    monkeypatch.setattr(starting, "current_context", lambda: created.context)
     created.make().on_kill()
     assert only_job(emulator).status == 9
 
