@@ -200,15 +200,16 @@ class ModelArtsClient:
         found = self.iter_visualization_jobs(search_content=job_name, order="desc")
         return next((job for job in found if job.job_name == job_name), None)
 
-    def list_job_statuses(self, *, per_page: int, page: int) -> StatusPage:
+    def list_job_statuses(self, *, per_page: int, page: int, status: StatusLike | None = None) -> StatusPage:
         """
-        Return the statuses of one page of the jobs, newest first; cheap to read, for looks at many jobs.
+        Return the statuses of one page of the jobs, newest first; cheap to read, for polls of many jobs.
 
         :param per_page: 1 to 1000; old deployments refuse more than 100
         :param page: counted from 1
+        :param status: only jobs in this status
         """
         query = list_query(
-            status=None,
+            status=status,
             per_page=per_page,
             page=page,
             sort_by="job_id",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property
@@ -177,6 +177,11 @@ class VisualizationJob:
         """Name of the status without the API's prefix, ``RUNNING``; an undocumented code in digits."""
         return status_name(self.status)
 
+    @property
+    def fingerprint(self) -> tuple[int, bool]:
+        """What a poll compares to tell whether a job has changed: its status, and whether it has a page."""
+        return int(self.status), bool(self.service_url)
+
     def shows(self, train_url: str) -> bool:
         """Return whether these are the job's files, however the directory is written, as far as the answer tells."""
         return self.train_url is None or _directory(self.train_url) == _directory(train_url)
@@ -265,23 +270,25 @@ class StatusPage:
     """
     One page of the list of jobs, read no further than a look at many jobs needs.
 
-    Of 1,000 jobs nothing is kept but two numbers each. Containers that outlive a page bring on full garbage
-    collections, and one of those stops all waits of a triggerer for tenths of a second.
+    Of each job nothing is kept but its id, its status and whether it has a page. Containers that outlive this object
+    bring on full garbage collections, and one of those stops all waits of a triggerer for tenths of a second.
 
     :param statuses: status codes by job id; a job whose row cannot be read is left out
+    :param with_page: ids of those of the jobs that have a ``service_url``
     :param row_count: how many jobs are on the page
     :param job_total_count: how many jobs match, over all pages; None when the answer leaves it out
     :param body: the page as it came
     """
 
     statuses: Mapping[str, int]
+    with_page: frozenset[str]
     row_count: int
     job_total_count: int | None
     body: bytes = field(repr=False)
 
     @staticmethod
     def loads(body: bytes) -> Any:
-        """Decode a body, each job to ``(job_id, status)``."""
+        """Decode a body, each job to its id, its status and whether it has a page."""
         return json.loads(body, object_hook=_light_row)
 
     @classmethod
@@ -295,8 +302,19 @@ class StatusPage:
         rows = data.get("jobs")
         if not isinstance(rows, list):
             raise ValueError("jobs is not a list")
-        statuses = dict(row for row in map(_status_row, rows) if row is not None)
-        return cls(statuses, len(rows), _integer(data, "job_total_count"), body)
+        readable = [row for row in map(_status_row, rows) if row is not None]
+        statuses = {job_id: status for job_id, status, _ in readable}
+        with_page = frozenset(job_id for job_id, _, has_page in readable if has_page)
+        return cls(statuses, with_page, len(rows), _integer(data, "job_total_count"), body)
+
+    @property
+    def job_ids(self) -> Collection[str]:
+        """Ids of the jobs of this page."""
+        return self.statuses.keys()
+
+    def fingerprint(self, job_id: str) -> tuple[int, bool]:
+        """Return the fingerprint of a job of the page, as :attr:`.VisualizationJob.fingerprint` has it."""
+        return self.statuses[job_id], job_id in self.with_page
 
     def job(self, job_id: str) -> VisualizationJob:
         """
@@ -309,7 +327,7 @@ class StatusPage:
     @cached_property
     def _rows(self) -> dict[str, Mapping[str, Any]]:
         rows = [row for row in json.loads(self.body)["jobs"] if isinstance(row, Mapping)]
-        readable = ((_status_row((row.get("job_id"), row.get("status"))), row) for row in rows)
+        readable = ((_status_row(_light_row(row)), row) for row in rows)
         return {status_row[0]: row for status_row, row in readable if status_row is not None}
 
 
@@ -317,20 +335,20 @@ def _directory(train_url: str) -> str:
     return train_url.removeprefix("obs:/").strip("/")
 
 
-def _light_row(data: dict[str, Any]) -> Any:
+def _light_row(data: Mapping[str, Any]) -> Any:
     if "job_id" in data:
-        return data["job_id"], data.get("status")
+        return data["job_id"], data.get("status"), bool(data.get("service_url"))
     return data
 
 
-def _status_row(row: Any) -> tuple[str, int] | None:
-    """Return id and status of a job; None when they cannot be read, as one bad row must not hide the others."""
+def _status_row(row: Any) -> tuple[str, int, bool] | None:
+    """Return the readable part of a job; None if there is none, because one bad row must not hide the others."""
     if not isinstance(row, tuple):
         return None
     try:
-        job_id, status = row
+        job_id, status, has_page = row
         number = _whole("job_id", job_id)
-        return None if number is None else (str(number), _status(status))
+        return None if number is None else (str(number), _status(status), has_page)
     except (TypeError, ValueError):
         return None
 

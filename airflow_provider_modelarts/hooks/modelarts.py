@@ -326,7 +326,7 @@ class ModelArtsHook(BaseHook):
         )
         interval = seconds("poke_interval", poke_interval, may_be_zero=False)
         limit = seconds("timeout", timeout)
-        fetcher = JobFetcher(self.get_conn(), renew=self.renew_conn)
+        fetcher = JobFetcher(self.get_conn(), VISUALIZATION_JOBS, renew=self.renew_conn)
         wait_here(jobs, fetcher, poke_interval=interval, timeout=limit)
         wait = jobs.first()
         return None if wait.status == GONE else cast("VisualizationJob", wait.last)

@@ -221,7 +221,7 @@ class WaitingJobRun(JobRun):
 
     @cached_property
     def _fetcher(self) -> JobFetcher:
-        return JobFetcher(self.client, renew=self._task.hook.renew_conn)
+        return JobFetcher(self.client, VISUALIZATION_JOBS, renew=self._task.hook.renew_conn)
 
     def _begin(self, job_id: str, target_status: Any, failure_statuses: Any = None) -> JobsWait:
         return JobsWait.begin(

@@ -61,7 +61,7 @@ class SensorRun:
             seen=first_run is not None,
             metrics=metrics(),
         )
-        self._fetcher = JobFetcher(sensor.hook.get_conn(), renew=sensor.hook.renew_conn)
+        self._fetcher = JobFetcher(sensor.hook.get_conn(), VISUALIZATION_JOBS, renew=sensor.hook.renew_conn)
 
     def close(self) -> None:
         """Let go of what polls needed."""

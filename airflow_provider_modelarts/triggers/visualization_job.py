@@ -14,7 +14,7 @@ from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
 from airflow_provider_modelarts._compat import FINAL_TASK_STATES, aget_task_state, apush_xcom, metrics
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
-from airflow_provider_modelarts.deferral import DEFER_TIMEOUT_MARGIN
+from airflow_provider_modelarts.deferral import DEFER_TIMEOUT_MARGIN, LAST_POLL_TIMEOUT
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.links.visualization_job import XCOM_KEY, link_to
 from airflow_provider_modelarts.stopping import stop_job
@@ -23,7 +23,8 @@ from airflow_provider_modelarts.waiting.event import WaitEvent
 from airflow_provider_modelarts.waiting.jobs import JobsWait
 from airflow_provider_modelarts.waiting.kind import Status
 from airflow_provider_modelarts.waiting.pause import Pause
-from airflow_provider_modelarts.waiting.poller import PollerError, Sleep, Subscription, subscribe
+from airflow_provider_modelarts.waiting.poller import Sleep, subscribe
+from airflow_provider_modelarts.waiting.subscription import PollerError, Subscription
 from airflow_provider_modelarts.waiting.wait import (
     HEARTBEAT_SECONDS,
     JobCannotArriveError,
@@ -189,6 +190,7 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
             deadline = min(deadline, net.timestamp() - self._margin())
         try:
             async with subscribe(
+                VISUALIZATION_JOBS,
                 (self.modelarts_conn_id, self.region, self.project_id, self.workspace_id),
                 self._connect,
                 jobs.pending(),
@@ -212,11 +214,15 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
         return min(DEFER_TIMEOUT_MARGIN, max(0.0, float(limit.total_seconds()) - self.timeout))
 
     async def _follow(self, jobs: JobsWait, subscription: Subscription, deadline: float) -> tuple[str, str]:
+        is_last = False
         while True:
-            news = await subscription.news(max(0.0, min(deadline - time.time(), HEARTBEAT_SECONDS)))
+            if is_last:
+                news = await subscription.poll(LAST_POLL_TIMEOUT)
+            else:
+                news = await subscription.news(max(0.0, min(deadline - time.time(), HEARTBEAT_SECONDS)))
             now = time.time()
             try:
-                arrived = jobs.observe(news, now)
+                arrived = jobs.observe(news, now, poll_seconds=subscription.poll_seconds)
                 await self._push_link(jobs)
                 if arrived:
                     return events.ARRIVED, ""
@@ -224,8 +230,9 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
                 if not self.silent_fail:
                     raise
                 self.log.error("Poll failed, silently: %s", error)
-            if now >= deadline:
+            if is_last:
                 return events.TIMEOUT, f"Timed out waiting for {jobs.describe()}"
+            is_last = now >= deadline
             jobs.heartbeat(now)
             subscription.keep_only(jobs.pending())
 

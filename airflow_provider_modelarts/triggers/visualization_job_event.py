@@ -7,14 +7,14 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Hashable
 from contextlib import aclosing
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, cast
 
 try:
     from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 except ImportError as error:
     raise ImportError("Asset watchers, and this trigger for them, need Airflow 3") from error
 
-from airflow_provider_modelarts.api.models import VisualizationJob, to_status
+from airflow_provider_modelarts.api.models import VisualizationJob
 from airflow_provider_modelarts.api.parameters import checked_job_id
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
 from airflow_provider_modelarts.arguments import plain, seconds
@@ -107,8 +107,9 @@ class ModelArtsVisualizationJobEventTrigger(BaseEventTrigger):
             project_id=kwargs["project_id"],
             workspace_id=kwargs["workspace_id"],
         )
-        async with aclosing(snapshots(hook.aget_conn, poke_interval=kwargs["poke_interval"])) as looks:
-            async for snapshot in looks:
+        polls = snapshots(VISUALIZATION_JOBS, hook.aget_conn, poke_interval=kwargs["poke_interval"])
+        async with aclosing(polls):
+            async for snapshot in polls:
                 yield snapshot
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Snapshot]) -> AsyncIterator[TriggerEvent]:
@@ -135,10 +136,10 @@ class ModelArtsVisualizationJobEventTrigger(BaseEventTrigger):
         if self.job_id is not None and job_id != str(self.job_id):
             return None
         try:
-            job = snapshot.job(job_id)
+            job = cast("VisualizationJob", snapshot.job(job_id))
         except (ValueError, OverflowError) as error:
             self.log.warning("Visualization job %s has arrived, but its details cannot be read: %s", job_id, error)
-            job = VisualizationJob(job_id, to_status(snapshot.statuses[job_id]))
+            job = VISUALIZATION_JOBS.unobserved(job_id, snapshot.statuses[job_id])
         return job if self.job_name is None or fnmatchcase(job.job_name or "", self.job_name) else None
 
     async def _recall(self) -> set[str] | None:

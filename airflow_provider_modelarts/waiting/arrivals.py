@@ -28,7 +28,7 @@ class Arrivals:
         """Ids of the jobs that are in one of the statuses, as far as is known."""
         return set(self._here or ())
 
-    def observe(self, statuses: Mapping[str, int]) -> list[str]:
+    def observe(self, statuses: Mapping[str, Status]) -> list[str]:
         """
         Take note of a look, and return the jobs that have come since the one before, oldest first.
 

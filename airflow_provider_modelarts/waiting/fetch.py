@@ -1,23 +1,24 @@
-"""Looks at many jobs with few requests: the list where it is cheaper, the details of single jobs where those are."""
+"""Polls many jobs with few requests: pages of the list where that is cheaper, single jobs where those are."""
 
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final, TypeAlias
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Set
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from airflow_provider_modelarts.api.errors import (
     ModelArtsAuthenticationError,
+    ModelArtsConnectionError,
     ModelArtsError,
     ModelArtsMalformedResponseError,
     ModelArtsThrottledError,
+    ModelArtsUnexpectedError,
 )
-from airflow_provider_modelarts.api.models import StatusPage, VisualizationJob
-from airflow_provider_modelarts.waiting.pages import StatusPages
+from airflow_provider_modelarts.waiting.kind import Job, Kind, Page
+from airflow_provider_modelarts.waiting.threads import DaemonThreads
 from airflow_provider_modelarts.waiting.unexpected import UnexpectedErrors
 
 if TYPE_CHECKING:
@@ -25,12 +26,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Observation: TypeAlias = VisualizationJob | ModelArtsError
-"""What one look at a job gives: the job, or why it could not be seen."""
+Observation: TypeAlias = Job | ModelArtsError
+"""What one poll of a job gives: the job, or why it could not be observed."""
 
 PARALLEL_REQUESTS: Final = 8
 MAX_BREAK: Final = 300.0
-"""Seconds for which the jobs are left alone at most, whatever ``Retry-After`` says: waits must learn of an outage."""
+"""Seconds for which no job is polled at most, whatever ``Retry-After`` says: waits must learn of an outage."""
 
 LIST_AGAIN_AFTER: Final = 3600.0
 """Seconds after which a list that was refused is tried again."""
@@ -44,61 +45,74 @@ _MISSES_UNTIL_UNLISTED: Final = 2
 
 class JobFetcher:
     """
-    Looks at jobs through one client, and remembers what the deployment allows and which jobs its list does not show.
+    Polls jobs through one client, and remembers what the deployment allows and which jobs its list does not show.
 
-    Not to be used by two threads at the same time, but for `close`. Blocks while it looks.
+    Not to be used by two threads at the same time, except for `close`. Blocks while it polls.
 
-    :param client: what requests go through; it is not closed here
-    :param renew: asked when the credentials are refused: reads the connection anew, and returns another client when
-        that has other credentials by now. The fetcher goes on with it, and closes neither
+    :param client: sends the requests; the fetcher does not close it
+    :param kind: the kind of the jobs
+    :param renew: called when the credentials are refused: reads the connection again, and returns another client if
+        its credentials have changed. The fetcher goes on with that client, and closes neither
     :param clock: seconds on a clock that only goes forward
     """
 
     def __init__(
         self,
         client: ModelArtsClient,
+        kind: Kind[Any],
         *,
         renew: Callable[[], ModelArtsClient | None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._client = client
+        self._kind = kind
         self._renew = renew
         self._clock = clock
-        self._pages = StatusPages(client)
+        self._reader = kind.reader(client, clock)
         self._list_at = 0.0
         self._misses: Counter[str] = Counter()
+        self._turns: dict[str, int] = {}
+        self._next_turn = count(1)
         self._resume_at = 0.0
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool: DaemonThreads | None = None
         self._closed = False
         self._unexpected = UnexpectedErrors()
 
     def close(self) -> None:
-        """Stop looking; requests that are under way end by themselves."""
+        """Stop polling; requests that are under way end by themselves."""
         self._closed = True
         if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool.shutdown()
 
-    def fetch(self, known: Mapping[str, int | None]) -> dict[str, Observation]:
+    def keep_only(self, job_ids: Set[str]) -> None:
+        """Forget what is remembered of all other jobs."""
+        remembered: dict[str, int]
+        for remembered in (self._misses, self._turns):
+            for job_id in remembered.keys() - job_ids:
+                del remembered[job_id]
+
+    def fetch(self, known: Mapping[str, Hashable]) -> dict[str, Observation]:
         """
-        Look at jobs and return what is new of them: the job where its status is another, or what went wrong.
+        Poll jobs and return what is new: the job if its fingerprint has changed, or what went wrong.
 
-        While the server wants to be left alone (``Retry-After``), nothing is sent and nothing is new. Whatever is
-        raised is what went wrong with this poll.
+        A job that is not in the result is unchanged, or was not asked for: while the server wants to be left alone
+        (``Retry-After``), and after a request that was throttled, nothing is sent. Who was not asked for comes first
+        the next time.
 
-        :param known: the jobs by id, with the status that is known; None to be told of the job in any case
+        :param known: the jobs by id, with the fingerprint that is known; None to return the job in any case
         """
         if self._clock() < self._resume_at:
             return {}
         try:
-            news = self._look(known)
-            if any(isinstance(seen, ModelArtsAuthenticationError) for seen in news.values()) and self._has_renewed():
-                news = self._look(known)
+            changed = self._poll(known)
+            if _refusal(changed.values()) and self._has_renewed():
+                changed = self._poll(known)
         except Exception as error:  # noqa: BLE001 - a surprise must not end the waits that share this
-            return dict.fromkeys(known, self._unexpected.failure(error))
-        return news
+            # What is cut short by `close` is not worth a line.
+            return {} if self._closed else dict.fromkeys(known, self._unexpected.failure(error))
+        return changed
 
     def _has_renewed(self) -> bool:
-        """Return whether there are other credentials to look with; a secret may have been changed while we wait."""
+        """Return whether there are other credentials to poll with; a secret may have been changed during the wait."""
         try:
             client = self._renew()
         except Exception as error:  # noqa: BLE001 - whatever Airflow raises; the refusal is what must be told
@@ -108,74 +122,56 @@ class JobFetcher:
         if client is None:
             return False
         log.info("The credentials are refused, but the connection has others by now; going on with those")
-        self._client = client
-        self._pages = StatusPages(client)
+        self._reader = self._kind.reader(client, self._clock)
         self._list_at = 0.0
         self._misses.clear()
         return True
 
-    def _look(self, known: Mapping[str, int | None]) -> dict[str, Observation]:
-        news: dict[str, Observation] = {}
-        missing = set(known)
+    def _poll(self, known: Mapping[str, Hashable]) -> dict[str, Observation]:
+        changed: dict[str, Observation] = {}
+        missing = dict.fromkeys(known)
         try:
-            overlooked = self._from_list(known, missing, news)
+            self._read_list(known, missing, changed)
         except ModelArtsError as error:
-            if not self._only_the_list_fails(error, min(missing)):
+            if not self._only_the_list_fails(error, missing):
                 self._take_a_break(error)
-                return {**news, **dict.fromkeys(missing, error)}
-            overlooked = set()
-        self._from_details(missing, known, news)
-        self._misses = Counter({job_id: self._misses[job_id] for job_id in self._misses.keys() & known.keys()})
-        self._misses.update(overlooked)
-        return news
+                return {**changed, **dict.fromkeys(missing, error)}
+        self._read_details(missing, known, changed)
+        return changed
 
-    def _from_list(self, known: Mapping[str, int | None], missing: set[str], news: dict[str, Observation]) -> set[str]:
+    def _read_list(
+        self, known: Mapping[str, Hashable], missing: dict[str, None], changed: dict[str, Observation]
+    ) -> None:
         """
-        Read pages of the list, newest jobs first, as long as the pages left are fewer than the jobs looked for.
+        Observe jobs in the list, and take them out of ``missing``.
 
-        Jobs that are found are taken out of ``missing``. Return those that the pages should have shown and did not.
+        :raises ModelArtsError: the list cannot be read, for a reason that may pass
         """
-        wanted = {job_id for job_id in missing if self._misses[job_id] < _MISSES_UNTIL_UNLISTED}
+        if self._clock() < self._list_at:
+            return
+        listed = [job_id for job_id in missing if self._misses[job_id] < _MISSES_UNTIL_UNLISTED]
         overlooked: set[str] = set()
-        received, page_number, pages_left = 0, 1, 1
-        oldest_before = math.inf
-        while len(wanted) > pages_left and self._clock() >= self._list_at:
-            page = self._page(page_number)
-            if page is None:
-                return set()
-            found = wanted & page.statuses.keys()
-            for job_id in found:
-                self._misses.pop(job_id, None)
-                if page.statuses[job_id] != known[job_id]:
-                    news[job_id] = _job_of(page, job_id)
-            missing -= found
-            wanted -= found
-            received += page.row_count
-            pages_left = self._pages.pages_left(page, received)
-            oldest = min(map(int, page.statuses), default=0) if pages_left else 0
-            overlooked |= {job_id for job_id in wanted if int(job_id) >= oldest}
-            wanted -= overlooked
-            if oldest >= oldest_before:
-                # The server takes no notice of the page or of the order; this would go on for ever.
-                break
-            oldest_before = oldest
-            page_number += 1
-        return overlooked
-
-    def _page(self, number: int) -> StatusPage | None:
-        """Return a page of the list, None where it is refused."""
         try:
-            return self._pages.page(number)
+            for page, not_shown in self._reader.find(listed):
+                overlooked |= not_shown
+                for job_id in page.statuses.keys() & missing.keys():
+                    del missing[job_id]
+                    self._misses.pop(job_id, None)
+                    if page.fingerprint(job_id) != known[job_id]:
+                        changed[job_id] = _read_row(page, job_id)
         except ModelArtsError as error:
             if error.retryable or isinstance(error, ModelArtsAuthenticationError):
                 raise
             self._do_without_list(error, LIST_AGAIN_AFTER)
-            return None
+        else:
+            self._misses.update(overlooked)
 
-    def _only_the_list_fails(self, error: ModelArtsError, job_id: str) -> bool:
-        """Return whether the details of a job can be had where the list failed; then it is left alone for a while."""
+    def _only_the_list_fails(self, error: ModelArtsError, job_ids: Iterable[str]) -> bool:
+        """Return whether the details of a job can be had where the list failed; if so, do without it for a while."""
         if not (error.retryable and error.may_have_happened) or error.retry_after is not None:
             return False
+        job_id = self._in_turn(job_ids)[0]
+        self._turns[job_id] = next(self._next_turn)
         seen = self._detail(job_id)
         if isinstance(seen, ModelArtsError) and seen.retryable:
             return False
@@ -183,64 +179,95 @@ class JobFetcher:
         return True
 
     def _do_without_list(self, error: ModelArtsError, seconds: float) -> None:
-        log.warning("Jobs are looked at one by one for now, since they cannot be listed. %s", error)
+        log.warning("Jobs are polled one by one for now, because they cannot be listed. %s", error)
         self._list_at = self._clock() + seconds
 
-    def _from_details(
-        self, job_ids: Iterable[str], known: Mapping[str, int | None], news: dict[str, Observation]
+    def _read_details(
+        self, job_ids: Iterable[str], known: Mapping[str, Hashable], changed: dict[str, Observation]
     ) -> None:
         """
-        Look at jobs one by one: the first alone, the others a few at a time.
+        Poll jobs one by one, those that were not asked for longest first: one alone, the others a few at a time.
 
         In an outage, when throttled, or when the credentials are refused, the rest is not asked for: refusals add up
-        until the cloud locks a key or a user, and a few at a time are enough for that.
+        until the cloud locks a key or a user, and a few at a time are enough for that. The rest then has failed, too,
+        unless one of the jobs was answered for: then this was not the whole poll's failure.
         """
-        rest = sorted(job_ids)
+        rest = self._in_turn(job_ids)
+        is_answered = False
         size = 1
         while rest and not self._closed:
             batch, rest = rest[:size], rest[size:]
             size = PARALLEL_REQUESTS
-            observations = self._details(batch)
-            for job_id, seen in zip(batch, observations, strict=True):
-                if isinstance(seen, ModelArtsError) or int(seen.status) != known[job_id]:
-                    news[job_id] = seen
-            refusal = next((seen for seen in observations if isinstance(seen, ModelArtsAuthenticationError)), None)
-            if refusal is not None:
-                news.update(dict.fromkeys(rest, refusal))
+            observed = self._details(batch)
+            # A throttled request was not carried out, so that its job keeps its turn.
+            asked = {job_id: seen for job_id, seen in observed.items() if not _is_throttled(seen)}
+            self._turns.update((job_id, next(self._next_turn)) for job_id in asked)
+            changed.update(
+                (job_id, seen)
+                for job_id, seen in asked.items()
+                if isinstance(seen, ModelArtsError) or self._kind.fingerprint(seen) != known[job_id]
+            )
+            if refusal := _refusal(asked.values()):
+                changed.update(dict.fromkeys(rest, refusal))
                 return
-            failures = [seen for seen in observations if isinstance(seen, ModelArtsError) and seen.retryable]
-            throttled = [seen for seen in failures if isinstance(seen, ModelArtsThrottledError) or seen.retry_after]
-            if throttled or len(failures) == len(batch) > 1:
-                failure = (throttled or failures)[0]
+            is_answered = is_answered or not all(map(_is_outage, observed.values()))
+            if failure := _reason_to_stop(observed.values()):
                 self._take_a_break(failure)
-                news.update(dict.fromkeys(rest, failure))
+                if not is_answered:
+                    changed.update(dict.fromkeys([*(observed.keys() - asked.keys()), *rest], failure))
                 return
 
-    def _details(self, job_ids: list[str]) -> list[Observation]:
+    def _in_turn(self, job_ids: Iterable[str]) -> list[str]:
+        return sorted(job_ids, key=lambda job_id: self._turns.get(job_id, 0))
+
+    def _details(self, job_ids: list[str]) -> dict[str, Observation]:
         if len(job_ids) == 1:
-            return [self._detail(job_ids[0])]
+            return {job_ids[0]: self._detail(job_ids[0])}
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(PARALLEL_REQUESTS, thread_name_prefix="modelarts-details")
-        return list(self._pool.map(self._detail, job_ids))
+            self._pool = DaemonThreads(PARALLEL_REQUESTS, "modelarts-details")
+        return dict(zip(job_ids, self._pool.map(self._detail, job_ids), strict=True))
 
     def _detail(self, job_id: str) -> Observation:
+        if self._closed:
+            return ModelArtsConnectionError("Not asked for, because nobody waits any more")
         try:
-            job = self._client.get_visualization_job(job_id)
-        except ModelArtsError as error:
-            return error
-        if int(job.job_id) != int(job_id):
-            return ModelArtsMalformedResponseError(
-                f"Asked for visualization job {job_id}, the answer describes job {job.job_id}"
-            )
-        return job
+            return self._reader.one(job_id)
+        except Exception as error:  # noqa: BLE001 - a surprise about one job must not hide the others
+            return self._unexpected.failure(error)
 
     def _take_a_break(self, error: ModelArtsError) -> None:
         if error.retry_after is not None:
             self._resume_at = self._clock() + min(error.retry_after, MAX_BREAK)
 
 
-def _job_of(page: StatusPage, job_id: str) -> Observation:
+def _read_row(page: Page, job_id: str) -> Observation:
     try:
         return page.job(job_id)
     except (ValueError, OverflowError) as error:
         return ModelArtsMalformedResponseError(f"The list describes job {job_id} in a way that cannot be read: {error}")
+
+
+def _refusal(observed: Iterable[Observation]) -> ModelArtsAuthenticationError | None:
+    """Return the first refusal of the credentials."""
+    return next((seen for seen in observed if isinstance(seen, ModelArtsAuthenticationError)), None)
+
+
+def _is_throttled(seen: Observation) -> bool:
+    if not isinstance(seen, ModelArtsError) or not seen.retryable:
+        return False
+    return isinstance(seen, ModelArtsThrottledError) or bool(seen.retry_after)
+
+
+def _is_outage(seen: Observation) -> bool:
+    """Return whether nothing was answered about the job; an answer that cannot be read is about this job alone."""
+    is_about_the_job = isinstance(seen, (ModelArtsMalformedResponseError, ModelArtsUnexpectedError))
+    return isinstance(seen, ModelArtsError) and seen.retryable and not is_about_the_job
+
+
+def _reason_to_stop(observed: Collection[Observation]) -> ModelArtsError | None:
+    """Return the failure after which nobody else is asked for: any throttling, or that of several jobs at once."""
+    failures = [seen for seen in observed if isinstance(seen, ModelArtsError) and _is_outage(seen)]
+    throttled = [seen for seen in failures if _is_throttled(seen)]
+    if throttled or len(failures) == len(observed) > 1:
+        return (throttled or failures)[0]
+    return None

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Protocol, TypeAlias, TypeVar
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Set
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar
+
+if TYPE_CHECKING:
+    from airflow_provider_modelarts.api.client import ModelArtsClient
 
 Status: TypeAlias = int | str
 """A status as one kind of job writes it: a code, or a word. The engine only compares statuses."""
@@ -22,6 +26,60 @@ class Job(Protocol):
 
 
 JobT = TypeVar("JobT", bound=Job)
+
+
+class Page(Protocol):
+    """Some jobs of a list, as one response shows them."""
+
+    @property
+    def statuses(self) -> Mapping[str, Status]:
+        """Statuses by job id."""
+        ...
+
+    def fingerprint(self, job_id: str) -> Hashable:
+        """Return the fingerprint of a job of this page."""
+        ...
+
+    def job(self, job_id: str) -> Job:
+        """
+        Return a job of this page.
+
+        :raises ValueError: it cannot be read
+        :raises OverflowError: it cannot be read
+        """
+        ...
+
+
+class Reader(Protocol):
+    """
+    Reads the jobs of one kind through one client. All errors but those of a page are the client's.
+
+    Only :meth:`one` may be called by several threads at the same time.
+    """
+
+    def one(self, job_id: str) -> Job:
+        """Return a job by its id."""
+        ...
+
+    def find(self, job_ids: Collection[str]) -> Iterator[tuple[Page, Set[str]]]:
+        """
+        Read many jobs with few requests, for as long as that takes fewer than asking for them one by one.
+
+        :return: each page, and those of the jobs that the pages so far should have shown and did not
+        """
+        ...
+
+    def pages(self, status: Status | None = None) -> Iterator[Page]:
+        """
+        Yield the whole list, each page when it is needed.
+
+        :param status: only jobs in this status, as far as the deployment respects the filter
+        """
+        ...
+
+    def pages_needed(self, job_count: int) -> int:
+        """Return how many requests it takes to list so many jobs."""
+        ...
 
 
 class Kind(Protocol[JobT]):
@@ -55,6 +113,19 @@ class Kind(Protocol[JobT]):
 
         :raises ValueError: there is no such status
         """
+        ...
+
+    def reader(self, client: ModelArtsClient, clock: Callable[[], float]) -> Reader:
+        """
+        Return what reads jobs of this kind.
+
+        :param client: sends the requests; the reader does not close it
+        :param clock: seconds on a clock that only goes forward
+        """
+        ...
+
+    def fingerprint(self, job: JobT) -> Hashable:
+        """Return what a poll compares to tell whether a job has changed."""
         ...
 
     def status_of(self, job: JobT) -> Status:

@@ -6,19 +6,18 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_modelarts.api.errors import ModelArtsAuthenticationError, ModelArtsError
 from airflow_provider_modelarts.waiting.fetch import MAX_BREAK
-from airflow_provider_modelarts.waiting.pages import StatusPages
+from airflow_provider_modelarts.waiting.kind import Job, Kind, Page, Reader, Status
 from airflow_provider_modelarts.waiting.pause import Pause
+from airflow_provider_modelarts.waiting.threads import DaemonThreads
 from airflow_provider_modelarts.waiting.unexpected import UnexpectedErrors
 from airflow_provider_modelarts.waiting.wait import HEARTBEAT_SECONDS, duration
 
 if TYPE_CHECKING:
     from airflow_provider_modelarts.api.client import ModelArtsClient
-    from airflow_provider_modelarts.api.models import StatusPage, VisualizationJob
     from airflow_provider_modelarts.waiting.poller import Connect
 
 log = logging.getLogger(__name__)
@@ -31,14 +30,14 @@ class Snapshot:
     :param pages: of the list; read here, on the thread that calls
     """
 
-    def __init__(self, pages: Iterable[StatusPage]) -> None:
+    def __init__(self, pages: Iterable[Page]) -> None:
         self._pages = list(pages)
-        self.statuses: dict[str, int] = {}
-        """Status codes by job id."""
+        self.statuses: dict[str, Status] = {}
+        """Statuses by job id."""
         for page in self._pages:
             self.statuses.update(page.statuses)
 
-    def job(self, job_id: str) -> VisualizationJob:
+    def job(self, job_id: str) -> Job:
         """
         Return one of the jobs.
 
@@ -48,18 +47,19 @@ class Snapshot:
         return page.job(job_id)
 
 
-async def snapshots(connect: Connect, *, poke_interval: float) -> AsyncGenerator[Snapshot, None]:
+async def snapshots(kind: Kind[Any], connect: Connect, *, poke_interval: float) -> AsyncGenerator[Snapshot, None]:
     """
     Look at all jobs again and again, and yield what was seen. It ends only with who listens.
 
     What fails is logged, when it begins, now and then, and when it is over. After what cannot heal by itself, refused
     credentials say, the connection is read anew, as whoever mends it may change it.
 
+    :param kind: the kind of the jobs
     :param connect: finds out how to make the client; the client is to pause in the given way, which ends with this
     :param poke_interval: seconds between two looks
     """
     pause = Pause("nobody listens any more")
-    threads = ThreadPoolExecutor(1, thread_name_prefix="modelarts-watch")
+    threads = DaemonThreads(1, "modelarts-watch")
     loop = asyncio.get_running_loop()
     outage = _Outage()
     unexpected = UnexpectedErrors()
@@ -70,8 +70,8 @@ async def snapshots(connect: Connect, *, poke_interval: float) -> AsyncGenerator
             try:
                 if client is None:
                     client = await loop.run_in_executor(threads, await connect(), pause)
-                    pages = StatusPages(client)
-                snapshot = await loop.run_in_executor(threads, _look, pages)
+                    reader = kind.reader(client, time.monotonic)
+                snapshot = await loop.run_in_executor(threads, _look, reader)
             except Exception as error:  # noqa: BLE001 - whatever it is, DAGs go on being scheduled by this
                 # A changed secret is tried at once; what is refused then, too, must not lock the credentials.
                 refused_again = outage.refused and isinstance(error, ModelArtsAuthenticationError)
@@ -88,11 +88,11 @@ async def snapshots(connect: Connect, *, poke_interval: float) -> AsyncGenerator
         pause.end()
         if client is not None:
             threads.submit(client.close)
-        threads.shutdown(wait=False)
+        threads.shutdown()
 
 
-def _look(pages: StatusPages) -> Snapshot:
-    return Snapshot(pages.all())
+def _look(reader: Reader) -> Snapshot:
+    return Snapshot(reader.pages())
 
 
 def _wanted_break(error: Exception) -> float:

@@ -7,6 +7,7 @@ import gc
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import psutil
@@ -14,8 +15,10 @@ import pytest
 
 from airflow_provider_modelarts.api.client import ModelArtsClient
 from airflow_provider_modelarts.api.config import ModelArtsConfig
+from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
 from airflow_provider_modelarts.waiting.fetch import JobFetcher
-from airflow_provider_modelarts.waiting.poller import Sleep, subscribe
+from airflow_provider_modelarts.waiting.poller import Sleep
+from airflow_provider_modelarts.waiting.poller import subscribe as subscribe_to
 from tests.faults.servers import PROJECT_ID, Behaviour, Exchange, FaultyServer
 from tests.simulated_loop import SimulatedLoop
 
@@ -32,6 +35,9 @@ FAULTS: list[Behaviour] = [
     lambda exchange: exchange.jobs() if exchange.request.operation == "get" else exchange.send(403),
     lambda exchange: exchange.jobs() if exchange.request.operation == "get" else exchange.page([], 0),
 ]
+
+
+subscribe = partial(subscribe_to, VISUALIZATION_JOBS)
 
 
 class SimulatedTime:
@@ -60,10 +66,8 @@ class Held:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> SimulatedTime:
-    simulated = SimulatedTime()
-    monkeypatch.setitem(JobFetcher.__init__.__kwdefaults__, "clock", simulated.monotonic)
-    return simulated
+def clock() -> SimulatedTime:
+    return SimulatedTime()
 
 
 @pytest.fixture

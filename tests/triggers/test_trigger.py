@@ -7,6 +7,7 @@ import importlib
 import json
 import math
 import time
+from contextlib import aclosing
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 
@@ -79,6 +80,39 @@ def test_airflows_own_timeout_ends_no_wait_before_its_time(execution_timeout, em
     begin = time.monotonic()
     assert first_event(trigger).outcome == "timeout"
     assert time.monotonic() - begin >= 1.9
+    assert emulator.request_counts()["get"] >= 1
+
+
+def test_a_wait_that_is_shorter_than_its_interval_polls_too(emulator):
+    """Beside a wait that has begun before, whose next poll is far off."""
+    hanging, running = emulator.create_job(status=7), emulator.create_job(status=8)
+
+    async def first(trigger):
+        async with aclosing(trigger.run()) as stream:
+            return WaitEvent.from_dict((await anext(stream)).payload)
+
+    async def both():
+        other = asyncio.create_task(first(ModelArtsVisualizationJobTrigger(job_id=hanging, poke_interval=60)))
+        await asyncio.sleep(1.5)
+        ends = await asyncio.gather(
+            first(ModelArtsVisualizationJobTrigger(job_id=running, poke_interval=60, timeout=1)),
+            first(ModelArtsVisualizationJobTrigger(job_id=99999, poke_interval=60, timeout=1)),
+        )
+        other.cancel()
+        return [end.outcome for end in ends]
+
+    assert asyncio.run(both()) == ["arrived", "cannot_arrive"]
+
+
+@pytest.mark.skipif(not SKIPS_WORKER, reason="Airflow 3.3 and later")
+@pytest.mark.parametrize("left", [1.0, -100.0])
+def test_a_triggerer_that_takes_over_knows_how_much_time_is_left(left, emulator):
+    """The trigger's own timeout begins again with each triggerer; Airflow's goes on."""
+    trigger = ModelArtsVisualizationJobTrigger(job_id=emulator.create_job(status=7), timeout=3600, poke_interval=60)
+    trigger.timeout_after = datetime.now(timezone.utc) + timedelta(seconds=left + DEFER_TIMEOUT_MARGIN)
+    begin = time.monotonic()
+    assert first_event(trigger).outcome == "timeout"
+    assert time.monotonic() - begin < 10
     assert emulator.request_counts()["get"] >= 1
 
 

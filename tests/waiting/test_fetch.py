@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from airflow_provider_modelarts.api.client import ModelArtsClient
 from airflow_provider_modelarts.api.config import ModelArtsConfig
 from airflow_provider_modelarts.api.errors import (
     ModelArtsAuthenticationError,
+    ModelArtsError,
     ModelArtsMalformedResponseError,
     ModelArtsNotFoundError,
     ModelArtsServerError,
     ModelArtsThrottledError,
 )
 from airflow_provider_modelarts.api.models import JobStatus
+from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
 from airflow_provider_modelarts.emulator import Emulator, Fault
 from airflow_provider_modelarts.waiting.fetch import JobFetcher
 from tests.conftest import Reply
+from tests.faults.servers import FaultyServer
 
 
 class Clock:
@@ -33,6 +38,12 @@ def emulator():
 
 
 @pytest.fixture
+def faulty():
+    with FaultyServer() as running:
+        yield running
+
+
+@pytest.fixture
 def clock():
     return Clock()
 
@@ -43,7 +54,7 @@ def fetcher(emulator, clock):
         endpoint=emulator.url, project_id=emulator.project_id, login=emulator.ak, password=emulator.sk
     )
     with ModelArtsClient(config, sleep=lambda seconds: None) as client:
-        made = JobFetcher(client, clock=clock)
+        made = JobFetcher(client, VISUALIZATION_JOBS, clock=clock)
         yield made
         made.close()
 
@@ -105,12 +116,12 @@ def test_a_few_old_jobs_among_many_take_their_details(emulator, look):
 
 def test_only_what_is_new_is_told(emulator, look):
     job_ids = make(emulator, 5)
-    known = dict.fromkeys(job_ids, 7)
+    known = {job_id: job.fingerprint for job_id, job in look(job_ids)[0].items()}
     assert look(known)[0] == {}
     emulator.set_status(job_ids[2], 8)
     news, _ = look(known)
     assert {job_id: job.status for job_id, job in news.items()} == {job_ids[2]: JobStatus.RUNNING}
-    assert look({job_ids[2]: 8})[0] == {}
+    assert look({job_ids[2]: news[job_ids[2]].fingerprint})[0] == {}
 
 
 def test_a_job_that_a_complete_list_does_not_show_is_asked_for_by_itself(emulator, look):
@@ -261,7 +272,7 @@ def test_a_list_that_takes_no_notice_of_the_page_is_not_read_for_ever(server):
     page = Reply(200, {"jobs": [{"job_id": 5000 + number, "status": 8} for number in range(1000)]})
     server.answer(page, page, Reply(200, {"job_id": 1, "status": 7}), Reply(200, {"job_id": 2, "status": 7}))
     with client_of(server) as client:
-        fetcher = JobFetcher(client)
+        fetcher = JobFetcher(client, VISUALIZATION_JOBS)
         news = fetcher.fetch({"1": None, "2": None})
         fetcher.close()
     assert len(server.received) == 4
@@ -271,7 +282,7 @@ def test_a_list_that_takes_no_notice_of_the_page_is_not_read_for_ever(server):
 def test_an_answer_about_another_job_is_none(server):
     server.answer(Reply(200, {"job_id": 2, "status": 8}))
     with client_of(server) as client:
-        (seen,) = JobFetcher(client).fetch({"1": None}).values()
+        (seen,) = JobFetcher(client, VISUALIZATION_JOBS).fetch({"1": None}).values()
     assert isinstance(seen, ModelArtsMalformedResponseError)
 
 
@@ -282,7 +293,7 @@ def test_rows_that_are_no_jobs_are_none(server, row):
         Reply(404, {"error_code": "ModelArts.0102", "is_success": False}),
     )
     with client_of(server) as client:
-        fetcher = JobFetcher(client)
+        fetcher = JobFetcher(client, VISUALIZATION_JOBS)
         news = fetcher.fetch({"1": None, "2": None})
         fetcher.close()
     assert all(isinstance(seen, ModelArtsNotFoundError) for seen in news.values())
@@ -320,7 +331,7 @@ class TestRefusedCredentials:
     def renewable(self, emulator, clock):
         """A fetcher, and what its `renew` is to do, call by call."""
         answers = []
-        fetcher = JobFetcher(client_to(emulator), renew=lambda: answers.pop(0)(), clock=clock)
+        fetcher = JobFetcher(client_to(emulator), VISUALIZATION_JOBS, renew=lambda: answers.pop(0)(), clock=clock)
         yield fetcher, answers
         fetcher.close()
         assert answers == []
@@ -348,7 +359,7 @@ class TestRefusedCredentials:
                 )
             )
 
-        fetcher = JobFetcher(client(), renew=client, clock=clock)
+        fetcher = JobFetcher(client(), VISUALIZATION_JOBS, renew=client, clock=clock)
         (job_id,) = make(emulator, 1)
         fetcher.fetch({job_id: None})
         emulator.password = "another-password"
@@ -401,3 +412,169 @@ class TestRefusedCredentials:
         assert len(seen) == 40
         assert all(isinstance(error, ModelArtsAuthenticationError) for error in seen.values())
         assert emulator.request_counts() == {"get": 1}
+
+
+def asked_for(emulator):
+    """Return the ids of the jobs that were asked for one by one."""
+    return {request.path.rpartition("/")[2] for request in emulator.requests() if request.operation == "get"}
+
+
+class TestTurns:
+    """Who was not asked for longest comes first, where jobs are polled one by one and not all of them can be."""
+
+    def test_a_throttled_gateway_lets_everybody_through_in_turn(self, emulator, look, clock):
+        emulator.deny = ["list"]
+        job_ids = make(emulator, 100)
+        known = {job_id: job.fingerprint for job_id, job in look(job_ids)[0].items()}
+        answered = set()
+        for minute in (1, 2):
+            clock.now = minute * 60
+            emulator.clear_faults()
+            emulator.inject(Fault(kind="status", status=429, operation="get", after=60))
+            news, _ = look(known)
+            assert news == {}, "who was not asked for is not failing"
+            answered |= asked_for(emulator)
+        assert answered == set(job_ids)
+
+    def test_a_poll_that_is_throttled_from_its_first_request_has_failed_for_all(self, emulator, look):
+        emulator.deny = ["list"]
+        job_ids = make(emulator, 10)
+        emulator.inject(Fault(kind="status", status=429, operation="get"))
+        news, _ = look(job_ids)
+        assert {job_id: type(seen) for job_id, seen in news.items()} == dict.fromkeys(job_ids, ModelArtsThrottledError)
+
+    @pytest.mark.parametrize("error", ["unreadable", "HTTP 500"])
+    def test_jobs_that_cannot_be_had_hide_no_others(self, faulty, error):
+        bad = {str(job_id) for job_id in range(1002, 1010)}
+        faulty.statuses = {str(job_id): 8 for job_id in range(1001, 1051)}
+
+        def answer(exchange):
+            if exchange.request.operation == "list":
+                exchange.send(403, {"error_code": "APIGW.0302"})
+            elif exchange.request.job_id not in bad:
+                exchange.as_asked()
+            elif error == "unreadable":
+                exchange.send(200, {**faulty.job(exchange.request.job_id), "job_name": 5})
+            else:
+                exchange.send(500)
+
+        faulty.behaviour = answer
+        news = {}
+        with client_of(faulty) as client:
+            fetcher = JobFetcher(client, VISUALIZATION_JOBS)
+            for _ in range(2):
+                news |= fetcher.fetch(dict.fromkeys(faulty.statuses))
+            fetcher.close()
+        assert {job_id for job_id, seen in news.items() if isinstance(seen, ModelArtsError)} == bad
+        assert news.keys() == faulty.statuses.keys()
+
+    def test_a_list_that_fails_is_done_without_although_one_job_cannot_be_read(self, faulty):
+        def answer(exchange):
+            if exchange.request.operation == "list":
+                exchange.send(500)
+            elif exchange.request.job_id == "101":
+                exchange.send(200, {**faulty.job("101"), "job_name": 5})
+            else:
+                exchange.as_asked()
+
+        faulty.behaviour = answer
+        with client_of(faulty) as client:
+            fetcher = JobFetcher(client, VISUALIZATION_JOBS)
+            news = [fetcher.fetch(dict.fromkeys(faulty.statuses)) for _ in range(2)][-1]
+            fetcher.close()
+        assert {job_id for job_id, seen in news.items() if isinstance(seen, ModelArtsError)} == {"101"}
+
+    def test_a_surprise_about_one_job_hides_no_others(self, emulator, look, fetcher, caplog):
+        emulator.deny = ["list"]
+        job_ids = make(emulator, 20)
+        one = fetcher._reader.one
+        fetcher._reader.one = lambda job_id: one(job_id) if job_id != job_ids[3] else 1 / 0
+        news, _ = look(job_ids)
+        assert [job_id for job_id in job_ids if isinstance(news[job_id], ModelArtsError)] == [job_ids[3]]
+
+
+class TestUnlistedJobs:
+    def test_polls_of_other_jobs_do_not_make_them_listed_again(self, emulator, look):
+        unlisted = make(emulator, 3, workspace_id="elsewhere")
+        others = make(emulator, 3)
+        look(unlisted)
+        look(unlisted)
+        look(others)
+        assert look(unlisted)[1] == {"get": 3}
+
+    def test_what_is_known_of_a_job_is_forgotten_with_it(self, emulator, look, fetcher):
+        unlisted = make(emulator, 3, workspace_id="elsewhere")
+        look(unlisted)
+        look(unlisted)
+        fetcher.keep_only(set(unlisted))
+        assert look(unlisted)[1] == {"get": 3}
+        fetcher.keep_only(set())
+        assert look(unlisted)[1] == {"list": 1, "get": 3}
+
+
+class TestPageSize:
+    @pytest.mark.parametrize("status", [302, 405, 400])
+    def test_a_single_refusal_does_not_shrink_the_pages_for_good(self, emulator, look, clock, status):
+        job_ids = make(emulator, 150)
+        emulator.inject(Fault(kind="status", status=status, operation="list", times=1))
+        assert look(job_ids)[0].keys() == set(job_ids)
+        clock.now = 3600
+        assert look(job_ids)[1] == {"list": 1}
+
+    def test_a_refusal_in_the_middle_of_the_list_says_nothing_about_the_size(self, emulator, look, clock):
+        job_ids = make(emulator, 1200)
+        emulator.inject(Fault(kind="status", status=400, operation="list", after=1, times=1))
+        assert look(job_ids)[0].keys() == set(job_ids)
+        clock.now = 3600
+        assert look(job_ids)[1] == {"list": 2}
+
+    def test_large_pages_are_tried_again_after_an_hour(self, emulator, look, clock):
+        job_ids = make(emulator, 150)
+        emulator.per_page_limit = 100
+        assert look(job_ids)[1] == {"list": 3}
+        emulator.per_page_limit = 1000
+        clock.now = 3599
+        assert look(job_ids)[1] == {"list": 2}
+        clock.now = 3600
+        assert look(job_ids)[1] == {"list": 1}
+
+
+@pytest.mark.parametrize("job_ids", [["101"], ["101", "102"]], ids=["details", "list"])
+def test_a_page_that_appears_is_new_although_the_status_stays(faulty, job_ids):
+    with_page = set()
+    faulty.behaviour = lambda exchange: exchange.jobs(
+        lambda job: job if str(job["job_id"]) in with_page else {**job, "service_url": None}
+    )
+    with client_of(faulty) as client:
+        fetcher = JobFetcher(client, VISUALIZATION_JOBS)
+        known = {job_id: job.fingerprint for job_id, job in fetcher.fetch(dict.fromkeys(job_ids)).items()}
+        assert fetcher.fetch(known) == {}
+        with_page.add("101")
+        news = fetcher.fetch(known)
+    assert {job_id: job.service_url for job_id, job in news.items()} == {"101": "https://console.example.com/101"}
+
+
+def test_closing_it_during_a_request_is_no_failure(faulty, caplog):
+    asked, released = threading.Event(), threading.Event()
+
+    def hang(exchange):
+        if exchange.request.operation == "list":
+            exchange.send(403, {"error_code": "APIGW.0302"})
+        else:
+            asked.set()
+            released.wait(10)
+            exchange.as_asked()
+
+    faulty.statuses = {str(job_id): 8 for job_id in range(1001, 1051)}
+    faulty.behaviour = hang
+    news = []
+    with client_of(faulty) as client:
+        fetcher = JobFetcher(client, VISUALIZATION_JOBS)
+        thread = threading.Thread(target=lambda: news.append(fetcher.fetch(dict.fromkeys(faulty.statuses))))
+        thread.start()
+        assert asked.wait(10)
+        fetcher.close()
+        released.set()
+        thread.join(10)
+    assert [list(seen) for seen in news] == [["1001"]]
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import subprocess
+import sys
 import threading
+from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -17,11 +21,15 @@ from airflow_provider_modelarts.api.errors import (
     ModelArtsServerError,
     ModelArtsUnexpectedError,
 )
+from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
 from airflow_provider_modelarts.emulator import Emulator, Fault
 from airflow_provider_modelarts.waiting import poller
-from airflow_provider_modelarts.waiting.fetch import JobFetcher
-from airflow_provider_modelarts.waiting.poller import Poller, PollerError, subscribe
+from airflow_provider_modelarts.waiting.poller import Poller
+from airflow_provider_modelarts.waiting.poller import subscribe as subscribe_to
+from airflow_provider_modelarts.waiting.subscription import PollerError
 from tests.simulated_loop import SimulatedLoop
+
+subscribe = partial(subscribe_to, VISUALIZATION_JOBS)
 
 
 class SimulatedTime:
@@ -35,10 +43,8 @@ class SimulatedTime:
 
 
 @pytest.fixture
-def clock(monkeypatch):
-    simulated = SimulatedTime()
-    monkeypatch.setitem(JobFetcher.__init__.__kwdefaults__, "clock", simulated.monotonic)
-    return simulated
+def clock():
+    return SimulatedTime()
 
 
 @pytest.fixture
@@ -314,11 +320,11 @@ def test_nobody_joins_a_poller_that_is_breaking_off(run, connect, emulator, monk
     pollers = []
     tell = Poller._tell
 
-    async def break_the_first(self, due, seen):
+    async def break_the_first(self, *args):
         pollers.append(self)
         if self is pollers[0]:
             raise ZeroDivisionError
-        await tell(self, due, seen)
+        await tell(self, *args)
 
     monkeypatch.setattr(Poller, "_tell", break_the_first)
 
@@ -509,7 +515,7 @@ def test_a_cancellation_is_never_swallowed(run, connect, emulator):
         subscriptions = []
         task = asyncio.ensure_future(wait(subscriptions))
         await asyncio.sleep(30)
-        subscriptions[0].tell(job_id, ModelArtsServerError("503"))
+        subscriptions[0].tell(job_id, ModelArtsServerError("503"), 0.0)
         task.cancel()
         await asyncio.sleep(1)
         return task.cancelled()
@@ -605,3 +611,175 @@ def test_its_log_lines_are_nobodys(run, connect, emulator, caplog):
     caplog.set_level(logging.INFO)
     run(wait())
     assert seen == ["nobody's"]
+
+
+def test_a_poll_can_be_had_whatever_the_interval(run, connect, emulator, clock):
+    job_ids = jobs(emulator, 3)
+
+    async def main():
+        async with (
+            subscribe("key", connect, job_ids[:1], poke_interval=60) as other,
+            subscribe("key", connect, job_ids[1:], poke_interval=60, first_poll_after=2) as subscription,
+        ):
+            await statuses(other)
+            await asyncio.sleep(5)
+            asked = clock.now
+            polled = await subscription.poll(20)
+            assert {job_id: int(job.status) for job_id, job in polled.items()} == dict.fromkeys(job_ids[1:], 7)
+            assert await subscription.poll(20) == {}, "nothing has changed"
+            assert clock.now - asked < 2
+            emulator.set_status(job_ids[2], 8)
+            return list(await subscription.poll(20))
+
+    assert run(main()) == job_ids[2:]
+
+
+def test_polls_that_are_asked_for_together_are_one_request(run, connect, emulator):
+    job_ids = jobs(emulator, 50)
+
+    async def wait(job_id):
+        async with subscribe("key", connect, [job_id], poke_interval=3600) as subscription:
+            await statuses(subscription)
+            emulator.clear_requests()
+            await subscription.poll(20)
+
+    async def main():
+        await asyncio.gather(*map(wait, job_ids))
+
+    run(main())
+    assert emulator.request_counts() == {"list": 1}
+
+
+def test_a_poll_is_not_waited_for_longer_than_is_said(run, connect, emulator, clock):
+    (job_id,) = jobs(emulator, 1)
+
+    async def main():
+        async with subscribe("key", connect, [job_id], poke_interval=60) as subscription:
+            await statuses(subscription)
+            asked = clock.now
+            assert await subscription.poll(0.2) == {}
+            return clock.now - asked
+
+    assert run(main()) == pytest.approx(0.2, abs=0.05)
+
+
+def test_a_wait_that_leaves_during_its_poll_ends_no_other(run, connect, emulator):
+    job_ids = jobs(emulator, 2)
+
+    async def leave():
+        async with subscribe("key", connect, job_ids[:1], poke_interval=7) as subscription:
+            await statuses(subscription)
+            await asyncio.wait_for(subscription.poll(20), 0.5)
+
+    async def main():
+        async with subscribe("key", connect, job_ids[1:], poke_interval=60) as subscription:
+            await statuses(subscription)
+            await asyncio.gather(leave(), return_exceptions=True)
+            emulator.set_status(job_ids[1], 8)
+            return await statuses(subscription)
+
+    assert run(main()) == {job_ids[1]: 8}
+
+
+def test_an_update_between_two_reads_is_not_lost(run, connect, emulator):
+    job_ids = jobs(emulator, 2)
+
+    async def main():
+        async with subscribe("key", connect, job_ids, poke_interval=60) as subscription:
+            await statuses(subscription)
+            emulator.set_status(job_ids[0], 8)
+            await asyncio.sleep(70)
+            emulator.set_status(job_ids[1], 8)
+            await asyncio.sleep(70)
+            return await statuses(subscription, timeout=0)
+
+    assert run(main()) == dict.fromkeys(job_ids, 8)
+
+
+def test_it_is_known_when_the_poll_began(run, connect, emulator, clock):
+    """A server that is silent for a while, in simulated time: what the poll took belongs to an outage."""
+    (job_id,) = jobs(emulator, 1)
+
+    async def connect_slowly():
+        make = await connect()
+
+        def make_client(pause):
+            client = make(pause)
+            client._sleep = lambda seconds: clock.sleep(80)
+            return client
+
+        return make_client
+
+    async def main():
+        async with subscribe("key", connect_slowly, [job_id], poke_interval=60) as subscription:
+            await statuses(subscription)
+            emulator.inject(Fault(kind="status", status=503))
+            before = clock.now
+            (failure,) = (await subscription.news(1000)).values()
+            assert isinstance(failure, ModelArtsServerError)
+            assert subscription.poll_seconds == pytest.approx(240, abs=1)
+            assert clock.now - subscription.poll_seconds >= before
+
+    run(main())
+
+
+def test_unlisted_jobs_cost_no_list_request_however_many_intervals_there_are(run, connect, emulator):
+    unlisted = [emulator.create_job(status=7, workspace_id="elsewhere") for _ in range(3)]
+    others = jobs(emulator, 3)
+
+    async def wait(job_ids, interval):
+        async with subscribe("key", connect, job_ids, poke_interval=interval) as subscription:
+            await statuses(subscription)
+            await subscription.news(600)
+
+    async def main():
+        await asyncio.gather(wait(unlisted, 70), wait(others, 100))
+
+    run(main())
+    # The others' polls, the first two of all jobs, and the one at 700 s, when the others are gone.
+    assert emulator.request_counts()["list"] <= 7 + 1
+
+
+def test_a_silent_server_does_not_hold_the_process_at_its_end():
+    """Details and poller have threads of their own; Python waits for those of its own pools."""
+    script = f"""
+import asyncio, sys
+sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+from airflow_provider_modelarts.api.client import ModelArtsClient
+from airflow_provider_modelarts.api.config import ModelArtsConfig
+from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
+from airflow_provider_modelarts.waiting.poller import subscribe
+from tests.faults.servers import Exchange, FaultyServer
+
+asked = []
+
+def answer(exchange):
+    if exchange.request.operation == "list":
+        exchange.send(403)
+    elif not asked:
+        asked.append("the first alone")
+        exchange.as_asked()
+    else:
+        asked.append("silent")
+        exchange.stall()
+
+async def main():
+    server = FaultyServer()
+    server.behaviour = answer
+    config = ModelArtsConfig(endpoint=server.url, project_id="p", login="AK", password="SK", read_timeout=30)
+    async def connect():
+        return lambda pause: ModelArtsClient(config, sleep=pause)
+    async with subscribe(VISUALIZATION_JOBS, "key", connect, list(server.statuses), poke_interval=1) as subscription:
+        while len(asked) < 3:
+            await asyncio.sleep(0.05)
+    print("leaving", flush=True)
+
+asyncio.run(main())
+"""
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout.readline() == "leaving\n"
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+        process.stdout.close()

@@ -11,6 +11,7 @@ import pytest
 
 from airflow_provider_modelarts.api.client import ModelArtsClient
 from airflow_provider_modelarts.api.config import ModelArtsConfig
+from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
 from airflow_provider_modelarts.emulator import Emulator
 from airflow_provider_modelarts.emulator.faults import Fault
 from airflow_provider_modelarts.waiting.watch import snapshots
@@ -35,7 +36,7 @@ def looks(emulator, count, *, between=lambda number: None, within=20.0, **fields
 
     async def look():
         seen = []
-        async with aclosing(snapshots(connect, poke_interval=0.01)) as stream:
+        async with aclosing(snapshots(VISUALIZATION_JOBS, connect, poke_interval=0.01)) as stream:
             async for snapshot in stream:
                 seen.append(dict(snapshot.statuses))
                 between(len(seen))

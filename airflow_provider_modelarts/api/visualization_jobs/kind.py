@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_modelarts.api.models import (
     OVER,
@@ -14,6 +14,10 @@ from airflow_provider_modelarts.api.models import (
     to_status,
 )
 from airflow_provider_modelarts.api.parameters import checked_job_id, checked_status
+from airflow_provider_modelarts.api.visualization_jobs.reader import VisualizationJobReader
+
+if TYPE_CHECKING:
+    from airflow_provider_modelarts.api.client import ModelArtsClient
 
 
 class VisualizationJobs:
@@ -39,6 +43,14 @@ class VisualizationJobs:
         :raises ValueError: there is no such status
         """
         return int(checked_status(value))
+
+    def reader(self, client: ModelArtsClient, clock: Callable[[], float]) -> VisualizationJobReader:
+        """Return what reads visualization jobs through a client."""
+        return VisualizationJobReader(client, clock)
+
+    def fingerprint(self, job: VisualizationJob) -> tuple[int, bool]:
+        """Return what a poll compares to tell whether a job has changed."""
+        return job.fingerprint
 
     def status_of(self, job: VisualizationJob) -> int:
         """Return the code of a job's status."""

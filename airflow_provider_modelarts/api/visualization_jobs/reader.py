@@ -1,0 +1,115 @@
+"""Polling many visualization jobs with few requests: what the list of the API v1 can do, and what it cannot."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Collection, Iterator
+from typing import TYPE_CHECKING, Final
+
+from airflow_provider_modelarts.api.errors import ModelArtsBadRequestError, ModelArtsMalformedResponseError
+from airflow_provider_modelarts.api.models import StatusPage, VisualizationJob
+from airflow_provider_modelarts.api.pages import read_pages
+
+if TYPE_CHECKING:
+    from airflow_provider_modelarts.api.client import ModelArtsClient
+
+log = logging.getLogger(__name__)
+
+PAGE_SIZE: Final = 1000
+SMALL_PAGE_SIZE: Final = 100
+"""Jobs per page: what the API takes today, and what old deployments take."""
+
+LARGE_PAGES_AGAIN_AFTER: Final = 3600.0
+"""Seconds after which large pages are tried again where they were refused."""
+
+
+class VisualizationJobReader:
+    """
+    Reads the visualization jobs of a project. Implements :class:`~airflow_provider_modelarts.waiting.kind.Reader`.
+
+    :param client: sends the requests; it is not closed here
+    :param clock: seconds on a clock that only goes forward
+    """
+
+    def __init__(self, client: ModelArtsClient, clock: Callable[[], float]) -> None:
+        self._client = client
+        self._clock = clock
+        self._page_size = PAGE_SIZE
+        self._large_pages_at = 0.0
+
+    def one(self, job_id: str) -> VisualizationJob:
+        """
+        Return a job by its id.
+
+        :raises ModelArtsError: it cannot be had; malformed, if the answer describes another job
+        """
+        job = self._client.get_visualization_job(job_id)
+        if job.job_id != job_id:
+            raise ModelArtsMalformedResponseError(
+                f"Asked for visualization job {job_id}, the answer describes job {job.job_id}"
+            )
+        return job
+
+    def find(self, job_ids: Collection[str]) -> Iterator[tuple[StatusPage, set[str]]]:
+        """
+        Read the list, newest jobs first, while that takes fewer requests than asking for the jobs one by one.
+
+        Ids grow, so the list is read back to the oldest of the jobs at most.
+
+        :return: each page, and those of the jobs that it or a page before it should have shown and did not
+        """
+        missing = set(job_ids)
+        received, pages_left = 0, 1
+        oldest_before = math.inf
+        number = 1
+        while len(missing) > pages_left:
+            page = self._page(number)
+            missing -= page.statuses.keys()
+            received += page.row_count
+            pages_left = self._pages_left(page, received)
+            oldest = min(map(int, page.statuses), default=0) if pages_left else 0
+            overlooked = {job_id for job_id in missing if int(job_id) >= oldest}
+            missing -= overlooked
+            yield page, overlooked
+            if oldest >= oldest_before:
+                # The server ignores the page or the order; this would go on for ever.
+                return
+            oldest_before = oldest
+            number += 1
+
+    def pages(self, status: int | str | None = None) -> Iterator[StatusPage]:
+        """
+        Yield all pages of the list, newest jobs first, each when it is needed.
+
+        :param status: only jobs in this status, as far as the deployment respects the filter
+        """
+        return read_pages(lambda number: self._page(number, status))
+
+    def pages_needed(self, job_count: int) -> int:
+        """Return how many requests it takes to list so many jobs."""
+        return max(1, math.ceil(job_count / self._page_size))
+
+    def _page(self, number: int, status: int | str | None = None) -> StatusPage:
+        if number == 1 and self._clock() >= self._large_pages_at:
+            self._page_size = PAGE_SIZE
+        try:
+            return self._client.list_job_statuses(per_page=self._page_size, page=number, status=status)
+        except ModelArtsBadRequestError as error:
+            # Other refusals, such as a redirect, say nothing about the size; nor does one in the middle of the list.
+            if self._page_size == SMALL_PAGE_SIZE or number > 1 or error.status_code not in (200, 400):
+                raise
+        page = self._client.list_job_statuses(per_page=SMALL_PAGE_SIZE, page=number, status=status)
+        self._page_size = SMALL_PAGE_SIZE
+        self._large_pages_at = self._clock() + LARGE_PAGES_AGAIN_AFTER
+        log.info("This deployment refuses pages of %d jobs; taking %d", PAGE_SIZE, SMALL_PAGE_SIZE)
+        return page
+
+    def _pages_left(self, page: StatusPage, received: int) -> int:
+        """Return how many pages there are behind this one, as far as the server lets it be known."""
+        if not page.row_count:
+            return 0
+        if page.job_total_count is None:
+            return 1 if page.row_count >= self._page_size else 0
+        left = max(0, page.job_total_count - received)
+        return math.ceil(left / min(self._page_size, page.row_count))
