@@ -83,6 +83,7 @@ __all__ = [
     "airflow_version",
     "amask_secret",
     "apush_xcom",
+    "asset_uri",
     "conf",
     "current_context",
     "first_reschedule_date",
@@ -218,6 +219,18 @@ async def apush_xcom(ti: Any, key: str, value: Any) -> None:
     await SUPERVISOR_COMMS.asend(
         SetXCom(key=key, value=value, dag_id=ti.dag_id, run_id=ti.run_id, task_id=ti.task_id, map_index=ti.map_index)
     )
+
+
+def asset_uri(outlet: Any, context: Any) -> str:
+    """Return the URI of one of a task's outlets, also of a reference by name; empty when it has none."""
+    try:
+        from airflow.sdk.definitions.asset import AssetNameRef
+    except ImportError:  # Airflow 2.11
+        AssetNameRef = ()  # type: ignore[assignment, misc]
+    if isinstance(outlet, AssetNameRef):
+        # Only Airflow knows what the name stands for.
+        return str(context["outlet_events"][outlet].key.uri)
+    return str(getattr(outlet, "uri", ""))
 
 
 async def aget_task_state(ti: Any) -> str | None:

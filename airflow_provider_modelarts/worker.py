@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from airflow_provider_modelarts._compat import asset_uri
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
 from airflow_provider_modelarts.arguments import time_to_wait
 from airflow_provider_modelarts.assets.visualization_job import SCHEME
@@ -106,5 +107,5 @@ def push_fields(task: Any, context: Context, xcom: Mapping[str, Any]) -> None:
 def tell_consumers(task: Any, context: Context, xcom: Mapping[str, Any]) -> None:
     """Put the job into the events of those of the task's outlets that stand for visualization jobs."""
     for outlet in task.outlets:
-        if str(getattr(outlet, "uri", "")).startswith(f"{SCHEME}://"):
+        if asset_uri(outlet, context).startswith(f"{SCHEME}://"):
             context["outlet_events"][outlet].extra.update(xcom)

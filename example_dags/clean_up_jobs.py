@@ -5,7 +5,7 @@ It only reports; trigger it with ``{"action": "stop"}`` to stop them. (Airflow 2
 ``airflow.decorators`` and ``Param`` from ``airflow.models.param``.)
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from airflow.sdk import Param, dag, task
@@ -16,6 +16,7 @@ from airflow_provider_modelarts.operators.clean_up import ModelArtsCleanUpVisual
 @dag(
     dag_id="modelarts_clean_up_jobs",
     schedule="0 6 * * *",
+    start_date=datetime(2026, 1, 1),
     catchup=False,
     params={"action": Param("report", enum=["report", "stop"])},
     tags=["modelarts"],
@@ -28,7 +29,8 @@ def clean_up_jobs() -> None:
     @task
     def tell(result: dict[str, Any]) -> None:
         for job in result["found"]:
-            print(f"{job['job_name']} ({job['job_id']}) has been running for {job['duration_ms'] / 3_600_000:.0f} h")
+            hours = (job["duration_ms"] or 0) / 3_600_000  # None if the API does not tell it
+            print(f"{job['job_name']} ({job['job_id']}) has been running for {hours:.0f} h in all")
         print(f"Stopped: {result['stopped']}")
 
     tell(found.output)

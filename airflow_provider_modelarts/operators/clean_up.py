@@ -7,8 +7,6 @@ from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
-import pendulum
-
 from airflow_provider_modelarts.api.errors import ModelArtsError
 from airflow_provider_modelarts.api.models import OVER, JobStatus
 from airflow_provider_modelarts.arguments import is_literal, seconds
@@ -32,7 +30,8 @@ class ModelArtsCleanUpVisualizationJobsOperator(VisualizationJobOperator):
     Jobs that are over or being stopped are left out. Where both conditions are given, both have to hold. All stops are
     tried before the task fails for those that failed.
 
-    :param longer_than: how long a job has been RUNNING, as a timedelta or in seconds
+    :param longer_than: how long a job has been RUNNING in all, as a timedelta or in seconds. The API adds up all runs
+        of a job and does not tell when the last one began: 20 h yesterday and, after a restart, 5 h today are 25 h
     :param job_name: name of the jobs, or a pattern with ``*`` and ``?`` (templated)
     :param action: ``"report"`` finds and tells, ``"stop"`` stops, too (templated)
     :param kwargs: as for all operators (:class:`.VisualizationJobOperator`)
@@ -68,7 +67,8 @@ class ModelArtsCleanUpVisualizationJobsOperator(VisualizationJobOperator):
         with self.hook as hook:
             found = [job for job in hook.list_visualization_jobs() if self._is_meant(job)]
             for job in found:
-                self.log.info("Found visualization job %s (%s): %s", job.job_id, job.job_name, job.status_name)
+                ran = "" if job.duration is None else f", {job.duration.total_hours():.1f} h in all"
+                self.log.info("Found visualization job %s (%s): %s%s", job.job_id, job.job_name, job.status_name, ran)
             stopped = self._stop(hook.get_conn(), found) if self.action == "stop" else []
         return {"found": [job.summary() for job in found], "stopped": stopped}
 
@@ -84,7 +84,15 @@ class ModelArtsCleanUpVisualizationJobsOperator(VisualizationJobOperator):
             return False
         if self._by_name and not fnmatchcase(job.job_name or "", str(self.job_name)):
             return False
-        return self.longer_than is None or (job.status == JobStatus.RUNNING and _age(job) > self.longer_than)
+        if self.longer_than is None:
+            return True
+        return job.status == JobStatus.RUNNING and self._has_run_for(job, self.longer_than)
+
+    def _has_run_for(self, job: VisualizationJob, seconds: float) -> bool:
+        if job.duration is None:
+            self.log.warning("Left out visualization job %s: the API does not tell how long it has run", job.job_id)
+            return False
+        return bool(job.duration.total_seconds() > seconds)
 
     def _stop(self, client: ModelArtsClient, jobs: Sequence[VisualizationJob]) -> list[str]:
         stopped: list[str] = []
@@ -101,10 +109,3 @@ class ModelArtsCleanUpVisualizationJobsOperator(VisualizationJobOperator):
         if failures:
             raise failures[0]
         return stopped
-
-
-def _age(job: VisualizationJob) -> float:
-    """Return for how many seconds a job has been running, or has been there where the API does not say."""
-    if job.duration is not None:
-        return float(job.duration.total_seconds())
-    return 0.0 if job.create_time is None else float((pendulum.now("UTC") - job.create_time).total_seconds())

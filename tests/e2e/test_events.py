@@ -19,6 +19,17 @@ def told(airflow: LocalAirflow, dag_id: str) -> list[str]:
     return sorted(name for run_id in ended for name in airflow.xcom(dag_id, run_id, "names"))
 
 
+def test_a_reference_to_an_asset_tells_of_the_job(local_airflow: LocalAirflow, servers: dict[str, Emulator]) -> None:
+    server = servers["events"]
+    local_airflow.wait_for_dag("on_reference")
+    job_id = server.create_job("referred", status=7)
+    run_id = local_airflow.trigger("tells_by_reference", conf={"job_id": job_id})
+    assert local_airflow.wait("tells_by_reference", run_id, TIMEOUT) == "success"
+    poll_until(lambda: told(local_airflow, "on_reference"), TIMEOUT, lambda: "the DAG has not run")
+    assert told(local_airflow, "on_reference") == ["referred"]
+    server.remove_job(job_id)
+
+
 def test_each_arrival_is_told_once_also_over_the_end_of_a_triggerer(
     local_airflow: LocalAirflow, servers: dict[str, Emulator]
 ) -> None:

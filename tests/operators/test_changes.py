@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from airflow_provider_modelarts._compat import airflow_version
 from airflow_provider_modelarts.api.errors import ModelArtsConflictError
 from airflow_provider_modelarts.assets.visualization_job import create_asset
 from airflow_provider_modelarts.emulator.faults import Fault
@@ -276,3 +277,22 @@ def test_consumers_of_an_outlet_are_told_of_the_job(task, emulator):
     stopped.outlet_events = OutletEvents()
     outcome = stopped.run()
     assert stopped.outlet_events.extras == {board.uri: outcome.xcom}
+
+
+@pytest.mark.skipif(airflow_version() < (3, 0), reason="Airflow 3.0 and later: references to assets")
+@pytest.mark.parametrize("by", ["name", "uri"])
+def test_a_reference_to_an_asset_is_an_outlet_as_well(by, task, emulator, monkeypatch):
+    from airflow.sdk import Asset, AssetAlias
+    from airflow.sdk.execution_time.context import OutletEventAccessors
+
+    board = Asset("board", uri=create_asset(region="eu-de", project_id="p", job="board").uri)
+    other = Asset("other", uri="s3://bucket/other")
+    assets = {getattr(asset, by): asset for asset in (board, other)}
+    monkeypatch.setattr(OutletEventAccessors, "_get_asset_from_db", lambda self, **how: assets[how[by]])
+    monkeypatch.setattr(OutletEventAccessors, "_asset_ref_cache", {})
+    references = [Asset.ref(**{by: getattr(asset, by)}) for asset in (board, other)]
+    stopped = task(Stop, job_id=emulator.create_job("board", status=8), outlets=[*references, AssetAlias("alias")])
+    stopped.outlet_events = OutletEventAccessors()
+    outcome = stopped.run()
+    assert outcome.state == "success"
+    assert (stopped.outlet_events[board].extra, stopped.outlet_events[other].extra) == (outcome.xcom, {})

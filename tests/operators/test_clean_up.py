@@ -26,6 +26,30 @@ def jobs(emulator):
     return made
 
 
+def test_the_time_of_all_runs_counts_as_the_api_tells_no_other(emulator, caplog, capsys):
+    job_id = emulator.create_job("board", script="8:0")
+    emulator.advance(20 * 3600)
+    emulator.set_status(job_id, 12)
+    emulator.advance(10 * 3600)
+    emulator.set_status(job_id, 8)
+    emulator.advance(5 * 3600)
+    [found] = clean_up(longer_than=timedelta(hours=24))["found"]
+    assert found["duration_ms"] == 25 * 3_600_000
+    assert "(board): RUNNING, 25.0 h in all" in capsys.readouterr().out + caplog.text
+    assert clean_up(longer_than=timedelta(hours=26))["found"] == []
+
+
+@pytest.mark.parametrize("action", ["report", "stop"])
+def test_a_job_whose_duration_the_api_does_not_tell_is_left_out(action, jobs, emulator, monkeypatch, caplog, capsys):
+    monkeypatch.setattr(
+        "airflow_provider_modelarts.emulator.visualization_jobs.routes._milliseconds", lambda value: None
+    )
+    assert clean_up(longer_than=1, action=action) == {"found": [], "stopped": []}
+    said = capsys.readouterr().out + caplog.text
+    assert said.count("the API does not tell how long it has run") == 4
+    assert [job["duration_ms"] for job in clean_up(job_name="keep")["found"]] == [None]
+
+
 @pytest.mark.usefixtures("jobs")
 @pytest.mark.parametrize(
     ("arguments", "found"),

@@ -6,6 +6,7 @@ from typing import Any
 
 from airflow.sdk import Asset, AssetWatcher, dag, task
 
+from airflow_provider_modelarts.operators.visualization_job import ModelArtsUpdateVisualizationJobOperator
 from airflow_provider_modelarts.triggers.visualization_job_event import ModelArtsVisualizationJobEventTrigger
 
 
@@ -25,5 +26,27 @@ def make_dag(dag_id: str, **what: Any) -> None:
     scheduled_by_events()
 
 
+@dag(schedule=None, params={"job_id": "0"})
+def tells_by_reference() -> None:
+    ModelArtsUpdateVisualizationJobOperator(
+        task_id="update",
+        modelarts_conn_id="events",
+        job_id="{{ params.job_id }}",
+        job_desc="told",
+        outlets=[Asset.ref(name="referred_board")],
+    )
+
+
+@dag(schedule=[Asset("referred_board", uri="modelarts://eu-de/p/visualization-jobs/referred")])
+def on_reference() -> None:
+    @task
+    def names(triggering_asset_events: Any = None) -> list[str]:
+        return [event.extra["job_name"] for events in triggering_asset_events.values() for event in events]
+
+    names()
+
+
+tells_by_reference()
+on_reference()
 make_dag("on_any_running", status="RUNNING")
 make_dag("on_nightly_over", status=["KILLED", "COMPLETED"], job_name="nightly-*")
