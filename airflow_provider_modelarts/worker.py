@@ -16,6 +16,7 @@ from airflow_provider_modelarts.links.visualization_job import XCOM_KEY, link_to
 from airflow_provider_modelarts.triggers.visualization_job import ModelArtsVisualizationJobTrigger
 from airflow_provider_modelarts.waiting import event as events
 from airflow_provider_modelarts.waiting.event import WaitEvent
+from airflow_provider_modelarts.waiting.names import job_name_in
 from airflow_provider_modelarts.waiting.wait import (
     JobCannotArriveError,
     JobStateUnknownError,
@@ -84,7 +85,8 @@ def take_back(task: Any, context: Context, event: Any) -> WaitEvent:
         before = None
         for entry in history:
             moment = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(entry[0]))
-            task.log.info("%s: visualization job %s %s", moment, job_id, transition(VISUALIZATION_JOBS, before, entry))
+            name = job_name_in(job_id) or job_id
+            task.log.info("%s: visualization job %s %s", moment, name, transition(VISUALIZATION_JOBS, before, entry))
             before = entry
     show(task, context, result.link)
     return result

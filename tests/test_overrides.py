@@ -58,9 +58,13 @@ ALL = {
     "stop": (execute, Stop, {"job_id": 1}),
     "restart": (execute, Restart, {"job_id": 1}),
     "delete": (execute, Delete, {"job_id": 1}),
+    "stop, by name": (execute, Stop, {"job_name": "board"}),
+    "update, by name": (execute, Update, {"job_name": "board", "job_desc": "x"}),
+    "sensor, by name": (execute, Sensor, {"job_name": "board"}),
+    "trigger, by name": (wait_in_the_triggerer, Trigger, {"job_name": "board"}),
     "update": (execute, Update, {"job_id": 1, "job_desc": "x"}),
 }
-LISTING = ("sensor", "sensor, deferrable", "trigger", "create", "clean up")
+LISTING = [name for name in ALL if name not in ("stop", "restart", "delete", "update")]
 
 
 @pytest.fixture

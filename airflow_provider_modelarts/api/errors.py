@@ -114,6 +114,12 @@ class ModelArtsConflictError(ModelArtsError):
     hint = "The job's status does not allow this now."
 
 
+class ModelArtsAmbiguousNameError(ModelArtsError):
+    """Several jobs have the name that one was asked for by."""
+
+    part = "job"
+
+
 class ModelArtsNameTakenError(ModelArtsConflictError):
     """A job of this name exists (ModelArts.0103)."""
 

@@ -103,10 +103,8 @@ def create_body(
 
     :raises ValueError: a parameter is outside what the API takes; the text names it
     """
-    if not isinstance(job_name, str) or not _JOB_NAME.fullmatch(job_name):
-        raise ValueError(f"job_name: {job_name!r} is not 1 to 20 letters, digits, '_' or '-'")
     body: dict[str, Any] = {
-        "job_name": job_name,
+        "job_name": checked_job_name(job_name),
         "train_url": _obs_path(train_url),
         "job_type": checks.one_of("job_type", job_type, JOB_TYPES),
     }
@@ -119,6 +117,17 @@ def create_body(
     if workspace_id is not None:
         body["workspace_id"] = checks.text("workspace_id", workspace_id)
     return body
+
+
+def checked_job_name(job_name: object) -> str:
+    """
+    Return the name of a job.
+
+    :raises ValueError: it is not 1 to 20 letters, digits, ``_`` or ``-``
+    """
+    if not isinstance(job_name, str) or not _JOB_NAME.fullmatch(job_name):
+        raise ValueError(f"job_name: {job_name!r:.100} is not 1 to 20 letters, digits, '_' or '-'")
+    return job_name
 
 
 def checked_job_desc(job_desc: object) -> str:

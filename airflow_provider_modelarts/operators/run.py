@@ -8,8 +8,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from airflow_provider_modelarts._compat import AirflowFailException, metrics
-from airflow_provider_modelarts.api.errors import ModelArtsConflictError, ModelArtsError, ModelArtsNotFoundError
+from airflow_provider_modelarts.api.checks import job_id_in
+from airflow_provider_modelarts.api.errors import (
+    ModelArtsAmbiguousNameError,
+    ModelArtsConflictError,
+    ModelArtsError,
+    ModelArtsNotFoundError,
+)
 from airflow_provider_modelarts.api.models import OVER, JobStatus, VisualizationJob, status_label
+from airflow_provider_modelarts.api.names import the_job_named
+from airflow_provider_modelarts.api.parameters import checked_job_id, checked_job_name
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
 from airflow_provider_modelarts.stopping import request_stop
 from airflow_provider_modelarts.waiting import event as events
@@ -56,6 +64,37 @@ class JobRun:
     def client(self) -> ModelArtsClient:
         """The client of the operator's hook, which is another one after the connection was read anew."""
         return self._task.hook.get_conn()
+
+    def find_id(self, job_id: object, job_name: object) -> str | None:
+        """
+        Return the id of the job that is meant; None when no job has the name.
+
+        :param job_id: as an operator takes it, rendered
+        :param job_name: the job's name, where that is given instead
+        :raises ValueError: the id or the name is invalid; nothing has been sent
+        :raises AirflowFailException: several jobs have the name
+        """
+        if job_name is None:
+            return checked_job_id(job_id_in(job_id))
+        try:
+            return the_job_named(self.client, checked_job_name(job_name)).job_id
+        except ModelArtsNotFoundError:
+            return None
+        except ModelArtsAmbiguousNameError as error:
+            raise AirflowFailException(str(error)) from error
+
+    def require_id(self, job_id: object, job_name: object) -> str:
+        """
+        Return the id of the job that is meant, as :meth:`find_id` does.
+
+        :raises AirflowFailException: no job or several have the name
+        """
+        found = self.find_id(job_id, job_name)
+        if found is None:
+            raise AirflowFailException(
+                f"There is no visualization job with the name {job_name}. {ModelArtsNotFoundError.hint}"
+            )
+        return found
 
     def look(self, job_id: str) -> VisualizationJob | None:
         """Return a job, None when there is none, and let the task's button lead to it."""

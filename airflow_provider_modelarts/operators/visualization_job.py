@@ -9,7 +9,7 @@ from airflow_provider_modelarts._compat import AirflowFailException
 from airflow_provider_modelarts.api.checks import job_id_in
 from airflow_provider_modelarts.api.errors import ModelArtsError
 from airflow_provider_modelarts.api.models import OVER, JobStatus
-from airflow_provider_modelarts.api.parameters import checked_job_desc, checked_job_id
+from airflow_provider_modelarts.api.parameters import checked_job_desc, checked_job_id, checked_job_name
 from airflow_provider_modelarts.arguments import is_literal
 from airflow_provider_modelarts.operators.base import VisualizationJobOperator, WaitingVisualizationJobOperator
 from airflow_provider_modelarts.operators.create_visualization_job import ModelArtsCreateVisualizationJobOperator
@@ -37,19 +37,27 @@ class ExistingVisualizationJobOperator(WaitingVisualizationJobOperator):
     What the operators have in common that end or restart a job.
 
     :param job_id: the job: its digits, or the output of a task that created, changed or waited for it (templated)
+    :param job_name: the name of the job instead; an error where no job or several have it (templated)
     :param if_already: what to do where there is nothing to do: ``"skip"`` the operation and succeed, or ``"fail"`` (at
         the first try: at a later one it may be what an earlier one has done)
     :param kwargs: as for all that wait (:class:`WaitingVisualizationJobOperator`)
     """
 
-    template_fields: Sequence[str] = ("job_id", *VisualizationJobOperator.template_fields)
+    template_fields: Sequence[str] = ("job_id", "job_name", *VisualizationJobOperator.template_fields)
 
-    def __init__(self, *, job_id: str | int | XComArg, if_already: str = "skip", **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        job_id: str | int | XComArg | None = None,
+        job_name: str | XComArg | None = None,
+        if_already: str = "skip",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.job_id = job_id
+        self.job_name = job_name
         self.if_already = if_already
-        if is_literal(job_id):
-            checked_job_id(job_id_in(job_id))
+        _check_job(job_id, job_name)
         if if_already not in IF_ALREADY:
             raise ValueError(f"if_already: {if_already!r} is not one of {', '.join(IF_ALREADY)}")
 
@@ -65,6 +73,7 @@ class ModelArtsStopVisualizationJobOperator(ExistingVisualizationJobOperator):
     Stops a visualization job, waits until it is over, and returns it. It is kept, and can be restarted.
 
     :param job_id: the job: its digits, or the output of a task that created, changed or waited for it (templated)
+    :param job_name: the name of the job instead; an error where no job or several have it (templated)
     :param if_already: what to do about a job that is over: ``"skip"`` the stop and succeed, or ``"fail"``
     :param kwargs: as for all that wait (:class:`WaitingVisualizationJobOperator`)
     :raises AirflowFailException: there is no such job, or it is over and ``if_already`` says so
@@ -73,9 +82,9 @@ class ModelArtsStopVisualizationJobOperator(ExistingVisualizationJobOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Stop the job and wait, unless it is over."""
-        job_id = checked_job_id(job_id_in(self.job_id))
         with self.hook:
             run = self._run(context)
+            job_id = run.require_id(self.job_id, self.job_name)
             job = run.see(job_id)
             if job.status in OVER:
                 self._already(context, f"Visualization job {job_id} is {job.status_name}: there is nothing to stop")
@@ -96,6 +105,7 @@ class ModelArtsRestartVisualizationJobOperator(ExistingVisualizationJobOperator,
     as :class:`ModelArtsCreateVisualizationJobOperator` does. A job that it found running or on its way is left alone.
 
     :param job_id: the job: its digits, or the output of a task that created, changed or waited for it (templated)
+    :param job_name: the name of the job instead; an error where no job or several have it (templated)
     :param if_already: what to do about a job that runs or is on its way: ``"skip"`` the restart, or ``"fail"``
     :param stop_on_failure: whether to stop the job when the wait for it fails or the task is killed
     :param kwargs: as for all that wait (:class:`WaitingVisualizationJobOperator`)
@@ -105,9 +115,9 @@ class ModelArtsRestartVisualizationJobOperator(ExistingVisualizationJobOperator,
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Restart the job, unless it runs, and wait."""
-        job_id = checked_job_id(job_id_in(self.job_id))
         with self.hook:
             run = self._run(context)
+            job_id = run.require_id(self.job_id, self.job_name)
             try:
                 job = run.settle(run.see(job_id)) or run.see(job_id)
                 if job.status in OVER:
@@ -140,6 +150,7 @@ class ModelArtsDeleteVisualizationJobOperator(ExistingVisualizationJobOperator):
     Deletes a visualization job, waits until it is gone, and returns what was known of it. This cannot be undone.
 
     :param job_id: the job: its digits, or the output of a task that created, changed or waited for it (templated)
+    :param job_name: the name of the job instead; an error where no job or several have it (templated)
     :param stop_first: whether to stop a job that is not over before it is deleted. The API's pages do not say what
         becomes of one that is deleted while it runs; a job that is being stopped cannot be deleted and is waited for
     :param if_already: what to do about a job that is gone: ``"skip"`` the deletion and succeed, or ``"fail"``
@@ -154,13 +165,14 @@ class ModelArtsDeleteVisualizationJobOperator(ExistingVisualizationJobOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Delete the job and wait, unless it is gone."""
-        job_id = checked_job_id(job_id_in(self.job_id))
         with self.hook:
             run = self._run(context)
-            job = run.look(job_id)
+            job_id = run.find_id(self.job_id, self.job_name)
+            job = None if job_id is None else run.look(job_id)
             if job is None:
-                self._already(context, f"There is no visualization job {job_id}: there is nothing to delete")
-                return run.finish(run.gone(job_id))
+                name = job_id or f"with the name {self.job_name}"
+                self._already(context, f"There is no visualization job {name}: there is nothing to delete")
+                return run.finish({**run.gone(job_id or ""), "job_id": job_id, "job_name": self.job_name})
             return run.finish(self._delete(run, job))
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
@@ -198,19 +210,27 @@ class ModelArtsUpdateVisualizationJobOperator(VisualizationJobOperator):
     Changes the description of a visualization job, and returns the job. The API can change nothing else of it.
 
     :param job_id: the job: its digits, or the output of a task that created, changed or waited for it (templated)
+    :param job_name: the name of the job instead; an error where no job or several have it (templated)
     :param job_desc: at most 256 characters (templated)
     :param kwargs: as for all operators (:class:`VisualizationJobOperator`)
     :raises AirflowFailException: there is no such job
     """
 
-    template_fields: Sequence[str] = ("job_id", "job_desc", *VisualizationJobOperator.template_fields)
+    template_fields: Sequence[str] = ("job_id", "job_name", "job_desc", *VisualizationJobOperator.template_fields)
 
-    def __init__(self, *, job_id: str | int | XComArg, job_desc: str | XComArg, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        job_id: str | int | XComArg | None = None,
+        job_name: str | XComArg | None = None,
+        job_desc: str | XComArg,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.job_id = job_id
+        self.job_name = job_name
         self.job_desc = job_desc
-        if is_literal(job_id):
-            checked_job_id(job_id_in(job_id))
+        _check_job(job_id, job_name)
         if is_literal(job_desc):
             checked_job_desc(job_desc)
 
@@ -218,12 +238,27 @@ class ModelArtsUpdateVisualizationJobOperator(VisualizationJobOperator):
         """Change the description, and return the job."""
         from airflow_provider_modelarts.operators.run import JobRun
 
-        job_id, job_desc = checked_job_id(job_id_in(self.job_id)), checked_job_desc(self.job_desc)
+        job_desc = checked_job_desc(self.job_desc)
         with self.hook as hook:
             run = JobRun(self, context)
+            job_id = run.require_id(self.job_id, self.job_name)
             run.change(
                 lambda job_id: hook.update_visualization_job(job_id, job_desc=job_desc),
                 job_id,
                 lambda job: job is not None and job.job_desc == job_desc,
             )
             return run.finish(run.see(job_id))
+
+
+def _check_job(job_id: Any, job_name: Any) -> None:
+    """
+    Check what is known of the arguments for a job when the DAG is parsed.
+
+    :raises ValueError: not exactly one is given, or it is invalid
+    """
+    if (job_id is None) == (job_name is None):
+        raise ValueError("job_id: give either job_id or job_name")
+    if job_id is not None and is_literal(job_id):
+        checked_job_id(job_id_in(job_id))
+    if job_name is not None and is_literal(job_name):
+        checked_job_name(job_name)

@@ -51,6 +51,7 @@ class SensorRun:
         self._jobs = JobsWait.begin(
             VISUALIZATION_JOBS,
             job_id=sensor.job_id,
+            job_name=sensor.job_name,
             job_ids=sensor.job_ids,
             wait_for=sensor.wait_for,
             target_status=sensor.target_status,

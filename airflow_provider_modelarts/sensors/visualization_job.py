@@ -46,6 +46,7 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
     mapped, it polls once on a worker and defers.
 
     :param job_id: the job: its digits, or the output of a task that created, changed or waited for it (templated)
+    :param job_name: the name of the job instead; an error where no job or several have it (templated)
     :param job_ids: several jobs instead: a list of these, or its text (templated); the XCom then has an entry for each
     :param wait_for: ``"all"`` of them, each at some time, failing with the first that cannot; or ``"any"``, failing
         when none can any more
@@ -69,6 +70,7 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
 
     template_fields: Sequence[str] = (
         "job_id",
+        "job_name",
         "job_ids",
         "target_status",
         "failure_statuses",
@@ -84,6 +86,7 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
         self,
         *,
         job_id: str | int | XComArg | None = None,
+        job_name: str | XComArg | None = None,
         job_ids: Any = None,
         wait_for: str = "all",
         target_status: Any = "RUNNING",
@@ -99,6 +102,7 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.job_id = job_id
+        self.job_name = job_name
         self.job_ids = job_ids
         self.wait_for = wait_for
         self.target_status = target_status
@@ -169,8 +173,10 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
         return super(BaseSensorOperator, self).resume_execution(next_method, next_kwargs, context)
 
     def _check_literals(self) -> None:
-        if (self.job_id is None) == (self.job_ids is None):
-            raise ValueError("job_id: give either job_id or job_ids")
+        if [self.job_id, self.job_name, self.job_ids].count(None) != 2:
+            raise ValueError("job_id: give one of job_id, job_name and job_ids")
+        if self.job_name is not None and is_literal(self.job_name):
+            VISUALIZATION_JOBS.parse_job_name(self.job_name)
         if self.wait_for not in WAIT_FOR:
             raise ValueError(f"wait_for: {self.wait_for!r} is not one of {', '.join(WAIT_FOR)}")
         if self.job_id is not None and is_literal(self.job_id):

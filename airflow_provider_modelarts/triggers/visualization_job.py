@@ -58,6 +58,7 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
         self,
         *,
         job_id: str | int | None = None,
+        job_name: str | None = None,
         job_ids: Any = None,
         wait_for: str = "all",
         target_status: Any = "RUNNING",
@@ -80,6 +81,7 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.job_id = job_id
+        self.job_name = job_name
         self.job_ids = job_ids
         self.wait_for = wait_for
         self.target_status = target_status
@@ -105,6 +107,7 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
         """Return the class and the arguments to make the trigger anew from."""
         names = (
             "job_id",
+            "job_name",
             "job_ids",
             "wait_for",
             "target_status",
@@ -170,6 +173,7 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
         return JobsWait.begin(
             VISUALIZATION_JOBS,
             job_id=self.job_id,
+            job_name=self.job_name,
             job_ids=self.job_ids,
             wait_for=self.wait_for,
             target_status=self.target_status,

@@ -14,10 +14,12 @@ from airflow_provider_modelarts.api.errors import (
     ModelArtsConnectionError,
     ModelArtsError,
     ModelArtsMalformedResponseError,
+    ModelArtsNotFoundError,
     ModelArtsThrottledError,
     ModelArtsUnexpectedError,
 )
 from airflow_provider_modelarts.waiting.kind import Job, Kind, Page
+from airflow_provider_modelarts.waiting.names import job_name_in
 from airflow_provider_modelarts.waiting.threads import DaemonThreads
 from airflow_provider_modelarts.waiting.unexpected import UnexpectedErrors
 
@@ -76,6 +78,7 @@ class JobFetcher:
         self._pool: DaemonThreads | None = None
         self._closed = False
         self._unexpected = UnexpectedErrors()
+        self._ids_by_name: dict[str, str] = {}
 
     def close(self) -> None:
         """Stop polling; requests that are under way end by themselves."""
@@ -84,10 +87,12 @@ class JobFetcher:
             self._pool.shutdown()
 
     def keep_only(self, job_ids: Set[str]) -> None:
-        """Forget what is remembered of all other jobs."""
+        """Forget what is remembered of all other jobs, which are given as for :meth:`fetch`."""
+        self._ids_by_name = {key: job_id for key, job_id in self._ids_by_name.items() if key in job_ids}
+        kept = job_ids | set(self._ids_by_name.values())
         remembered: dict[str, int]
         for remembered in (self._misses, self._turns):
-            for job_id in remembered.keys() - job_ids:
+            for job_id in remembered.keys() - kept:
                 del remembered[job_id]
 
     def fetch(self, known: Mapping[str, Hashable]) -> dict[str, Observation]:
@@ -98,7 +103,8 @@ class JobFetcher:
         (``Retry-After``), and after a request that was throttled, nothing is sent. Who was not asked for comes first
         the next time.
 
-        :param known: the jobs by id, with the fingerprint that is known; None to return the job in any case
+        :param known: the jobs by id, or by :func:`.name_key`, with the fingerprint that is known; None to return the
+            job in any case
         """
         if self._clock() < self._resume_at:
             return {}
@@ -128,6 +134,55 @@ class JobFetcher:
         return True
 
     def _poll(self, known: Mapping[str, Hashable]) -> dict[str, Observation]:
+        """Poll jobs, some of which may be given by name."""
+        resolved_before = known.keys() & self._ids_by_name.keys()
+        changed = self._resolve(known)
+        ids = {key: self._ids_by_name.get(key, key) for key in known}
+        by_id: dict[str, Hashable] = {}
+        for key, job_id in ids.items():
+            if job_name_in(job_id) is None:
+                by_id[job_id] = known[key] if by_id.get(job_id, known[key]) == known[key] else None
+        seen = self._poll_ids(by_id) if by_id else {}
+        changed.update((key, seen[job_id]) for key, job_id in ids.items() if job_id in seen)
+        # A name whose job is gone is looked up again, because another job may have it by now.
+        missing = {key for key, observed in changed.items() if isinstance(observed, ModelArtsNotFoundError)}
+        gone = missing & self._ids_by_name.keys()
+        for key in gone:
+            del self._ids_by_name[key]
+        if again := gone & resolved_before:
+            changed.update(self._poll({key: known[key] for key in again}))
+        return changed
+
+    def _resolve(self, keys: Iterable[str]) -> dict[str, Observation]:
+        """Look up the ids of jobs that are given by name, one by one, and return why some are not known."""
+        failures: dict[str, Observation] = {}
+        rest = self._in_turn(key for key in keys if job_name_in(key) and key not in self._ids_by_name)
+        is_answered = False
+        while rest and not self._closed:
+            key, *rest = rest
+            found = self._by_name(key)
+            if not isinstance(found, ModelArtsError):
+                self._ids_by_name[key] = found.job_id
+                is_answered = True
+                continue
+            if not _is_throttled(found):
+                self._turns[key] = next(self._next_turn)
+                failures[key] = found
+            if isinstance(found, ModelArtsAuthenticationError):
+                return {**failures, **dict.fromkeys(rest, found)}
+            if _is_outage(found):
+                self._take_a_break(found)
+                return failures if is_answered else {**failures, **dict.fromkeys([key, *rest], found)}
+            is_answered = True
+        return failures
+
+    def _by_name(self, key: str) -> Observation:
+        try:
+            return self._reader.named(str(job_name_in(key)))
+        except Exception as error:  # noqa: BLE001 - a surprise about one job must not hide the others
+            return self._unexpected.failure(error)
+
+    def _poll_ids(self, known: Mapping[str, Hashable]) -> dict[str, Observation]:
         changed: dict[str, Observation] = {}
         missing = dict.fromkeys(known)
         try:

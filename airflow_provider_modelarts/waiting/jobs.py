@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_modelarts.api.checks import job_id_in, job_ids_in
 from airflow_provider_modelarts.api.metrics import Metrics, NoMetrics
 from airflow_provider_modelarts.waiting.kind import GONE, Kind, Status
+from airflow_provider_modelarts.waiting.names import name_key
 from airflow_provider_modelarts.waiting.verdict import WAIT_FOR, Target, Verdict
 from airflow_provider_modelarts.waiting.wait import JobCannotArriveError, JobStateUnknownError, Log, Wait
 
@@ -40,6 +41,7 @@ class JobsWait:
         kind: Kind[Any],
         *,
         job_id: object = None,
+        job_name: object = None,
         job_ids: object = None,
         wait_for: str = "all",
         target_status: Any,
@@ -52,7 +54,7 @@ class JobsWait:
         metrics: Metrics | None = None,
     ) -> JobsWait:
         """
-        Begin to wait, with parameters as a sensor takes them, rendered; ``job_ids`` wins over ``job_id``.
+        Begin to wait, with parameters as a sensor takes them, rendered; ``job_ids`` comes first, then ``job_name``.
 
         :param kind: the kind of job
         :param poll_failure_tolerance: seconds for which polls may fail, once a job has been seen
@@ -63,7 +65,12 @@ class JobsWait:
         :param metrics: what is told how long each job was in each status
         :raises ValueError: a parameter cannot be
         """
-        checked = [kind.parse_job_id(job_id_in(job_id))] if job_ids is None else parse_job_ids(kind, job_ids)
+        if job_ids is not None:
+            checked = parse_job_ids(kind, job_ids)
+        elif job_name is not None:
+            checked = [name_key(kind.parse_job_name(job_name))]
+        else:
+            checked = [kind.parse_job_id(job_id_in(job_id))]
         target = Target.of(kind, target_status, failure_statuses)
         waits = []
         for checked_id in checked:

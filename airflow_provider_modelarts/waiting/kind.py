@@ -61,6 +61,10 @@ class Reader(Protocol):
         """Return a job by its id."""
         ...
 
+    def named(self, job_name: str) -> Job:
+        """Return the one job of a name; errors if there is none or several."""
+        ...
+
     def find(self, job_ids: Collection[str]) -> Iterator[tuple[Page, Set[str]]]:
         """
         Read many jobs with few requests, for as long as that takes fewer than asking for them one by one.
@@ -104,6 +108,14 @@ class Kind(Protocol[JobT]):
         Return a job id in its one canonical form.
 
         :raises ValueError: it is not a job id
+        """
+        ...
+
+    def parse_job_name(self, value: object) -> str:
+        """
+        Return the name of a job.
+
+        :raises ValueError: no job can have it
         """
         ...
 

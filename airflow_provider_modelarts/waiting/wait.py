@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 from airflow_provider_modelarts.api.errors import ModelArtsError, ModelArtsNotFoundError
 from airflow_provider_modelarts.api.metrics import TIME_IN_STATUS, Metrics, NoMetrics
 from airflow_provider_modelarts.waiting.kind import GONE, Job, Kind, Status
+from airflow_provider_modelarts.waiting.names import job_name_in
 from airflow_provider_modelarts.waiting.verdict import Target, Verdict, label
 
 HEARTBEAT_SECONDS: Final = 600.0
@@ -83,7 +84,9 @@ class Wait:
     @property
     def name(self) -> str:
         """How the job is called in messages: its id, and its name when that is known."""
-        return f"{self.job_id} ({self.last.job_name})" if self.last and self.last.job_name else self.job_id
+        if self.last is None:
+            return job_name_in(self.job_id) or self.job_id
+        return f"{self.last.job_id} ({self.last.job_name})" if self.last.job_name else self.last.job_id
 
     @property
     def status(self) -> Status | None:
@@ -111,7 +114,9 @@ class Wait:
         """Return the job as it was last seen, as the dict that travels in XComs; a job that is gone has no status."""
         gone = self.status == GONE
         last = self.last or self.kind.unobserved(self.job_id, None if gone else self.status)
-        return self.kind.summary(last, gone=gone)
+        summary = self.kind.summary(last, gone=gone)
+        job_name = job_name_in(last.job_id)
+        return summary if job_name is None else {**summary, "job_id": None, "job_name": job_name}
 
     def observe(self, seen: Job | ModelArtsError, now: float, *, poll_seconds: float = 0.0) -> Verdict:
         """

@@ -13,7 +13,7 @@ from airflow_provider_modelarts.api.models import (
     status_name,
     to_status,
 )
-from airflow_provider_modelarts.api.parameters import checked_job_id, checked_status
+from airflow_provider_modelarts.api.parameters import checked_job_id, checked_job_name, checked_status
 from airflow_provider_modelarts.api.visualization_jobs.reader import VisualizationJobReader
 
 if TYPE_CHECKING:
@@ -35,6 +35,14 @@ class VisualizationJobs:
         :raises ValueError: it is not made of digits
         """
         return checked_job_id(value)
+
+    def parse_job_name(self, value: object) -> str:
+        """
+        Return the name of a job.
+
+        :raises ValueError: no job can have it
+        """
+        return checked_job_name(value)
 
     def parse_status(self, value: object) -> int:
         """

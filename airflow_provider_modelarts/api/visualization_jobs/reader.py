@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from airflow_provider_modelarts.api.errors import ModelArtsBadRequestError, ModelArtsMalformedResponseError
 from airflow_provider_modelarts.api.models import StatusPage, VisualizationJob
+from airflow_provider_modelarts.api.names import the_job_named
 from airflow_provider_modelarts.api.pages import read_pages
 
 if TYPE_CHECKING:
@@ -50,6 +51,14 @@ class VisualizationJobReader:
                 f"Asked for visualization job {job_id}, the answer describes job {job.job_id}"
             )
         return job
+
+    def named(self, job_name: str) -> VisualizationJob:
+        """
+        Return the one job of a name.
+
+        :raises ModelArtsError: it cannot be had, or several jobs have the name
+        """
+        return the_job_named(self._client, job_name)
 
     def find(self, job_ids: Collection[str]) -> Iterator[tuple[StatusPage, set[str]]]:
         """
