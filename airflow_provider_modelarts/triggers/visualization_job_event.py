@@ -17,25 +17,27 @@ except ImportError as error:
 from airflow_provider_modelarts.api.models import VisualizationJob
 from airflow_provider_modelarts.api.parameters import checked_job_id
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
+from airflow_provider_modelarts.api.visualization_jobs.packing import pack, unpack
 from airflow_provider_modelarts.arguments import plain, seconds
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
-from airflow_provider_modelarts.waiting.arrivals import Arrivals, packed, unpacked
+from airflow_provider_modelarts.waiting.arrivals import Arrivals
 from airflow_provider_modelarts.waiting.kind import GONE
+from airflow_provider_modelarts.waiting.project import Snapshot
 from airflow_provider_modelarts.waiting.verdict import parse_statuses
-from airflow_provider_modelarts.waiting.watch import Snapshot, snapshots
+from airflow_provider_modelarts.waiting.watch import snapshots, watching
 
 
 class ModelArtsVisualizationJobEventTrigger(BaseEventTrigger):
     """
     Sends an event each time that a visualization job comes into a status, for an `AssetWatcher`.
 
-    The event's payload is the job, as in the sensor's XCom. Jobs that are in the status when the watcher starts for the
-    first time have not come into it since; a job that leaves the status and comes back arrives again, as far as it is
-    seen in between. On Airflow 3.3 what was there is kept in the asset state store, so that a triggerer that starts
-    again neither repeats nor misses an arrival; and all watchers of a connection and interval share one look. (The
-    store belongs to an asset: watchers with the same arguments on two assets are one trigger to Airflow, and have
-    none.) Before, each watcher looks for itself, and begins anew with the triggerer: what arrived while there was none
-    is not told.
+    The event's payload is the job, as in the sensor's XCom. Jobs already in the status at the first poll do not raise
+    an event; a job that leaves the status and comes back arrives again, if a poll observes it in between. On Airflow
+    3.3 the jobs in the status are kept in the asset state store, so that a triggerer that restarts neither repeats nor
+    misses an arrival; and all watchers of a connection and interval share one poll. (The store belongs to one asset:
+    watchers with the same arguments on two assets are one trigger to Airflow, and have none. Write the status of one of
+    them in another way, ``"JOBSTAT_RUNNING"`` for ``"RUNNING"``.) Before Airflow 3.3 each watcher polls for itself,
+    and starts over with the triggerer: what arrived while there was none raises no event.
 
     :param status: a code, a name (``"RUNNING"``, ``"JOBSTAT_RUNNING"``), a `JobStatus` or several of these
     :param job_id: only this job
@@ -72,11 +74,9 @@ class ModelArtsVisualizationJobEventTrigger(BaseEventTrigger):
         self._statuses = parse_statuses(VISUALIZATION_JOBS, status, "status")
         if GONE in self._statuses:
             raise ValueError("status: GONE is not a status that an event can report")
-        if job_id is not None:
-            checked_job_id(job_id)
+        self._job_id = None if job_id is None else checked_job_id(job_id)
         if job_name == "":
             raise ValueError("job_name: is empty; leave it out for jobs of any name")
-        self._store: Any = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class and the arguments to make the trigger anew from; they also tell it from others."""
@@ -100,31 +100,36 @@ class ModelArtsVisualizationJobEventTrigger(BaseEventTrigger):
 
     @classmethod
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncGenerator[Snapshot, None]:
-        """Yield looks at all jobs of a project, for all triggers of the same key."""
+        """Yield polls of the jobs of a project, for all triggers of the same key."""
+        trigger = cls(**kwargs)
         hook = ModelArtsHook(
-            kwargs["modelarts_conn_id"],
-            region=kwargs["region"],
-            project_id=kwargs["project_id"],
-            workspace_id=kwargs["workspace_id"],
+            trigger.modelarts_conn_id,
+            region=trigger.region,
+            project_id=trigger.project_id,
+            workspace_id=trigger.workspace_id,
         )
-        polls = snapshots(VISUALIZATION_JOBS, hook.aget_conn, poke_interval=kwargs["poke_interval"])
+        key = trigger.shared_stream_key()
+        polls = snapshots(VISUALIZATION_JOBS, key, hook.aget_conn, poke_interval=kwargs["poke_interval"])
         async with aclosing(polls):
             async for snapshot in polls:
                 yield snapshot
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Snapshot]) -> AsyncIterator[TriggerEvent]:
         """Yield an event for each arrival that is asked for."""
-        kept = await self._recall()
-        arrivals = Arrivals(self._statuses, kept)
-        async for snapshot in shared_stream:
-            for job_id in arrivals.observe(snapshot.statuses):
-                job = self._asked_for(snapshot, job_id)
-                if job is not None:
-                    yield TriggerEvent(job.summary())  # type: ignore[no-untyped-call]
-            # After the events: what a crash leaves unclear is told twice rather than never.
-            if arrivals.here != kept:
-                kept = arrivals.here
-                await self._keep(kept)
+        arrivals = Arrivals(self._statuses)
+        store = _Store(getattr(self, "asset_state_store", None), self._store_key, self.log)
+        with watching(self.shared_stream_key(), self._statuses):
+            async for snapshot in shared_stream:
+                if not snapshot.covers(self._statuses):
+                    # Of a poll that began before this trigger did.
+                    continue
+                await store.recall(arrivals)
+                for job_id in arrivals.observe(snapshot.statuses):
+                    job = self._asked_for(snapshot, job_id)
+                    if job is not None:
+                        yield TriggerEvent(job.summary())  # type: ignore[no-untyped-call]
+                # After the events: a crash in between repeats an event rather than lose it.
+                await store.keep(arrivals.present)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look and send events alone (Airflow below 3.3)."""
@@ -133,7 +138,7 @@ class ModelArtsVisualizationJobEventTrigger(BaseEventTrigger):
                 yield event
 
     def _asked_for(self, snapshot: Snapshot, job_id: str) -> VisualizationJob | None:
-        if self.job_id is not None and job_id != str(self.job_id):
+        if self._job_id is not None and job_id != self._job_id:
             return None
         try:
             job = cast("VisualizationJob", snapshot.job(job_id))
@@ -142,29 +147,66 @@ class ModelArtsVisualizationJobEventTrigger(BaseEventTrigger):
             job = VISUALIZATION_JOBS.unobserved(job_id, snapshot.statuses[job_id])
         return job if self.job_name is None or fnmatchcase(job.job_name or "", self.job_name) else None
 
-    async def _recall(self) -> set[str] | None:
-        """Return which jobs were there when an earlier process looked last; None when that is not known."""
-        self._store = getattr(self, "asset_state_store", None)
-        if self._store is None:
-            return None
-        try:
-            text = await self._store.aget(self._store_key)
-            return None if text is None else set(unpacked(str(text)))
-        except Exception:
-            self.log.exception("What has arrived before is not known; beginning anew")
-            return None
-
-    async def _keep(self, here: set[str]) -> None:
-        if self._store is None:
-            return
-        try:
-            await self._store.aset(self._store_key, packed(here))
-        except Exception:
-            self.log.exception("What has arrived cannot be stored; it is not kept over a restart from now on")
-            self._store = None
-
     @property
     def _store_key(self) -> str:
         """Key of this trigger's entry; several may watch one asset."""
         digest = hashlib.sha256(json.dumps(self.serialize(), sort_keys=True).encode()).hexdigest()
         return f"modelarts-{digest[:16]}"
+
+
+class _Store:
+    """
+    Keeps over restarts which jobs have arrived. What fails is tried again with the next poll, and logged once.
+
+    :param store: Airflow's asset state store; None where there is none
+    :param key: key of the trigger's entry
+    :param log: where failures go
+    """
+
+    def __init__(self, store: Any, key: str, log: Any) -> None:
+        self._store = store
+        self._key = key
+        self._log = log
+        self._is_read = False
+        self._kept: str | None = None
+        self._is_failing = False
+
+    async def recall(self, arrivals: Arrivals) -> None:
+        """Tell the arrivals, once, which jobs were present at the last poll of an earlier process."""
+        if self._store is None or self._is_read:
+            return
+        try:
+            text = await self._store.aget(self._key)
+            if text is not None:
+                self._kept = str(text)
+                arrivals.recall(unpack(self._kept))
+        except ValueError as error:
+            self._log.error("The asset state store has an entry that cannot be read; beginning again. %s", error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, DAGs go on being scheduled by this
+            self._note_failure(error)
+            return
+        self._is_read = True
+        self._note_success()
+
+    async def keep(self, present: set[str]) -> None:
+        """Keep which jobs are present. What could not be read must not be overwritten."""
+        text = pack(present)
+        if not self._is_read or text == self._kept:
+            return
+        try:
+            await self._store.aset(self._key, text)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._note_failure(error)
+        else:
+            self._kept = text
+            self._note_success()
+
+    def _note_failure(self, error: Exception) -> None:
+        if not self._is_failing:
+            self._is_failing = True
+            self._log.error("Asset state store: failed, trying again with each poll", exc_info=error)
+
+    def _note_success(self) -> None:
+        if self._is_failing:
+            self._is_failing = False
+            self._log.info("Asset state store: works again")

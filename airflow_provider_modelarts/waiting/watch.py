@@ -1,17 +1,21 @@
-"""Looks at all jobs of a project, for as long as somebody listens. Only asyncio, and no Airflow."""
+"""Polls the jobs of a project for as long as somebody listens. Only asyncio, and no Airflow."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Iterable
+from collections import Counter
+from collections.abc import AsyncGenerator, Collection, Hashable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from airflow_provider_modelarts.api.errors import ModelArtsAuthenticationError, ModelArtsError
 from airflow_provider_modelarts.waiting.fetch import MAX_BREAK
-from airflow_provider_modelarts.waiting.kind import Job, Kind, Page, Reader, Status
+from airflow_provider_modelarts.waiting.kind import Kind, Status
 from airflow_provider_modelarts.waiting.pause import Pause
+from airflow_provider_modelarts.waiting.project import ProjectPoller, Snapshot
 from airflow_provider_modelarts.waiting.threads import DaemonThreads
 from airflow_provider_modelarts.waiting.unexpected import UnexpectedErrors
 from airflow_provider_modelarts.waiting.wait import HEARTBEAT_SECONDS, duration
@@ -23,38 +27,41 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Snapshot:
+_watched: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Hashable, Counter[Status]]] = WeakKeyDictionary()
+"""The statuses that are watched, by key, and by how many watchers."""
+
+
+@contextmanager
+def watching(key: Hashable, statuses: Collection[Status]) -> Iterator[None]:
     """
-    All jobs of a project at one look.
+    Have the polls under a key show all jobs in these statuses, from the next one on.
 
-    :param pages: of the list; read here, on the thread that calls
+    :param key: what is polled together: connection, region, project, interval
     """
-
-    def __init__(self, pages: Iterable[Page]) -> None:
-        self._pages = list(pages)
-        self.statuses: dict[str, Status] = {}
-        """Statuses by job id."""
-        for page in self._pages:
-            self.statuses.update(page.statuses)
-
-    def job(self, job_id: str) -> Job:
-        """
-        Return one of the jobs.
-
-        :raises ValueError: a field of it has a type that it cannot have
-        """
-        page = next(page for page in self._pages if job_id in page.statuses)
-        return page.job(job_id)
+    counts = _watched.setdefault(asyncio.get_running_loop(), {}).setdefault(key, Counter())
+    counts.update(statuses)
+    try:
+        yield
+    finally:
+        counts.subtract(statuses)
 
 
-async def snapshots(kind: Kind[Any], connect: Connect, *, poke_interval: float) -> AsyncGenerator[Snapshot, None]:
+def _watched_statuses(key: Hashable) -> frozenset[Status]:
+    counts = _watched.get(asyncio.get_running_loop(), {}).get(key, Counter())
+    return frozenset(+counts)
+
+
+async def snapshots(
+    kind: Kind[Any], key: Hashable, connect: Connect, *, poke_interval: float
+) -> AsyncGenerator[Snapshot, None]:
     """
-    Look at all jobs again and again, and yield what was seen. It ends only with who listens.
+    Poll the jobs of a project again and again, and yield each poll. It ends only with who listens.
 
     What fails is logged, when it begins, now and then, and when it is over. After what cannot heal by itself, refused
     credentials say, the connection is read anew, as whoever mends it may change it.
 
     :param kind: the kind of the jobs
+    :param key: tells which statuses are watched, by :func:`watching`
     :param connect: finds out how to make the client; the client is to pause in the given way, which ends with this
     :param poke_interval: seconds between two looks
     """
@@ -70,8 +77,8 @@ async def snapshots(kind: Kind[Any], connect: Connect, *, poke_interval: float) 
             try:
                 if client is None:
                     client = await loop.run_in_executor(threads, await connect(), pause)
-                    reader = kind.reader(client, time.monotonic)
-                snapshot = await loop.run_in_executor(threads, _look, reader)
+                    project = ProjectPoller(kind, kind.reader(client, time.monotonic), time.monotonic)
+                snapshot = await loop.run_in_executor(threads, project.poll, _watched_statuses(key))
             except Exception as error:  # noqa: BLE001 - whatever it is, DAGs go on being scheduled by this
                 # A changed secret is tried at once; what is refused then, too, must not lock the credentials.
                 refused_again = outage.refused and isinstance(error, ModelArtsAuthenticationError)
@@ -89,10 +96,6 @@ async def snapshots(kind: Kind[Any], connect: Connect, *, poke_interval: float) 
         if client is not None:
             threads.submit(client.close)
         threads.shutdown()
-
-
-def _look(reader: Reader) -> Snapshot:
-    return Snapshot(reader.pages())
 
 
 def _wanted_break(error: Exception) -> float:

@@ -147,6 +147,56 @@ def test_a_store_that_fails_does_not_end_the_watching(watcher, broken, emulator,
     assert watcher(store).events(1, lambda: emulator.create_job("first", status=8)) == ["first"]
 
 
+class FailingStore(AssetStore):
+    """Fails so many times at first."""
+
+    def __init__(self, *, reads=0, writes=0):
+        super().__init__()
+        self.failures = {"aget": reads, "aset": writes}
+
+    def fail(self, operation):
+        self.failures[operation] -= 1
+        if self.failures[operation] >= 0:
+            raise RuntimeError(f"no {operation}")
+
+    async def aget(self, key, default=None):
+        self.fail("aget")
+        return await super().aget(key, default)
+
+    async def aset(self, key, value):
+        self.fail("aset")
+        await super().aset(key, value)
+
+
+def test_a_write_that_failed_is_made_up_for(watcher, emulator, caplog):
+    store = FailingStore(writes=3)
+    watcher(store).events(1, lambda: emulator.create_job("first", status=8))
+    emulator.create_job("while-down", status=8)
+    assert watcher(store).events(1) == ["while-down"]
+
+
+def test_a_read_that_failed_neither_repeats_nor_loses(watcher, emulator):
+    store = FailingStore()
+    watcher(store).events(1, lambda: emulator.create_job("first", status=8))
+    emulator.create_job("while-down", status=8)
+    store.failures["aget"] = 2
+    assert watcher(store).events(1) == ["while-down"]
+    assert watcher(store).events(0) == []
+
+
+def test_what_cannot_be_read_is_not_overwritten(watcher, emulator):
+    store = FailingStore()
+    watcher(store).events(1, lambda: emulator.create_job("first", status=8))
+    kept = dict(store)
+    store.failures["aget"] = 10**6
+    watcher(store).events(1, lambda: emulator.create_job("second", status=8))
+    assert store == kept
+
+
+def test_a_job_id_with_leading_zeros_is_found(watcher, emulator):
+    assert watcher(job_id="001001").events(1, lambda: emulator.create_job("board", status=8)) == ["board"]
+
+
 def test_without_a_store_a_restart_begins_anew(watcher, emulator):
     emulator.create_job("early", status=8)
     assert watcher().events(0) == []
@@ -193,6 +243,14 @@ def test_triggers_share_a_look_where_they_can():
     assert one != EventTrigger(poke_interval=5).shared_stream_key()
     assert one != EventTrigger(modelarts_conn_id="other").shared_stream_key()
     assert one != EventTrigger(workspace_id="1").shared_stream_key()
+
+
+def test_the_same_status_written_in_two_ways_makes_two_triggers_that_share_their_polls():
+    """The way round for two assets: Airflow keeps nothing for one trigger of both."""
+    one, other = EventTrigger(status="RUNNING"), EventTrigger(status="JOBSTAT_RUNNING")
+    assert one.serialize() != other.serialize()
+    assert one._store_key != other._store_key
+    assert one.shared_stream_key() == other.shared_stream_key()
 
 
 @pytest.mark.parametrize(

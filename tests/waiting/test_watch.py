@@ -14,7 +14,7 @@ from airflow_provider_modelarts.api.config import ModelArtsConfig
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
 from airflow_provider_modelarts.emulator import Emulator
 from airflow_provider_modelarts.emulator.faults import Fault
-from airflow_provider_modelarts.waiting.watch import snapshots
+from airflow_provider_modelarts.waiting.watch import snapshots, watching
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def looks(emulator, count, *, between=lambda number: None, within=20.0, **fields
 
     async def look():
         seen = []
-        async with aclosing(snapshots(VISUALIZATION_JOBS, connect, poke_interval=0.01)) as stream:
+        async with aclosing(snapshots(VISUALIZATION_JOBS, "key", connect, poke_interval=0.01)) as stream:
             async for snapshot in stream:
                 seen.append(dict(snapshot.statuses))
                 between(len(seen))
@@ -45,6 +45,35 @@ def looks(emulator, count, *, between=lambda number: None, within=20.0, **fields
         raise AssertionError("unreachable")
 
     return asyncio.run(asyncio.wait_for(look(), within))
+
+
+def test_a_watcher_that_comes_later_is_shown_its_statuses(emulator):
+    """Not by a poll that was for the statuses of others."""
+    emulator.per_page_limit = 100
+    for _ in range(350):
+        emulator.create_job(status=12)
+    running = emulator.create_job(status=8)
+
+    async def connect():
+        config = ModelArtsConfig(
+            endpoint=emulator.url, login=emulator.ak, password=emulator.sk, project_id=emulator.project_id
+        )
+        return lambda pause: ModelArtsClient(config)
+
+    async def poll():
+        shown = []
+        async with aclosing(snapshots(VISUALIZATION_JOBS, "key", connect, poke_interval=0.01)) as polls:
+            with watching("key", [8]):
+                for _ in range(3):
+                    shown.append(await anext(polls))
+                with watching("key", [12]):
+                    shown.append(await anext(polls))
+            return shown, await anext(polls)
+
+    polls, last = asyncio.run(poll())
+    assert [poll.covers({12}) for poll in polls] == [True, False, False, True]
+    assert all(poll.covers({8}) and running in poll.statuses for poll in polls)
+    assert last.covers({8, 12}), "nobody is left, so that nothing is left out"
 
 
 def test_all_pages_are_seen(emulator):
