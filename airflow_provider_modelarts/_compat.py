@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -39,6 +40,7 @@ except ImportError:  # Airflow 2.11
 try:
     from airflow.sdk.exceptions import (
         AirflowFailException,
+        AirflowRescheduleException,
         AirflowSensorTimeout,
         AirflowSkipException,
         AirflowTaskTimeout,
@@ -46,6 +48,7 @@ try:
 except ImportError:  # Airflow 2.11 to 3.1
     from airflow.exceptions import (  # type: ignore[no-redef]
         AirflowFailException,
+        AirflowRescheduleException,
         AirflowSensorTimeout,
         AirflowSkipException,
         AirflowTaskTimeout,
@@ -63,8 +66,12 @@ if TYPE_CHECKING:
     from airflow_provider_modelarts.api.metrics import Metrics
 
 __all__ = [
+    "DEFER_TIMEOUT_MARGIN",
     "FINAL_TASK_STATES",
+    "FIRST_POLL_AFTER_DEFERRAL",
+    "LAST_POLL_TIMEOUT",
     "AirflowFailException",
+    "AirflowRescheduleException",
     "AirflowSensorTimeout",
     "AirflowSkipException",
     "AirflowTaskTimeout",
@@ -86,15 +93,32 @@ __all__ = [
     "asset_uri",
     "conf",
     "current_context",
+    "execute_sensor",
     "first_reschedule_date",
-    "get_xcom",
+    "get_plain_xcom",
     "in_triggerer",
     "mask_secret",
     "metrics",
+    "push_plain_xcom",
+    "stores_xcoms_elsewhere",
 ]
 
 
 FINAL_TASK_STATES: Final = ("success", "failed", "skipped", "upstream_failed", "removed")
+
+FIRST_POLL_AFTER_DEFERRAL: Final = 8.0
+"""Seconds. Airflow's scheduler may fail a task that comes back from a deferral before it has noticed its departure,
+which can take it ``[workers] min_heartbeat_interval`` (5 s) and a little."""
+
+DEFER_TIMEOUT_MARGIN: Final = 30.0
+"""Seconds by which Airflow's own timeout of a deferral, which is only a net, lies behind the trigger's deadline."""
+
+LAST_POLL_TIMEOUT: Final = 20.0
+"""Seconds that a trigger waits for its last poll, at its deadline: less than that margin."""
+
+execute_sensor: Final = inspect.unwrap(BaseSensorOperator.execute)
+"""``BaseSensorOperator.execute`` for a sensor that extends it: Airflow 2.11 takes ``super().execute()`` for a call from
+outside of the task, which it logs as a warning, or refuses (``allow_nested_operators=False``)."""
 
 
 def airflow_version() -> tuple[int, int]:
@@ -120,15 +144,14 @@ def current_context() -> Any:
 
 
 def first_reschedule_date(context: Mapping[str, Any]) -> datetime | None:
-    """Return when a rescheduled sensor was started first, None when it is its first run."""
+    """Return when the present try of a rescheduled sensor was started first, None when it is its first run."""
     ti = context["ti"]
     if hasattr(ti, "get_first_reschedule_date"):
         first: datetime | None = ti.get_first_reschedule_date(context)
         return first
     from airflow.sensors.base import _orig_start_date  # Airflow 2.11
 
-    first_try_number = (ti.max_tries or 0) - (ti.task.retries or 0) + 1
-    found: datetime | None = _orig_start_date(ti.dag_id, ti.task_id, ti.run_id, ti.map_index, first_try_number)
+    found: datetime | None = _orig_start_date(ti.dag_id, ti.task_id, ti.run_id, ti.map_index, ti.try_number)
     return found
 
 
@@ -191,13 +214,35 @@ async def amask_secret(secret: str) -> None:
         mask_secret(secret)
 
 
-def get_xcom(ti_key: Any, key: str) -> Any:
-    """Return an XCom of a task instance, on a worker or in Airflow 2.11's web server; None when there is none."""
+def get_plain_xcom(ti_key: Any, key: str) -> Any:
+    """Return an XCom that :func:`push_plain_xcom` has pushed, on a worker or in Airflow 2.11's web server, or None."""
     try:
-        from airflow.sdk.execution_time.xcom import XCom
+        from airflow.sdk.bases.xcom import BaseXCom as XCom
     except ImportError:  # Airflow 2.11
         from airflow.models.xcom import XCom  # type: ignore[no-redef]
     return XCom.get_value(ti_key=ti_key, key=key)
+
+
+def push_plain_xcom(ti: Any, key: str, value: str) -> None:
+    """
+    Push an XCom that Airflow's UI reads: into the database, whatever XCom backend is configured.
+
+    A backend stores its reference there instead (``file://...``). Airflow 2.11 reads through the backend, too.
+    """
+    try:
+        from airflow.sdk.bases.xcom import BaseXCom
+
+        BaseXCom.set(key, value, dag_id=ti.dag_id, task_id=ti.task_id, run_id=ti.run_id, map_index=ti.map_index)
+    except ImportError:  # Airflow 2.11; or a task that no supervisor runs, as in a test
+        ti.xcom_push(key=key, value=value)
+
+
+def stores_xcoms_elsewhere() -> bool:
+    """Return whether a custom XCom backend is configured (Airflow 3)."""
+    from airflow.sdk.bases.xcom import BaseXCom
+    from airflow.sdk.execution_time.xcom import XCom
+
+    return XCom is not BaseXCom
 
 
 async def apush_xcom(ti: Any, key: str, value: Any) -> None:

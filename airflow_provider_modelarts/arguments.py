@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -20,6 +20,11 @@ def seconds(field: str, value: Any, *, may_be_zero: bool = True) -> float:
         limit = ">= 0" if may_be_zero else "> 0"
         raise ValueError(f"{field}: {value!r} is not a number of seconds, or a timedelta, {limit}")
     return float(number)
+
+
+def materialized(value: Any) -> Any:
+    """Return what a generator or another iterator gives as a list, since it gives it once only; others as they are."""
+    return list(value) if isinstance(value, Iterator) else value
 
 
 def is_literal(value: Any) -> bool:

@@ -1,15 +1,110 @@
-"""Two margins that a deferral needs in Airflow, between the sensor and its trigger."""
+"""How a task's wait gets from a worker to the triggerer and back."""
 
 from __future__ import annotations
 
-from typing import Final
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, NoReturn
 
-FIRST_POLL_AFTER_DEFERRAL: Final = 8.0
-"""Seconds. Airflow's scheduler may fail a task that comes back from a deferral before it has noticed its departure,
-which can take it ``[workers] min_heartbeat_interval`` (5 s) and a little."""
+from airflow_provider_modelarts._compat import DEFER_TIMEOUT_MARGIN, FIRST_POLL_AFTER_DEFERRAL
+from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
+from airflow_provider_modelarts.waiting import event as events
+from airflow_provider_modelarts.waiting.event import WaitEvent
+from airflow_provider_modelarts.waiting.names import job_name_in
+from airflow_provider_modelarts.waiting.wait import (
+    JobCannotArriveError,
+    JobStateUnknownError,
+    WaitError,
+    WaitTimeoutError,
+    transition,
+)
+from airflow_provider_modelarts.worker import show
 
-DEFER_TIMEOUT_MARGIN: Final = 30.0
-"""Seconds by which Airflow's own timeout of a deferral, which is only a net, lies behind the trigger's deadline."""
+if TYPE_CHECKING:
+    from airflow.sdk import Context
 
-LAST_POLL_TIMEOUT: Final = 20.0
-"""Seconds that a trigger waits for its last poll, at its deadline: less than that margin."""
+    from airflow_provider_modelarts.waiting.jobs import JobsWait
+
+
+def defer(
+    task: Any, context: Context, jobs: JobsWait, arguments: Mapping[str, Any], *, started_at: float | None = None
+) -> NoReturn:
+    """
+    Defer a task until its jobs have arrived.
+
+    The wait ends ``timeout`` after it began, and ``execution_timeout`` after the task's try began, however often that
+    try is deferred. (Airflow itself counts each deferral by itself.)
+
+    :param task: has ``timeout``, ``execution_timeout``, ``link`` and ``try_started_at``; ``execute_complete`` is called
+        at the end of the wait
+    :param jobs: the wait as far as it is
+    :param arguments: of the trigger
+    :param started_at: when the wait began, seconds since the epoch; now by default
+    """
+    from airflow_provider_modelarts.triggers.visualization_job import ModelArtsVisualizationJobTrigger
+
+    now = time.time()
+    try_started_at = when_try_started(task, context)
+    deadline = (started_at or now) + task.timeout
+    if task.execution_timeout is not None:
+        deadline = min(deadline, try_started_at + task.execution_timeout.total_seconds())
+    deadline = max(now, deadline)
+    trigger = ModelArtsVisualizationJobTrigger(
+        **arguments,
+        deadline=deadline,
+        first_poll_at=now + FIRST_POLL_AFTER_DEFERRAL,
+        histories=jobs.histories(),
+        summaries=jobs.kept(),
+        link=task.link or "",
+        try_started_at=try_started_at,
+    )
+    timeout = timedelta(seconds=deadline - now + FIRST_POLL_AFTER_DEFERRAL + DEFER_TIMEOUT_MARGIN)
+    task.defer(trigger=trigger, method_name="execute_complete", timeout=timeout)
+    raise AssertionError("unreachable")
+
+
+def when_try_started(task: Any, context: Context) -> float:
+    """Return when the present try of a task began, before any deferral; seconds since the epoch."""
+    if task.try_started_at is not None:
+        return float(task.try_started_at)
+    start_date = getattr(context.get("ti"), "start_date", None)
+    return start_date.timestamp() if start_date else time.time()
+
+
+def resumes_another_try(context: Context, next_kwargs: Mapping[str, Any] | None) -> bool:
+    """
+    Return whether the event that a task is resumed with is of an earlier try, so that the task has to start over.
+
+    Airflow 3.0 keeps the event of a failed try for the next one.
+    """
+    event = (next_kwargs or {}).get("event")
+    try_number = event.get("try_number") if isinstance(event, Mapping) else None
+    return try_number not in (None, context["ti"].try_number)
+
+
+def resume(task: Any, context: Context, event: Any) -> WaitEvent:
+    """
+    Return how a wait ended in the triggerer, after writing into the task's log what was observed there.
+
+    :raises ValueError: the event is missing or not understood
+    """
+    result = WaitEvent.from_dict(event)
+    # Below Airflow 3.3 the task instance only knows when it was resumed.
+    task.try_started_at = event.get("try_started_at")
+    for job_id, history in result.histories.items():
+        before = None
+        for entry in history:
+            moment = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(entry[0]))
+            name = job_name_in(job_id) or job_id
+            task.log.info("%s: visualization job %s %s", moment, name, transition(VISUALIZATION_JOBS, before, entry))
+            before = entry
+    task.link = ""
+    show(task, context, result.link)
+    return result
+
+
+def error_of(result: WaitEvent) -> WaitError:
+    """Return the error that a wait which ended in the triggerer without its target would have raised here."""
+    kinds = {events.CANNOT_ARRIVE: JobCannotArriveError, events.TIMEOUT: WaitTimeoutError}
+    return kinds.get(result.outcome, JobStateUnknownError)(result.message)

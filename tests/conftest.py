@@ -7,6 +7,7 @@ Also how tests are spread over processes, where there are several.
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,6 +16,9 @@ from typing import Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
+
+# Airflow's examples bring a listener, which sends every task through a worker.
+os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 
 
 class OneRealAirflow(LoadScopeScheduling):

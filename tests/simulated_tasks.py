@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from airflow_provider_modelarts._compat import BaseSensorOperator
+from airflow_provider_modelarts._compat import AirflowTaskTimeout, BaseSensorOperator
 from airflow_provider_modelarts.api.client import ModelArtsClient
 from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
 from airflow_provider_modelarts.triggers.visualization_job import ModelArtsVisualizationJobTrigger
@@ -27,12 +27,13 @@ except ImportError:
     from airflow.exceptions import TaskDeferred
 
 BASE = importlib.import_module(BaseSensorOperator.__module__)
+TRIGGER_MODULE = importlib.import_module(ModelArtsVisualizationJobTrigger.__module__)
 TIMED = [
     BASE,
-    importlib.import_module(ModelArtsVisualizationJobTrigger.__module__),
+    TRIGGER_MODULE,
     *(
         importlib.import_module(f"airflow_provider_modelarts.{name}")
-        for name in ("worker", "stopping", "sensors.run", "operators.run", "waiting.blocking")
+        for name in ("deferral", "stopping", "sensors.run", "operators.run", "waiting.blocking")
     ),
 ]
 """Modules that look at the clock, or sleep."""
@@ -112,6 +113,8 @@ class TaskInstance:
     run_id: str = "run"
     map_index: int = -1
     try_number: int = 1
+    start_date: datetime | None = None
+    task: Any = None
     xcoms: dict[str, Any] = field(default_factory=dict)
 
     def get_first_reschedule_date(self, context: Any) -> datetime | None:
@@ -125,11 +128,17 @@ class TaskInstance:
         return self.xcoms.get(key)
 
 
-def first_event(deferral: TaskDeferred, clock: SimulatedTime) -> Any:
-    """Run the trigger of a deferral as the triggerer does, made anew from what travels; return its first payload."""
+def first_event(deferral: TaskDeferred, clock: SimulatedTime, ti: TaskInstance | None = None) -> Any:
+    """Run the trigger of a deferral as the triggerer does, rebuilt from what travels; return its first payload."""
     path, arguments = deferral.trigger.serialize()
+    return run_trigger(path, arguments, clock, ti)
+
+
+def run_trigger(path: str, arguments: dict[str, Any], clock: SimulatedTime, ti: TaskInstance | None = None) -> Any:
+    """Run a trigger as the triggerer does, rebuilt from what travels; return its first payload."""
     module, _, name = path.rpartition(".")
     trigger = getattr(importlib.import_module(module), name)(**json.loads(json.dumps(arguments)))
+    trigger._task_instance = ti
 
     async def first() -> Any:
         stream = trigger.run()
@@ -145,6 +154,11 @@ def first_event(deferral: TaskDeferred, clock: SimulatedTime) -> Any:
         clock.worst_pass = max(clock.worst_pass, loop.worst_pass)
         loop.run_until_complete(asyncio.sleep(0))
         loop.close()
+
+
+async def push_from_trigger(ti: TaskInstance, key: str, value: Any) -> None:
+    """Push an XCom from a trigger."""
+    ti.xcom_push(key, value)
 
 
 def simulate(monkeypatch: pytest.MonkeyPatch, emulator: Advances) -> SimulatedTime:
@@ -164,12 +178,18 @@ def run_to_its_end(mode: str, clock: SimulatedTime, monkeypatch: pytest.MonkeyPa
     ti = TaskInstance()
     if hasattr(BASE, "_orig_start_date"):  # Airflow 2.11 asks its database.
         monkeypatch.setattr(BASE, "_orig_start_date", lambda *args, **kwargs: ti.first_reschedule)
-    how = {"deferrable": True} if mode == "deferrable" else {"mode": mode}
+    monkeypatch.setattr(TRIGGER_MODULE, "apush_xcom", push_from_trigger)
+    how = {"mode": mode} if mode in ("poke", "reschedule") else {mode: True}
     starts = 0
     event = None
     while True:
-        sensor = ModelArtsVisualizationJobSensor(task_id="wait", **how, **arguments)
+        sensor = ti.task = ModelArtsVisualizationJobSensor(task_id="wait", **how, **arguments)
         context = {"ti": ti, "task_reschedule_count": starts}
+        if sensor.start_from_trigger and event is None:
+            start = sensor.start_trigger_args
+            event = run_trigger(start.trigger_cls, start.trigger_kwargs, clock, ti)
+            if event == "success":
+                return Outcome("success", clock.now, xcom=ti.xcoms["return_value"], starts=starts, xcoms=ti.xcoms)
         starts += 1
         started = clock.utcnow()
         try:
@@ -178,7 +198,7 @@ def run_to_its_end(mode: str, clock: SimulatedTime, monkeypatch: pytest.MonkeyPa
             else:
                 xcom = sensor.resume_execution("execute_complete", {"event": event}, context)
         except TaskDeferred as deferral:
-            event = first_event(deferral, clock)
+            event = first_event(deferral, clock, ti)
             continue
         except BASE.AirflowRescheduleException as request:
             ti.first_reschedule = ti.first_reschedule or started
@@ -188,6 +208,6 @@ def run_to_its_end(mode: str, clock: SimulatedTime, monkeypatch: pytest.MonkeyPa
             return Outcome("skipped", clock.now, error=error, starts=starts)
         except (BASE.AirflowFailException, BASE.AirflowSensorTimeout) as error:
             return Outcome("failed", clock.now, error=error, starts=starts)
-        except Exception as error:  # noqa: BLE001
+        except (Exception, AirflowTaskTimeout) as error:  # noqa: BLE001
             return Outcome("up_for_retry", clock.now, error=error, starts=starts)
         return Outcome("success", clock.now, xcom=xcom, starts=starts, xcoms=ti.xcoms)

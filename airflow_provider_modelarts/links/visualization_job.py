@@ -6,7 +6,7 @@ import re
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from airflow_provider_modelarts._compat import BaseOperatorLink, airflow_version, get_xcom
+from airflow_provider_modelarts._compat import BaseOperatorLink, airflow_version, get_plain_xcom
 
 XCOM_KEY: Final = "modelarts_visualization_job_link"
 
@@ -22,8 +22,8 @@ class ModelArtsVisualizationJobLink(BaseOperatorLink):
     """
     Opens the page of a visualization job: there as soon as the job has a page, and whatever becomes of the task.
 
-    The address is an XCom that worker and trigger push. Airflow 3 also asks for it at the end of each phase on a
-    worker, and would keep an empty answer in its place; Airflow 2.11 asks for it in the web server.
+    The address is an XCom that worker and trigger push. Airflow 3 also asks for it whenever a worker leaves the task,
+    and stores the answer, an empty one as well; Airflow 2.11 asks for it in the web server.
     """
 
     name = "ModelArts visualization job"
@@ -35,8 +35,9 @@ class ModelArtsVisualizationJobLink(BaseOperatorLink):
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
         """Return the page's URL, empty while there is none."""
-        known = getattr(operator, "link", None) if airflow_version() >= (3, 0) else None
-        return known or get_xcom(ti_key, XCOM_KEY) or ""
+        link: str | None = getattr(operator, "link", "") if airflow_version() >= (3, 0) else None
+        # Airflow logs an error where it is asked for an XCom that is not there.
+        return link if link is not None else get_plain_xcom(ti_key, XCOM_KEY) or ""
 
 
 class TensorBoardLink(ModelArtsVisualizationJobLink):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_modelarts._compat import BaseOperator, conf
 from airflow_provider_modelarts.arguments import seconds
+from airflow_provider_modelarts.deferral import resumes_another_try
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.links.visualization_job import ModelArtsVisualizationJobLink
 
@@ -46,7 +47,7 @@ class VisualizationJobOperator(BaseOperator):
         self.region = region
         self.project_id = project_id
         self.workspace_id = workspace_id
-        self.link: str | None = None
+        self.link: str | None = ""
 
     @cached_property
     def hook(self) -> ModelArtsHook:
@@ -70,6 +71,9 @@ class WaitingVisualizationJobOperator(VisualizationJobOperator):
     :param poll_failure_tolerance: seconds, or a timedelta, for which looks may fail
     :param kwargs: as for all operators (:class:`VisualizationJobOperator`)
     """
+
+    try_started_at: float | None = None
+    """When this try began, as a resumed task knows it from its event; seconds since the epoch."""
 
     def __init__(
         self,
@@ -97,6 +101,14 @@ class WaitingVisualizationJobOperator(VisualizationJobOperator):
         """
         run = self._run(context)
         return run.finish(run.complete(event))
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Resume from the triggerer, or start over where the event is of an earlier try (Airflow 3.0)."""
+        if resumes_another_try(context, next_kwargs):
+            self.log.info("This event is of an earlier try; starting over")
+            return self.execute(context)
+        self.link = None
+        return super().resume_execution(next_method, next_kwargs, context)
 
     def trigger_arguments(self, job_id: str, target_status: Any) -> dict[str, Any]:
         """Return the arguments of a trigger that waits for a job, in JSON types."""

@@ -19,21 +19,14 @@ from airflow_provider_modelarts.api.models import OVER, JobStatus, Visualization
 from airflow_provider_modelarts.api.names import the_job_named
 from airflow_provider_modelarts.api.parameters import checked_job_id, checked_job_name
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
+from airflow_provider_modelarts.deferral import defer, error_of, resume
 from airflow_provider_modelarts.stopping import request_stop
 from airflow_provider_modelarts.waiting import event as events
 from airflow_provider_modelarts.waiting.blocking import poll, wait_here
 from airflow_provider_modelarts.waiting.fetch import JobFetcher
 from airflow_provider_modelarts.waiting.jobs import JobsWait
 from airflow_provider_modelarts.waiting.wait import JobStateUnknownError, duration
-from airflow_provider_modelarts.worker import (
-    error_of,
-    give_to_triggerer,
-    hide,
-    push_fields,
-    show,
-    take_back,
-    tell_consumers,
-)
+from airflow_provider_modelarts.worker import hide, push_fields, show, tell_consumers
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -234,7 +227,7 @@ class WaitingJobRun(JobRun):
             return self._wait_here(job_id, target_status)
         jobs = self._begin(job_id, target_status)
         if not (jobs.observe({job_id: seen}, time.time()) if seen else poll(jobs, self._fetcher)):
-            give_to_triggerer(self._task, jobs, self._task.trigger_arguments(job_id, target_status))
+            defer(self._task, self._context, jobs, self._task.trigger_arguments(job_id, target_status))
         return jobs.summaries()[job_id]
 
     def complete(self, event: Any) -> dict[str, Any]:
@@ -244,7 +237,7 @@ class WaitingJobRun(JobRun):
         :raises WaitError: it ended without its target
         :raises ValueError: the event is missing or not understood
         """
-        result = take_back(self._task, self._context, event)
+        result = resume(self._task, self._context, event)
         if result.outcome == events.ARRIVED:
             return dict(next(iter(result.jobs.values())))
         raise ValueError(result.message) if result.outcome == events.INVALID else error_of(result)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_modelarts._compat import (
@@ -16,18 +17,18 @@ from airflow_provider_modelarts._compat import (
     metrics,
 )
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
+from airflow_provider_modelarts.deferral import defer, error_of, resume, when_try_started
 from airflow_provider_modelarts.waiting import event as events
 from airflow_provider_modelarts.waiting.blocking import poll
 from airflow_provider_modelarts.waiting.fetch import JobFetcher
 from airflow_provider_modelarts.waiting.jobs import JobsWait
 from airflow_provider_modelarts.waiting.wait import (
     JobCannotArriveError,
-    JobStateUnknownError,
     WaitError,
     WaitTimeoutError,
     duration,
 )
-from airflow_provider_modelarts.worker import error_of, give_to_triggerer, push_fields, show, take_back, tell_consumers
+from airflow_provider_modelarts.worker import push_fields, show, tell_consumers
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -37,17 +38,19 @@ if TYPE_CHECKING:
 
 class SensorRun:
     """
-    One run of a sensor on a worker: the whole wait in poke mode, one look in the others.
+    One run of a sensor on a worker: the whole wait in poke mode, one poll in the others, none with ``skip_worker``.
+
+    Nothing of the connection is needed before the first poll.
 
     :param sensor: its parameters are rendered
-    :raises ValueError: a parameter cannot be; nothing has been sent
+    :raises ValueError: a parameter is invalid; nothing has been sent
     """
 
     def __init__(self, sensor: ModelArtsVisualizationJobSensor, context: Context) -> None:
         self._sensor = sensor
         self._context = context
         first_run = first_reschedule_date(context) if sensor.reschedule else None
-        self._started_at = first_run.timestamp() if first_run else time.time()
+        self._started_at = first_run.timestamp() if first_run else when_try_started(sensor, context)
         self._jobs = JobsWait.begin(
             VISUALIZATION_JOBS,
             job_id=sensor.job_id,
@@ -62,51 +65,72 @@ class SensorRun:
             seen=first_run is not None,
             metrics=metrics(),
         )
-        self._fetcher = JobFetcher(sensor.hook.get_conn(), VISUALIZATION_JOBS, renew=sensor.hook.renew_conn)
+
+    @cached_property
+    def _fetcher(self) -> JobFetcher:
+        return JobFetcher(self._sensor.hook.get_conn(), VISUALIZATION_JOBS, renew=self._sensor.hook.renew_conn)
 
     def close(self) -> None:
         """Let go of what polls needed."""
-        self._fetcher.close()
+        if "_fetcher" in self.__dict__:
+            self._fetcher.close()
 
     def poke(self) -> PokeReturnValue:
-        """Look at the jobs; in reschedule mode again and again while the API cannot be reached."""
+        """Poll the jobs; in reschedule mode again and again while the API cannot be reached."""
         sensor = self._sensor
         while True:
             try:
-                arrived = self._look()
+                arrived = self._poll()
             except WaitError as error:
                 _fail(sensor, error)
-            if not (sensor.reschedule and self._jobs.failing) or time.time() > self._started_at + sensor.timeout:
+            if not (sensor.reschedule and self._jobs.failing) or self._time_is_up():
                 return PokeReturnValue(arrived, self._xcom() if arrived else None)
             time.sleep(sensor.poke_interval)
 
-    def look_and_defer(self) -> Any:
-        """Look once, strictly, so that an arrived job needs no triggerer and a wrong id fails at once, and defer."""
+    def check_time(self) -> None:
+        """Fail a sensor that is about to be rescheduled although its time is up: Airflow would go on."""
+        if self._time_is_up():
+            time_out(self._sensor, f"Timed out waiting for {self._jobs.describe()}")
+
+    def poke_and_defer(self) -> Any:
+        """Poll once, strictly, so that an arrived job needs no triggerer and a wrong id fails at once, and defer."""
         sensor = self._sensor
-        if sensor.skip_worker:
-            sensor.log.info("skip_worker: polling once on a worker; this task cannot start in the triggerer here")
         try:
-            if self._look():
+            if self._poll():
                 return self._xcom()
-        except (JobStateUnknownError, ValueError) as error:
+        except JobCannotArriveError as error:
+            _fail(sensor, error)
+        except Exception as error:  # noqa: BLE001 - as Airflow's own loop does in poke mode
             if not sensor.silent_fail:
                 _fail(sensor, error)
             sensor.log.error("Poll failed, silently: %s", error)
-        except WaitError as error:
-            _fail(sensor, error)
-        return give_to_triggerer(sensor, self._jobs, sensor.trigger_arguments(), started_at=self._started_at)
+        return self._defer()
 
-    def _look(self) -> bool:
+    def defer(self) -> NoReturn:
+        """Defer at once: with ``skip_worker`` a worker does nothing that the triggerer can do."""
+        sensor = self._sensor
+        reason = sensor.why_on_worker()
+        sensor.log.info("skip_worker: deferring from a worker%s", f", because {reason}" if reason else "")
+        self._defer()
+
+    def _defer(self) -> NoReturn:
+        sensor = self._sensor
+        defer(sensor, self._context, self._jobs, sensor.trigger_arguments(), started_at=self._started_at)
+
+    def _poll(self) -> bool:
         """
-        Look at the jobs once, and return whether the wait is over.
+        Poll the jobs once, and return whether the wait is over.
 
         :raises WaitError: it is over without its target
-        :raises ValueError: the project cannot be told by the region
+        :raises Exception: there is no such connection, or it is not complete
         """
         try:
             return poll(self._jobs, self._fetcher)
         finally:
             show(self._sensor, self._context, self._jobs.page_url)
+
+    def _time_is_up(self) -> bool:
+        return time.time() > self._started_at + self._sensor.time_to_wait()
 
     def _xcom(self) -> Any:
         return _xcom(self._sensor, self._context, self._jobs.summaries())
@@ -118,7 +142,7 @@ def complete(sensor: ModelArtsVisualizationJobSensor, context: Context, event: A
 
     :raises ValueError: the event is missing or not understood, or a rendered parameter cannot be
     """
-    result = take_back(sensor, context, event)
+    result = resume(sensor, context, event)
     if result.outcome == events.INVALID:
         # The triggerer renders less than a worker does; what is wrong here, too, is refused here.
         sensor.log.info("The triggerer gives the task to a worker: %s", result.message)
@@ -133,7 +157,7 @@ def time_out(sensor: ModelArtsVisualizationJobSensor, message: str) -> NoReturn:
     _fail(sensor, WaitTimeoutError(message))
 
 
-def _fail(sensor: ModelArtsVisualizationJobSensor, error: WaitError | ValueError) -> NoReturn:
+def _fail(sensor: ModelArtsVisualizationJobSensor, error: Exception) -> NoReturn:
     """Raise what Airflow is to make of a wait that ended without its target, the same in every mode."""
     failure: BaseException = error
     skip = sensor.never_fail

@@ -8,11 +8,17 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_modelarts._compat import BaseSensorOperator, airflow_version, conf
+from airflow_provider_modelarts._compat import (
+    DEFER_TIMEOUT_MARGIN,
+    AirflowRescheduleException,
+    BaseSensorOperator,
+    conf,
+    execute_sensor,
+)
 from airflow_provider_modelarts.api.checks import job_id_in
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
-from airflow_provider_modelarts.arguments import can_be_template, is_literal, plain, seconds, time_to_wait
-from airflow_provider_modelarts.deferral import DEFER_TIMEOUT_MARGIN
+from airflow_provider_modelarts.arguments import is_literal, materialized, plain, seconds, time_to_wait
+from airflow_provider_modelarts.deferral import resumes_another_try
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.links.visualization_job import ModelArtsVisualizationJobLink
 from airflow_provider_modelarts.waiting.jobs import parse_job_ids
@@ -20,11 +26,19 @@ from airflow_provider_modelarts.waiting.verdict import WAIT_FOR, Target, parse_s
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
+    from airflow.triggers.base import StartTriggerArgs
 
     from airflow_provider_modelarts._compat import PokeReturnValue
     from airflow_provider_modelarts.sensors.run import SensorRun
 
 TRIGGER = "airflow_provider_modelarts.triggers.visualization_job.ModelArtsVisualizationJobTrigger"
+
+
+class _InstanceProperty(property):
+    """A property that is None on the class, where Airflow looks for it when it maps a task."""
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return None if instance is None else super().__get__(instance, owner)
 
 
 class ModelArtsVisualizationJobSensor(BaseSensorOperator):
@@ -39,11 +53,10 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
     the sensor stays on its worker while the API cannot be reached, for nothing else could measure the outage.)
 
     ``deferrable`` waits hold no worker, and look every ``poke_interval`` (no ``exponential_backoff``): all those on a
-    connection share their requests, one list request for up to 1,000 jobs an interval. With ``skip_worker`` the task
-    goes to the triggerer without a worker, too, and an arrived job ends it there, on Airflow 3.3 and later; such a task
-    takes no slot of a pool and counts in no concurrency limit while it waits. What would be lost by ending it there
-    (outlets, success and execute callbacks, listeners), and every failure, is given to a worker. Elsewhere, and when
-    mapped, it polls once on a worker and defers.
+    connection share their requests, one list request for up to 1,000 jobs an interval. With ``skip_worker`` no worker
+    is needed on Airflow 3.3 and later: the task starts in the triggerer, and an arrived job ends it there. Such a task
+    takes no slot of a pool and counts in no concurrency limit while it waits. A failure ends on a worker. A task that
+    is mapped, or would lose something by that (:func:`.why_on_worker`), defers from a worker at once, without a poll.
 
     :param job_id: the job: its digits, or the output of a task that created, changed or waited for it (templated)
     :param job_name: the name of the job instead; an error where no job or several have it (templated)
@@ -60,7 +73,7 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
     :param workspace_id: overrides the connection's (templated)
     :param poll_failure_tolerance: seconds, or a timedelta, for which polls may fail once the job has been seen
     :param deferrable: wait in the triggerer; by default as ``[operators] default_deferrable`` says
-    :param skip_worker: wait in the triggerer from the start, where Airflow can
+    :param skip_worker: wait in the triggerer from the start, where Airflow can without losing anything
     :return: XCom of the job: ``job_id``, ``job_name``, ``status``, ``status_name``, ``service_url``, ``train_url``,
         ``create_time`` (ISO 8601), ``duration_ms``. Each is also an XCom of its own: ``sensor.output["service_url"]``
     :raises ValueError: a parameter cannot be; when the DAG is parsed if it is literal, else before the first request
@@ -81,6 +94,9 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
     )
     operator_extra_links = (ModelArtsVisualizationJobLink(),)
     ui_color = "#f5e0df"
+    skip_worker = False
+    try_started_at: float | None = None
+    """When this try began, as a resumed task knows it from its event; seconds since the epoch."""
 
     def __init__(
         self,
@@ -103,10 +119,10 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
         super().__init__(**kwargs)
         self.job_id = job_id
         self.job_name = job_name
-        self.job_ids = job_ids
+        self.job_ids = materialized(job_ids)
         self.wait_for = wait_for
-        self.target_status = target_status
-        self.failure_statuses = failure_statuses
+        self.target_status = materialized(target_status)
+        self.failure_statuses = materialized(failure_statuses)
         self.modelarts_conn_id = modelarts_conn_id
         self.region = region
         self.project_id = project_id
@@ -114,11 +130,9 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
         self.poll_failure_tolerance = seconds("poll_failure_tolerance", poll_failure_tolerance)
         self.deferrable = deferrable or skip_worker
         self.skip_worker = skip_worker
-        self.link: str | None = None
+        self.link: str | None = ""
         self._run: SensorRun | None = None
         self._check_literals()
-        if skip_worker and self._can_start_in_triggerer():
-            self._start_in_triggerer()
 
     @cached_property
     def hook(self) -> ModelArtsHook:
@@ -135,11 +149,16 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
         from airflow_provider_modelarts.sensors.run import SensorRun
 
         with self.hook, closing(SensorRun(self, context)) as run:
+            if self.skip_worker:
+                return run.defer()
             if self.deferrable:
-                return run.look_and_defer()
+                return run.poke_and_defer()
             self._run = run
             try:
-                return super().execute(context)
+                return execute_sensor(self, context)
+            except AirflowRescheduleException:
+                run.check_time()
+                raise
             finally:
                 self._run = None
 
@@ -165,6 +184,10 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume from the triggerer. What the end of a wait means is decided here, not by Airflow's own idea of it."""
+        if resumes_another_try(context, next_kwargs):
+            self.log.info("This event is of an earlier try; waiting again")
+            return self.execute(context)
+        self.link = None
         reason = str((next_kwargs or {}).get("error", ""))
         if next_method == "__fail__" and "timeout" in reason.lower():
             from airflow_provider_modelarts.sensors.run import time_out
@@ -193,32 +216,43 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
         if is_literal(self.target_status) and is_literal(self.failure_statuses):
             Target.of(VISUALIZATION_JOBS, self.target_status, self.failure_statuses)
 
-    def _can_start_in_triggerer(self) -> bool:
-        """Return whether nothing is asked for that only a worker does (and the triggerer cannot give to one)."""
-        if airflow_version() < (3, 3):
-            return False
-        kind = type(self)
-        return (
-            all(can_be_template(getattr(self, name)) for name in self.template_fields)
-            and not (self._pre_execute_hook or self._post_execute_hook or self.multiple_outputs)
-            and kind.execute is ModelArtsVisualizationJobSensor.execute
-            and kind.poke is ModelArtsVisualizationJobSensor.poke
-        )
+    @_InstanceProperty
+    def start_from_trigger(self) -> bool:
+        """Whether Airflow starts the task in the triggerer."""
+        return self.skip_worker and self.why_on_worker() is None
 
-    def _start_in_triggerer(self) -> None:
+    @_InstanceProperty
+    def start_trigger_args(self) -> StartTriggerArgs | None:
+        """How Airflow starts it there."""
+        if not self.start_from_trigger:
+            return None
         from airflow.triggers.base import StartTriggerArgs
 
-        self.start_from_trigger = True
-        self.start_trigger_args = StartTriggerArgs(
+        return StartTriggerArgs(
             trigger_cls=TRIGGER,
             trigger_kwargs={**self.trigger_arguments(), "timeout": self.time_to_wait(), "may_end_task": True},
             next_method="execute_complete",
             timeout=timedelta(seconds=self.time_to_wait() + DEFER_TIMEOUT_MARGIN),
         )
 
+    def why_on_worker(self) -> str | None:
+        """Return why the task needs a worker in spite of ``skip_worker``; None when it does not."""
+        from airflow_provider_modelarts.sensors.in_triggerer import why_on_worker
+
+        return why_on_worker(self, ModelArtsVisualizationJobSensor)
+
+    def _validate_start_from_trigger_kwargs(self) -> None:
+        """Airflow checks these when a task is made; whether this one starts in the triggerer is only known later."""
+
     def trigger_arguments(self) -> dict[str, Any]:
         """Return what the sensor and its trigger have in common, in JSON types."""
-        names = (*self.template_fields, "wait_for", "poke_interval", "poll_failure_tolerance", "silent_fail")
+        names = (
+            *ModelArtsVisualizationJobSensor.template_fields,  # a subclass may have more
+            "wait_for",
+            "poke_interval",
+            "poll_failure_tolerance",
+            "silent_fail",
+        )
         return {name: plain(getattr(self, name)) for name in names}
 
     def time_to_wait(self) -> float:

@@ -8,13 +8,20 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
+from jinja2 import StrictUndefined
 
-from airflow_provider_modelarts._compat import FINAL_TASK_STATES, aget_task_state, apush_xcom, metrics
+from airflow_provider_modelarts._compat import (
+    DEFER_TIMEOUT_MARGIN,
+    FINAL_TASK_STATES,
+    LAST_POLL_TIMEOUT,
+    aget_task_state,
+    apush_xcom,
+    metrics,
+)
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
-from airflow_provider_modelarts.deferral import DEFER_TIMEOUT_MARGIN, LAST_POLL_TIMEOUT
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.links.visualization_job import XCOM_KEY, link_to
 from airflow_provider_modelarts.stopping import stop_job
@@ -35,6 +42,10 @@ if TYPE_CHECKING:
     from airflow_provider_modelarts.api.client import ModelArtsClient
 
 
+LATE: Final = 10.0
+"""Seconds after the begin of a wait from when a trigger that starts is not known to be the first to poll."""
+
+
 class ModelArtsVisualizationJobTrigger(BaseTrigger):
     """
     Waits until visualization jobs have reached a status, and sends one :class:`.WaitEvent`.
@@ -48,10 +59,11 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
     :param first_poll_at: seconds since the epoch before which the jobs are left alone
     :param histories: what is known of the jobs already, as in :class:`.WaitEvent`
     :param summaries: jobs as they were seen last, by id, as they go into the XCom
-    :param may_end_task: whether an arrived job may end the task from here, without a worker
+    :param may_end_task: whether an arrived job ends the task from here, without a worker
     :param stop_on_kill: whether ``job_id`` is to be stopped when a user ends the task or its run (Airflow 3.3); for
         the task that made it
     :param link: page of the job that the task's button leads to already
+    :param try_started_at: when the task's try began, seconds since the epoch; travels back with the event
     """
 
     def __init__(
@@ -78,6 +90,7 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
         may_end_task: bool = False,
         stop_on_kill: bool = False,
         link: str = "",
+        try_started_at: float | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.job_id = job_id
@@ -101,6 +114,7 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
         self.may_end_task = may_end_task
         self.stop_on_kill = stop_on_kill
         self.link = link
+        self.try_started_at = try_started_at
         self._not_rendered: Exception | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -127,6 +141,7 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
             "may_end_task",
             "stop_on_kill",
             "link",
+            "try_started_at",
         )
         kind = type(self)
         return f"{kind.__module__}.{kind.__qualname__}", {name: getattr(self, name) for name in names}
@@ -135,31 +150,55 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
         """
         Render what a task that starts in the triggerer left to it; ``ti.xcom_pull`` works as on a worker.
 
-        What cannot be rendered here (the DAG's own macros, say) is given to a worker, which can.
+        What cannot be rendered here is given to a worker: the DAG's own macros, say, or a variable that is not defined,
+        of which Airflow makes nothing here, but an error on a worker.
         """
         ti: Any = _XComPuller(context["ti"])
         with_puller: Any = {**context, "ti": ti, "task_instance": ti}
+        environment = jinja_env or self.get_template_env()
+        environment.undefined = StrictUndefined
         try:
-            super().render_template_fields(with_puller, jinja_env)
+            super().render_template_fields(with_puller, environment)
         except Exception as error:  # noqa: BLE001 - a template may raise anything
             self._not_rendered = error
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait, and send how it ended; a task that arrived and loses nothing by it is ended right here."""
+        """Wait, and send how it ended; a task that started in the triggerer ends right here when its jobs arrived."""
+        now = time.time()
+        # A triggerer that takes over knows when Airflow's own timeout strikes; the time waited before counts.
+        deadline = self.deadline or now + self.timeout
+        if (net := getattr(self, "timeout_after", None)) is not None:
+            deadline = min(deadline, net.timestamp() - self._margin())
+        begins_at = self.first_poll_at or deadline - self.timeout
         try:
             if self._not_rendered is not None:
                 raise ValueError(f"The triggerer cannot render this task's templates: {self._not_rendered}")
-            jobs = self._jobs()
+            jobs = self._jobs(begins_late=now > begins_at + LATE)
         except ValueError as error:
-            yield _trigger_event(WaitEvent(events.INVALID, str(error)))
+            yield self._event(WaitEvent(events.INVALID, str(error)))
             return
-        outcome, message = await self._wait(jobs)
-        if outcome == events.ARRIVED and self.may_end_task and _loses_nothing(self.task):
-            if getattr(self.task, "do_xcom_push", True):
-                await self._push_xcoms(jobs.summaries())
+        outcome, message = await self._wait(jobs, max(deadline, self.first_poll_at))
+        if outcome == events.ARRIVED and self.may_end_task and await self._push_result(jobs):
             yield TaskSuccessEvent()
             return
-        yield _trigger_event(WaitEvent(outcome, message, jobs.summaries(), link_to(jobs.page_url), jobs.histories()))
+        link = link_to(jobs.page_url) or self.link
+        yield self._event(WaitEvent(outcome, message, jobs.summaries(), link, jobs.histories()))
+
+    def _event(self, event: WaitEvent) -> TriggerEvent:
+        """Return what the task is resumed with: how the wait ended, and of which try it is."""
+        try_number = getattr(self.task_instance, "try_number", None)
+        payload = {**event.to_dict(), "try_number": try_number, "try_started_at": self.try_started_at}
+        return TriggerEvent(payload)  # type: ignore[no-untyped-call]
+
+    async def _push_result(self, jobs: JobsWait) -> bool:
+        """Push what a worker would, and return whether that worked; if not, a worker does it."""
+        if getattr(self.task, "do_xcom_push", True):
+            try:
+                await self._push_xcoms(jobs.summaries())
+            except Exception:
+                self.log.warning("The XCom could not be stored; the task ends on a worker", exc_info=True)
+                return False
+        return True
 
     async def _push_xcoms(self, summaries: Mapping[str, Mapping[str, Any]]) -> None:
         """Push what a worker would: of one job its fields, too."""
@@ -169,7 +208,7 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
                 await apush_xcom(self.task_instance, key, field)
         await apush_xcom(self.task_instance, "return_value", value)
 
-    def _jobs(self) -> JobsWait:
+    def _jobs(self, *, begins_late: bool) -> JobsWait:
         return JobsWait.begin(
             VISUALIZATION_JOBS,
             job_id=self.job_id,
@@ -180,18 +219,15 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
             failure_statuses=self.failure_statuses,
             poll_failure_tolerance=self.poll_failure_tolerance,
             log=self.log,
+            # Another triggerer may have observed the jobs before: an outage now is not one from the start.
+            seen=begins_late,
             histories=self.histories,
             summaries=self.summaries,
             metrics=metrics(),
         )
 
-    async def _wait(self, jobs: JobsWait) -> tuple[str, str]:
+    async def _wait(self, jobs: JobsWait, deadline: float) -> tuple[str, str]:
         """Return how the wait ended, and what there is to say about it."""
-        now = time.time()
-        deadline = max(self.deadline or now + self.timeout, self.first_poll_at)
-        # A triggerer that takes over knows when Airflow's own timeout strikes; the time waited before counts.
-        if (net := getattr(self, "timeout_after", None)) is not None:
-            deadline = min(deadline, net.timestamp() - self._margin())
         try:
             async with subscribe(
                 VISUALIZATION_JOBS,
@@ -199,7 +235,7 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
                 self._connect,
                 jobs.pending(),
                 poke_interval=max(self.poke_interval, 1.0),
-                first_poll_after=max(0.0, self.first_poll_at - now),
+                first_poll_after=max(0.0, self.first_poll_at - time.time()),
             ) as subscription:
                 return await self._follow(jobs, subscription, deadline)
         except JobCannotArriveError as error:
@@ -309,26 +345,6 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
 def _kill_threads() -> ThreadPoolExecutor:
     """Return the threads on which jobs of killed tasks are stopped; a whole DAG run may be killed at once."""
     return ThreadPoolExecutor(8, thread_name_prefix="modelarts-kill")
-
-
-def _trigger_event(event: WaitEvent) -> TriggerEvent:
-    return TriggerEvent(event.to_dict())  # type: ignore[no-untyped-call]
-
-
-def _loses_nothing(task: Any) -> bool:
-    """
-    Return whether a task that succeeds in the triggerer does all that it would do on a worker.
-
-    Airflow sends no asset events for such a task, calls none of its callbacks, and tells no listener.
-    """
-    from airflow.sdk.listener import get_listener_manager
-
-    return task is not None and not (
-        task.outlets
-        or task.has_on_success_callback
-        or task.has_on_execute_callback
-        or get_listener_manager().has_listeners
-    )
 
 
 class _XComPuller:

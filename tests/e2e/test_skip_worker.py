@@ -126,6 +126,6 @@ def test_jobs_of_mapped_tasks_can_be_waited_for(finished: Finished) -> None:
     assert list(finished.run.xcoms("all_of_mapped")["return_value"]) == finished.job_ids
 
 
-def test_a_mapped_wait_polls_on_a_worker_and_says_so(finished: Finished) -> None:
+def test_a_mapped_wait_defers_from_a_worker_and_says_so(finished: Finished) -> None:
     assert [finished.run.worker_starts("mapped", index) for index in range(2)] == [2, 2]
-    assert "skip_worker: polling once on a worker" in finished.run.log("mapped", 0)
+    assert "skip_worker: deferring from a worker" in finished.run.log("mapped", 0)

@@ -33,7 +33,7 @@ job is created, waited for until it runs, stopped, waited for until it is over, 
 that fails meanwhile, another is soft and times out. A mode is "ok" when the first two waits succeeded, the third
 failed, the fourth was skipped, and a task downstream found the XCom of the first to be a dict and its link to lead to
 the job. Worker runs are those of the first wait. Below Airflow 3.3, where `skip_worker` cannot do without a worker, the
-task's log has to say so: "skip_worker: polling once on a worker; this task cannot start in the triggerer here".
+task's log has to say so: "skip_worker: deferring from a worker, because Airflow is older than 3.3".
 "Operators" are all of them, on a worker and deferred: a job is created, described, stopped by the teardown of its task
 group, started again, stopped and deleted.
 """
@@ -129,7 +129,7 @@ def _mode(waits: dict[str, Observed] | None) -> str:
         return f"**{', '.join(wrong)}**"
     runs = waits["running"]["worker_runs"]
     ended = f"ok, {runs} worker run{'' if runs == 1 else 's'}"
-    return f"{ended}: polled once on one, said so in the log, deferred" if waits["running"]["polls_once"] else ended
+    return f"{ended}: deferred from one at once, said so in the log" if waits["running"]["defers_at_once"] else ended
 
 
 def _operators(ends: dict[str, str] | None) -> str:

@@ -13,9 +13,9 @@ from tests.matrix.compatibility import ENDS, main
 GOOD_RUN = {"passed": 7, "failed": 0, "error": 0, "skipped": 1, "skip_reasons": ["Airflow 3.3 and later"]}
 
 
-def waits(worker_runs: int, polls_once: bool = False, **ends: str) -> dict[str, Any]:
+def waits(worker_runs: int, defers_at_once: bool = False, **ends: str) -> dict[str, Any]:
     return {
-        wait: {"state": end, "worker_runs": worker_runs, "polls_once": polls_once}
+        wait: {"state": end, "worker_runs": worker_runs, "defers_at_once": defers_at_once}
         for wait, end in {**ENDS, **ends}.items()
     }
 
@@ -30,7 +30,7 @@ def cell() -> dict[str, Any]:
             "poke": waits(1),
             "reschedule": waits(6),
             "deferrable": waits(2),
-            "skip_worker": waits(2, polls_once=True),
+            "skip_worker": waits(2, defers_at_once=True),
         },
     }
 
@@ -51,7 +51,7 @@ def test_what_was_observed_is_told(tmp_path: Path) -> None:
     assert status == 0
     assert (
         "| 3.1.8 | 3.11.7 | 7 passed, 1 skipped | 7 passed, 1 skipped | ok, 1 worker run | ok, 6 worker runs "
-        "| ok, 2 worker runs | ok, 2 worker runs: polled once on one, said so in the log, deferred |"
+        "| ok, 2 worker runs | ok, 2 worker runs: deferred from one at once, said so in the log |"
     ) in page
     assert "| requests | 2.32.5 |" in page
     assert "- Airflow 3.3 and later: 3.1.8 on 3.11.7" in page

@@ -27,7 +27,7 @@ WAITS = ("running", "over", "fails", "hangs")
 
 IS_WAITING = "is WAITING (7); waiting for RUNNING (8)"
 SKIPS_WORKER = airflow_version() >= (3, 3)
-POLLS_ONCE = "skip_worker: polling once on a worker"
+DEFERS_AT_ONCE = "skip_worker: deferring from a worker"
 WORKER_RUN = re.compile(
     rf"Received executor event with state \w+ for task instance TaskInstanceKey\(dag_id='{DAG_ID}', task_id='([^']+)'"
 )
@@ -90,7 +90,7 @@ def _observed(run: Finished, mode: str) -> dict[str, dict[str, object]]:
         wait: {
             "state": run.states[f"{wait}-{mode}"],
             "worker_runs": run.worker_runs[f"{wait}-{mode}"],
-            "polls_once": POLLS_ONCE in run.logs[f"{wait}-{mode}"],
+            "defers_at_once": DEFERS_AT_ONCE in run.logs[f"{wait}-{mode}"],
         }
         for wait in WAITS
     }
@@ -136,7 +136,7 @@ def test_workers_are_held_as_the_mode_says(finished: Finished) -> None:
 
 @pytest.mark.skipif(SKIPS_WORKER, reason="below Airflow 3.3: skip_worker skips the worker here")
 def test_a_wait_that_cannot_skip_the_worker_says_so(finished: Finished) -> None:
-    assert POLLS_ONCE in finished.logs["running-skip_worker"]
+    assert DEFERS_AT_ONCE in finished.logs["running-skip_worker"]
 
 
 def test_no_job_is_left_but_those_that_nobody_deletes(finished: Finished) -> None:

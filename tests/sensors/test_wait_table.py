@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from airflow_provider_modelarts._compat import airflow_version
 from airflow_provider_modelarts.api.errors import ModelArtsConfigurationError
 from airflow_provider_modelarts.emulator import Fault
 
-MODES = ("poke", "reschedule", "deferrable")
+MODES = ("poke", "reschedule", "deferrable", *(["skip_worker"] if airflow_version() >= (3, 3) else []))
 OUTAGE = Fault(kind="status", status=503)
 
 
@@ -85,6 +87,12 @@ TABLE = [
     Row("outage at the first poll, silently", "success", faults=[(0, OUTAGE), (200, None)],
         arguments={"silent_fail": True}, between=(200, 240), status_name="RUNNING"),
 
+    Row("no such connection", "up_for_retry", arguments={"modelarts_conn_id": "none"}, between=(0, 10),
+        says=("none",)),
+    Row("no such connection, never fails", "skipped", between=(0, 10),
+        arguments={"modelarts_conn_id": "none", "never_fail": True}),
+    Row("no such connection, silently", "failed", between=(601, 661), says=("imed out",),
+        arguments={"modelarts_conn_id": "none", "silent_fail": True, "timeout": 600}),
     Row("outage at the first poll", "up_for_retry", faults=[(0, OUTAGE)], between=(1, 20),
         says=("is unknown", "last seen: never", "503")),
     Row("an outage too long", "up_for_retry", faults=[(80, OUTAGE)], between=(680, 760),
@@ -117,8 +125,8 @@ def test_the_table(row, mode, emulator, clock, connection, run):
     outcome = run(mode, **{"job_id": job_id, "poke_interval": 30, **row.arguments})
 
     assert outcome.state == row.state, outcome.error
-    # A deferrable wait looks half a second after the others, and ends with its time, not at the next look after it.
-    late = 1.5 if mode == "deferrable" else 0
+    # A wait in the triggerer polls half a second later, and ends with its time, not at the next poll after it.
+    late = 1.5 if mode in ("deferrable", "skip_worker") else 0
     assert row.between[0] - late <= outcome.seconds <= row.between[1] + late, outcome
     for part in row.says:
         assert part in str(outcome.error)
@@ -172,7 +180,19 @@ def test_a_project_that_cannot_be_told_is_skipped_by_a_sensor_that_never_fails(m
     assert run(mode, job_id=1, never_fail=True).state == "skipped"
     outcome = run(mode, job_id=1)
     assert outcome.state == "up_for_retry"
-    assert isinstance(outcome.error.__cause__, ModelArtsConfigurationError)
+    assert mode == "skip_worker" or isinstance(outcome.error.__cause__, ModelArtsConfigurationError)
+    assert "project_id: needed" in str(outcome.error)
+
+
+@pytest.mark.parametrize("mode", MODES[1:])
+def test_execution_timeout_counts_from_the_start_of_the_try(mode, emulator, run):
+    """In poke mode Airflow itself sees to it."""
+    limit = timedelta(seconds=100)
+    outcome = run(mode, job_id=emulator.create_job(script="7:0"), poke_interval=30, execution_timeout=limit)
+    assert (outcome.state, type(outcome.error).__name__) == ("up_for_retry", "AirflowTaskTimeout")
+    assert 98 <= outcome.seconds <= 130
+    assert "last seen: WAITING (7)" in str(outcome.error)
+    assert "execution_timeout 1 min 40 s" in str(outcome.error)
 
 
 @pytest.mark.parametrize("mode", MODES)

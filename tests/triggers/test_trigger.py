@@ -18,14 +18,13 @@ try:
 except ImportError:
     from airflow import DAG
 
-from airflow_provider_modelarts._compat import airflow_version
+from airflow_provider_modelarts._compat import DEFER_TIMEOUT_MARGIN, airflow_version
 from airflow_provider_modelarts.api.models import ENDED, JobStatus
-from airflow_provider_modelarts.deferral import DEFER_TIMEOUT_MARGIN
 from airflow_provider_modelarts.emulator import Emulator
 from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
 from airflow_provider_modelarts.triggers.visualization_job import ModelArtsVisualizationJobTrigger, _XComPuller
 from airflow_provider_modelarts.waiting.event import VERSION, WaitEvent
-from tests.simulated_tasks import TaskInstance
+from tests.simulated_tasks import TaskDeferred, TaskInstance
 
 SKIPS_WORKER = airflow_version() >= (3, 3)
 
@@ -266,7 +265,9 @@ class TestSkipWorker:
         job_id = emulator.create_job(status=8)
         payload = {"version": VERSION, "outcome": "invalid", "message": "'macro' is undefined"}
         task = ModelArtsVisualizationJobSensor(task_id="wait", job_id=job_id, skip_worker=True)
-        assert task.execute_complete({"ti": TaskInstance()}, payload)["status_name"] == "RUNNING"
+        with pytest.raises(TaskDeferred) as deferral:
+            task.execute_complete({"ti": TaskInstance()}, payload)
+        assert deferral.value.trigger.job_id == job_id
 
     def test_mapped_tasks_start_on_a_worker(self):
         with DAG("mapped", schedule=None) as dag:
