@@ -1,31 +1,27 @@
-"""The seven operations on visualization jobs, over one kept session, with retries that never make a second job."""
+"""The seven operations on visualization jobs, with retries that never make a second job."""
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from datetime import timedelta
 from types import TracebackType
-from typing import Any, Final, Generic, TypeVar
-from urllib.parse import quote
+from typing import Any, Final, TypeVar
 
 import pendulum
-import requests
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential, wait_random
 
-from airflow_provider_modelarts.api.answers import Answer, error_in, malformed
-from airflow_provider_modelarts.api.auth import OnSecret, auth_for
-from airflow_provider_modelarts.api.config import ModelArtsConfig
+from airflow_provider_modelarts.api.auth import OnSecret
+from airflow_provider_modelarts.api.config import ModelArtsConfig, checked_project_id
 from airflow_provider_modelarts.api.errors import (
-    ModelArtsAuthenticationError,
     ModelArtsConfigurationError,
     ModelArtsError,
     ModelArtsNameTakenError,
     ModelArtsNotFoundError,
 )
-from airflow_provider_modelarts.api.metrics import REQUESTS, Metrics, NoMetrics
+from airflow_provider_modelarts.api.fields import printable
+from airflow_provider_modelarts.api.http import Call, Http, Operation, Parse
+from airflow_provider_modelarts.api.metrics import Metrics, NoMetrics
 from airflow_provider_modelarts.api.models import StatusPage, VisualizationJob, VisualizationJobPage
 from airflow_provider_modelarts.api.pages import read_pages
 from airflow_provider_modelarts.api.parameters import (
@@ -36,42 +32,23 @@ from airflow_provider_modelarts.api.parameters import (
     create_body,
     list_query,
 )
-from airflow_provider_modelarts.api.transport import Session, answer_of, connection_error
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-MAX_ATTEMPTS: Final = 4
-MAX_RETRY_AFTER: Final = 60.0
-"""Seconds; a server that asks for more is not asked again here, the error says for how long it wants to be left."""
+_GET: Final = Operation("get", "GET", "modelarts:tensorboard:get", names_job=True)
+_LIST: Final = Operation("list", "GET", "modelarts:tensorboard:list")
+_CREATE: Final = Operation("create", "POST", "modelarts:tensorboard:create")
+_UPDATE: Final = Operation("update", "PUT", "modelarts:tensorboard:update", names_job=True)
+_STOP: Final = Operation("stop", "POST", "modelarts:tensorboard:stop", names_job=True)
+_RESTART: Final = Operation("restart", "POST", "modelarts:tensorboard:restart", names_job=True)
+_DELETE: Final = Operation("delete", "DELETE", "modelarts:tensorboard:delete", names_job=True)
+_PROJECTS: Final = Operation("projects", "GET", "iam:projects:listProjects", is_login=True)
 
-_METHODS: Final = {
-    "get": "GET",
-    "list": "GET",
-    "create": "POST",
-    "update": "PUT",
-    "stop": "POST",
-    "restart": "POST",
-    "delete": "DELETE",
-    "projects": "GET",
-}
-_BACKOFF: Final = wait_exponential(multiplier=0.5, max=8) + wait_random(0, 0.5)
-_CLOCK_SKEW: Final = pendulum.duration(minutes=15)
-"""The gateway refuses signatures of clocks that are further off."""
-
-
-@dataclass(frozen=True)
-class _Parse(Generic[T]):
-    """How an answer is read: how its JSON is decoded, and what is made of it."""
-
-    read: Callable[[Answer], T]
-    loads: Callable[[bytes], Any] = json.loads
-
-    @classmethod
-    def data(cls, read: Callable[[Mapping[str, Any]], T]) -> _Parse[T]:
-        """Return how to make something of the decoded body."""
-        return cls(lambda answer: read(answer.data))
+_NOTHING: Final[Parse[None]] = Parse.data(lambda data: None)
+_CREATION_TOLERANCE: Final = timedelta(minutes=15)
+"""By how much the server's own clocks may differ, and this machine's from them where an answer has no date."""
 
 
 class ModelArtsClient:
@@ -98,16 +75,14 @@ class ModelArtsClient:
     ) -> None:
         self.metrics: Metrics = metrics or NoMetrics()
         self._config = config
-        self._sleep = sleep
-        self._session = Session(verify=config.verify, proxies=config.proxies)
-        self._auth = auth_for(config, self._session, on_secret)
+        self._http = Http(config, on_secret=on_secret, sleep=sleep, metrics=self.metrics)
         self._project_id = config.project_id
         if config.verify is False:
             log.warning("TLS certificates of %s are not verified, as the connection says", config.endpoint)
 
     def close(self) -> None:
         """Close the kept connections."""
-        self._session.close()
+        self._http.close()
 
     def __enter__(self) -> ModelArtsClient:
         return self
@@ -130,7 +105,8 @@ class ModelArtsClient:
         :raises ModelArtsConfigurationError: there is not exactly one project of the region's name
         """
         if self._project_id is None:
-            self._project_id = self._auth.project_id() or self._project_of_region()
+            # It goes into every URL, whoever names it.
+            self._project_id = checked_project_id(self._http.auth.project_id() or self._project_of_region())
         return self._project_id
 
     def get_visualization_job(self, job_id: str | int) -> VisualizationJob:
@@ -139,7 +115,7 @@ class ModelArtsClient:
 
         :raises ModelArtsNotFoundError: there is no such job
         """
-        return self._read("get", self._jobs_url(checked_job_id(job_id)), _Parse.data(VisualizationJob.from_api))
+        return self._http.read(self._call(_GET, Parse.data(VisualizationJob.from_api), checked_job_id(job_id)))
 
     def list_visualization_jobs(
         self,
@@ -172,7 +148,7 @@ class ModelArtsClient:
             search_content=search_content,
             workspace_id=workspace_id or self._config.workspace_id,
         )
-        found = self._read("list", self._jobs_url(), _Parse.data(VisualizationJobPage.from_api), query)
+        found = self._http.read(self._call(_LIST, Parse.data(VisualizationJobPage.from_api), query=query))
         if (left_out := found.row_count - len(found.jobs)) > 0:
             log.warning("%d of %d jobs on page %d of the list cannot be read", left_out, found.row_count, page)
         return found
@@ -217,8 +193,8 @@ class ModelArtsClient:
             search_content=None,
             workspace_id=self._config.workspace_id,
         )
-        parse = _Parse(lambda answer: StatusPage.from_api(answer.data, answer.body), StatusPage.loads)
-        return self._read("list", self._jobs_url(), parse, query)
+        parse = Parse(lambda response: StatusPage.from_api(response.data, response.body), StatusPage.loads)
+        return self._http.read(self._call(_LIST, parse, query=query))
 
     def create_visualization_job(
         self,
@@ -252,30 +228,31 @@ class ModelArtsClient:
             schedule=schedule,
             workspace_id=self._config.workspace_id,
         )
-        url = self._jobs_url()
-        earliest = pendulum.now("UTC") - _CLOCK_SKEW
+        parse = Parse.data(lambda data: VisualizationJob.from_api({**body, **data}))
+        call = self._call(_CREATE, parse, body=body)
+        began = pendulum.now("UTC")
         lost: ModelArtsError | None = None
-
-        parse = _Parse.data(lambda data: VisualizationJob.from_api({**body, **data}))
 
         def attempt() -> VisualizationJob:
             nonlocal lost
-            created = self._find_created(body, earliest, lost) if lost else None
+            created = self._find_created(body, began, lost) if lost else None
             if created is not None:
                 return created
             try:
-                return self._exchange("create", url, parse, body=body)
+                return self._http.send(call)
             except ModelArtsNameTakenError:
                 # An earlier attempt whose answer was lost may have become visible only now.
-                created = self._find_created(body, earliest, lost) if lost else None
+                created = self._find_created(body, began, lost) if lost else None
                 if created is None:
                     raise
                 return created
             except ModelArtsError as error:
-                lost = error if error.may_have_happened else lost
+                if lost is not None:
+                    error.doubt()
+                lost = error if error.may_have_happened else None
                 raise
 
-        return self._repeated(attempt, lambda error: error.retryable)
+        return self._http.repeat(attempt)
 
     def update_visualization_job(self, job_id: str | int, *, job_desc: str) -> None:
         """
@@ -284,7 +261,7 @@ class ModelArtsClient:
         :param job_desc: at most 256 characters; nothing else of a job can be changed
         """
         body = {"job_desc": checked_job_desc(job_desc)}
-        self._write("update", self._jobs_url(checked_job_id(job_id)), body)
+        self._http.write(self._call(_UPDATE, _NOTHING, checked_job_id(job_id), body=body))
 
     def stop_visualization_job(self, job_id: str | int) -> None:
         """
@@ -292,7 +269,7 @@ class ModelArtsClient:
 
         :raises ModelArtsConflictError: its status does not allow it; it may be over, or be coming to its end
         """
-        self._write("stop", f"{self._jobs_url(checked_job_id(job_id))}/stop")
+        self._http.write(self._call(_STOP, _NOTHING, f"{checked_job_id(job_id)}/stop"))
 
     def restart_visualization_job(self, job_id: str | int) -> None:
         """
@@ -300,7 +277,7 @@ class ModelArtsClient:
 
         :raises ModelArtsConflictError: its status does not allow it
         """
-        self._write("restart", f"{self._jobs_url(checked_job_id(job_id))}/restart")
+        self._http.write(self._call(_RESTART, _NOTHING, f"{checked_job_id(job_id)}/restart"))
 
     def delete_visualization_job(self, job_id: str | int) -> None:
         """
@@ -309,11 +286,25 @@ class ModelArtsClient:
         :raises ModelArtsConflictError: its status does not allow it
         :raises ModelArtsNotFoundError: there is no such job
         """
-        self._write("delete", self._jobs_url(checked_job_id(job_id)), carried_out=ModelArtsNotFoundError)
+        call = self._call(_DELETE, _NOTHING, checked_job_id(job_id))
+        self._http.write(call, carried_out=ModelArtsNotFoundError)
 
-    def _jobs_url(self, job_id: str = "") -> str:
+    def _call(
+        self,
+        operation: Operation,
+        parse: Parse[T],
+        path: str = "",
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> Call[T]:
+        """
+        Return a call for the jobs of the project.
+
+        :param path: what comes behind ``visualization-jobs/``
+        """
         url = f"{self._config.endpoint}/v1/{self.project_id}/visualization-jobs"
-        return f"{url}/{job_id}" if job_id else url
+        return Call(operation, f"{url}/{path}" if path else url, parse, query, body, self.project_id)
 
     def _project_of_region(self) -> str:
         """Look the project up by its name, which is the region's (IAM, ``GET /v3/projects``)."""
@@ -324,18 +315,20 @@ class ModelArtsClient:
         def named_ids(data: Mapping[str, Any]) -> list[str]:
             return [str(project["id"]) for project in data["projects"] if project["name"] == region]
 
-        ids = self._read("projects", f"{self._config.iam_url}/v3/projects", _Parse.data(named_ids), {"name": region})
+        url = f"{self._config.iam_url}/v3/projects"
+        ids = self._http.read(Call(_PROJECTS, url, Parse.data(named_ids), {"name": region}))
         if len(ids) != 1:
-            found = f"{len(ids)} projects ({', '.join(ids)})" if ids else "no project"
+            found = f"{len(ids)} projects ({printable(', '.join(ids), 200)})" if ids else "no project"
             raise ModelArtsConfigurationError(f"project_id: needed, IAM knows {found} of the name {region!r}")
         return ids[0]
 
     def _find_created(
-        self, body: Mapping[str, Any], earliest: pendulum.DateTime, lost: ModelArtsError
+        self, body: Mapping[str, Any], began: pendulum.DateTime, lost: ModelArtsError
     ) -> VisualizationJob | None:
         """
         Return the job that a create request with a lost answer made; an older job of that name is not it.
 
+        :param began: when the first of the requests was sent, by this machine's clock
         :raises ModelArtsError: the one of the create request, when the jobs cannot be listed
         """
         try:
@@ -345,143 +338,8 @@ class ModelArtsClient:
             raise lost from error
         if job is None or not job.shows(body["train_url"]):
             return None
+        earliest = began - self._http.clock_skew - _CREATION_TOLERANCE
         if job.create_time is not None and job.create_time < earliest:
             return None
         log.info("The answer to creating job %s was lost, but the job is there: %s", job.job_name, job.job_id)
         return job
-
-    def _read(self, operation: str, url: str, parse: _Parse[T], query: Mapping[str, str] | None = None) -> T:
-        return self._repeated(lambda: self._exchange(operation, url, parse, query=query), lambda error: error.retryable)
-
-    def _write(
-        self,
-        operation: str,
-        url: str,
-        body: Mapping[str, Any] | None = None,
-        *,
-        carried_out: type[ModelArtsError] | None = None,
-    ) -> None:
-        """
-        Change a job. Done twice, each of these changes is what it is when it is done once, so a lost answer is no
-        reason not to ask again.
-
-        :param carried_out: refusal which, after a lost answer, means that the request was carried out
-        :raises ModelArtsError: ``may_have_happened`` holds for all attempts together
-        """
-        lost = False
-
-        def attempt() -> None:
-            nonlocal lost
-            try:
-                self._exchange(operation, url, _Parse.data(lambda data: None), body=body)
-            except ModelArtsError as error:
-                if lost and carried_out is not None and isinstance(error, carried_out):
-                    log.info("The answer to an earlier attempt was lost, but it was carried out. %s", error)
-                    return
-                if lost:
-                    error.doubt()
-                lost = error.may_have_happened
-                raise
-
-        self._repeated(attempt, lambda error: error.retryable)
-
-    def _repeated(self, call: Callable[[], T], worth_repeating: Callable[[ModelArtsError], bool]) -> T:
-        """Return what a call returns, calling it again, a few times, as long as its error is worth that."""
-
-        def again(error: BaseException) -> bool:
-            if not isinstance(error, ModelArtsError) or (error.retry_after or 0) > MAX_RETRY_AFTER:
-                return False
-            return worth_repeating(error)
-
-        retrying = Retrying(
-            retry=retry_if_exception(again),
-            stop=stop_after_attempt(MAX_ATTEMPTS),
-            wait=_delay,
-            sleep=self._sleep,
-            before_sleep=_log_repetition,
-            reraise=True,
-        )
-        return retrying(call)
-
-    def _exchange(
-        self,
-        operation: str,
-        url: str,
-        parse: _Parse[T],
-        *,
-        query: Mapping[str, str] | None = None,
-        body: Mapping[str, Any] | None = None,
-    ) -> T:
-        """Send a request, and once more when its token was refused and a new one can be had; read the answer."""
-        answer, request = self._send(operation, url, parse, query, body)
-        failure = error_in(answer)
-        if isinstance(failure, ModelArtsAuthenticationError) and self._auth.renew(request):
-            log.info("The IAM token was refused (%s); getting a new one", failure.error_code or failure.status_code)
-            answer, _ = self._send(operation, url, parse, query, body)
-            failure = error_in(answer)
-        if failure is not None:
-            raise failure
-        if not isinstance(answer.data, Mapping):
-            raise malformed(answer, "the body is no JSON object")
-        try:
-            return parse.read(answer)
-        except (ValueError, KeyError, TypeError, OverflowError) as error:
-            # What it could not be read as may hold anything, and is said already.
-            raise malformed(answer, f"it cannot be read ({error})") from None
-
-    def _send(
-        self,
-        operation: str,
-        url: str,
-        parse: _Parse[T],
-        query: Mapping[str, str] | None,
-        body: Mapping[str, Any] | None,
-    ) -> tuple[Answer, requests.PreparedRequest]:
-        method = _METHODS[operation]
-        config = self._config
-        headers = {"Content-Type": "application/json"}
-        if operation != "projects":
-            headers["X-Project-Id"] = self.project_id
-        try:
-            response = self._session.request(
-                method,
-                _with_query(url, query),
-                headers=headers,
-                data=None if body is None else json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(),
-                auth=self._auth,
-                timeout=(config.connect_timeout, config.read_timeout),
-                allow_redirects=False,
-            )
-        except requests.RequestException as error:
-            self._count(operation, 0)
-            raise connection_error(error, method=method, url=url, secrets=config.secrets) from error
-        self._count(operation, response.status_code)
-        action = f"modelarts:tensorboard:{operation}" if operation != "projects" else "iam:projects:listProjects"
-        names_job = operation not in ("create", "list", "projects")
-        answer = answer_of(
-            response, action=action, names_job=names_job, extra_secrets=config.secrets, loads=parse.loads
-        )
-        return answer, response.request
-
-    def _count(self, operation: str, status_code: int) -> None:
-        self.metrics.incr(REQUESTS, tags={"operation": operation, "status": str(status_code)})
-
-
-def _with_query(url: str, query: Mapping[str, str] | None) -> str:
-    """Return the URL with its query in canonical form; `requests` leaves that alone, so what is signed is sent."""
-    if not query:
-        return url
-    return f"{url}?" + "&".join(f"{quote(name, safe='')}={quote(query[name], safe='')}" for name in sorted(query))
-
-
-def _delay(state: RetryCallState) -> float:
-    """Return the seconds until the next attempt: what the server asks for, else exponential with jitter."""
-    error = state.outcome.exception() if state.outcome else None
-    asked = error.retry_after if isinstance(error, ModelArtsError) else None
-    return max(asked or 0.0, _BACKOFF(state))
-
-
-def _log_repetition(state: RetryCallState) -> None:
-    error = state.outcome.exception() if state.outcome else None
-    delay = state.next_action.sleep if state.next_action else 0.0
-    log.info("%s Trying again in %.1f s (attempt %d of %d)", error, delay, state.attempt_number + 1, MAX_ATTEMPTS)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import unquote, urlsplit
 
 from airflow_provider_modelarts.api.endpoints import iam_endpoint, modelarts_endpoint, normalized_endpoint
+from airflow_provider_modelarts.api.errors import ModelArtsConfigurationError
+from airflow_provider_modelarts.api.proxies import environment_proxies, is_proxy_url, secrets_of_proxy
 
 _LINE: Final = r"[^\x00-\x1f\x7f]+"
 _DAY: Final = 24 * 3600
@@ -31,7 +31,7 @@ class ModelArtsConfig:
     :param iam_endpoint: by default derived from ``region`` or ``endpoint``
     :param workspace_id: workspace of lists and new jobs; by default the API's own default
     :param verify: whether to verify TLS certificates, or the path of a CA bundle
-    :param proxies: URL of a proxy by scheme, as `requests` takes it; by default from the environment
+    :param proxies: URL of a proxy by scheme, as `requests` takes it; empty for none; by default from the environment
     :param connect_timeout: seconds until a connection must stand
     :param read_timeout: seconds that the server may be silent; the whole of an answer may take 4 times as long
     :raises ValueError: something is missing or cannot be; the text names the field, never a secret's value
@@ -58,8 +58,8 @@ class ModelArtsConfig:
         object.__setattr__(self, "endpoint", normalized_endpoint(endpoint, field="host"))
         if self.iam_endpoint:
             object.__setattr__(self, "iam_endpoint", normalized_endpoint(self.iam_endpoint, field="iam_endpoint"))
-        if self.project_id is not None and not re.fullmatch(r"[A-Za-z0-9_-]+", self.project_id):
-            raise ValueError(f"project_id: {self.project_id!r} is no project id")
+        if self.project_id is not None:
+            checked_project_id(self.project_id)
         if bool(self.login) != bool(self.password):
             raise ValueError(f"{'password' if self.login else 'login'}: login and password go together, one is missing")
         if self.domain_name and not self.login:
@@ -73,13 +73,14 @@ class ModelArtsConfig:
             if not 0 < getattr(self, name) <= _DAY:
                 raise ValueError(f"{name}: {getattr(self, name)!r} is not a number of seconds above 0, a day at most")
         for scheme, url in (self.proxies or {}).items():
-            if not _is_proxy_url(url):
+            if not is_proxy_url(url):
                 raise ValueError(f"proxies: the address for {scheme} is no URL such as http://proxy:3128")
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must never be shown."""
-        proxy_secrets = (secret for url in (self.proxies or {}).values() for secret in _secrets_of_proxy(url))
+        proxies = environment_proxies() if self.proxies is None else self.proxies.values()
+        proxy_secrets = (secret for url in proxies for secret in secrets_of_proxy(url))
         return tuple(secret for secret in (self.password, self.security_token, *proxy_secrets) if secret)
 
     @property
@@ -92,21 +93,12 @@ class ModelArtsConfig:
         return self.iam_endpoint or iam_endpoint(self.endpoint)
 
 
-def _secrets_of_proxy(url: str) -> tuple[str, ...]:
-    """Return a proxy's password as its URL has it, as it is, and as it is sent."""
-    parts = urlsplit(url)
-    if not parts.password:
-        return ()
-    user, password = unquote(parts.username or ""), unquote(parts.password)
-    basic = base64.b64encode(f"{user}:{password}".encode("latin-1", errors="replace")).decode()
-    return tuple(dict.fromkeys((parts.password, password, basic)))
+def checked_project_id(project_id: str) -> str:
+    """
+    Return a project's id, as it goes into URLs.
 
-
-def _is_proxy_url(url: str) -> bool:
-    """Return whether this is the URL of a proxy for `urllib3`, too, which would show all of one that it cannot read."""
-    try:
-        parts = urlsplit(url)
-        is_host = re.fullmatch(r"[\w.-]+|[0-9a-f:.]+", parts.hostname or "") and not re.search(r"[\s\\]", url)
-        return bool(parts.scheme and is_host) and parts.port != 0
-    except ValueError:
-        return False
+    :raises ModelArtsConfigurationError: it is not made of letters, digits, ``_`` and ``-``
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", project_id):
+        raise ModelArtsConfigurationError(f"project_id: {project_id!r:.100} is not a project ID")
+    return project_id

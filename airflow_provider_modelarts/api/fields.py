@@ -23,7 +23,7 @@ TEXT_LIMIT: Final = 1024
 LIST_LIMIT: Final = 1000
 """Entries of a list that are read."""
 
-_MAX_DIGITS: Final = 20
+_MAX_DIGITS: Final = 32
 _ESCAPE_SEQUENCE: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
 """Colours, cursor movements and window titles of a terminal."""
 
@@ -91,7 +91,7 @@ class Fields:
 
     def whole(self, field: str) -> int | None:
         """Return a whole number, also where the API writes it as text."""
-        return _whole(self._data.get(field))
+        return whole_number(self._data.get(field))
 
     def duration(self, field: str) -> pendulum.Duration | None:
         """Return a length of time that the API gives in milliseconds."""
@@ -126,7 +126,8 @@ def _number(value: object) -> float | None:
     return float(value) if abs(value) <= MAX_NUMBER and not math.isnan(value) else None
 
 
-def _whole(value: object) -> int | None:
+def whole_number(value: object) -> int | None:
+    """Return a whole number within bounds, also where the API writes it as text; None for anything else."""
     if isinstance(value, str) and len(value) <= _MAX_DIGITS and value.lstrip("-").isdecimal():
         try:
             value = int(value)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property
 from typing import Any, Final, cast
 
 import pendulum
+
+from airflow_provider_modelarts.api.fields import LIST_LIMIT, Fields, whole_number
+
+_URL_LIMIT: Final = 2048
+"""Characters of an address; what browsers and proxies agree on."""
 
 
 class JobStatus(IntEnum):
@@ -109,10 +114,11 @@ class Schedule:
     @classmethod
     def from_api(cls, data: Mapping[str, Any]) -> Schedule:
         """Read one entry; the API writes ``time_unit`` in requests and ``timeUnit`` in answers."""
+        fields = Fields(data)
         return cls(
-            duration=_integer(data, "duration") or 0,
-            type=_text(data, "type") or "stop",
-            time_unit=_text(data, "time_unit") or _text(data, "timeUnit") or "HOURS",
+            duration=fields.whole("duration") or 0,
+            type=fields.text("type") or "stop",
+            time_unit=fields.text("time_unit") or fields.text("timeUnit") or "HOURS",
         )
 
     def to_api(self) -> dict[str, Any]:
@@ -151,24 +157,22 @@ class VisualizationJob:
     @classmethod
     def from_api(cls, data: Mapping[str, Any]) -> VisualizationJob:
         """
-        Read a job from a decoded answer.
+        Read a job from a decoded answer. What else cannot be read is left out.
 
-        :raises ValueError: a field has a type that it cannot have, or there is no job id
+        :raises ValueError: there is no job id or a status that cannot be one
         """
-        job_id = _integer(data, "job_id")
-        if job_id is None:
-            raise ValueError("job_id is missing")
+        fields = Fields(data)
         return cls(
-            job_id=str(job_id),
+            job_id=_job_id(data.get("job_id")),
             status=to_status(_status(data.get("status"))),
-            job_name=_text(data, "job_name"),
-            create_time=_timestamp(data, "create_time"),
-            duration=_duration(data, "duration"),
-            job_desc=_text(data, "job_desc"),
-            service_url=_text(data, "service_url"),
-            train_url=_text(data, "train_url"),
-            resource_id=_text(data, "resource_id"),
-            remaining_duration=_number(data, "remaining_duration"),
+            job_name=fields.text("job_name"),
+            create_time=fields.timestamp("create_time"),
+            duration=fields.duration("duration"),
+            job_desc=fields.text("job_desc"),
+            service_url=fields.text("service_url", _URL_LIMIT),
+            train_url=fields.text("train_url", _URL_LIMIT),
+            resource_id=fields.text("resource_id"),
+            remaining_duration=fields.number("remaining_duration"),
             schedule=_schedule(data.get("schedule")),
         )
 
@@ -242,26 +246,27 @@ class VisualizationJobPage:
         """
         Read a page from a decoded answer.
 
-        :raises ValueError: there is no list of jobs, none of its jobs can be read, or a field of its own cannot be
+        :raises ValueError: there is no list of jobs, or none of its jobs can be read
         """
         rows = data.get("jobs")
         if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
             raise ValueError("jobs is not a list of objects")
+        fields = Fields(data)
         jobs: list[VisualizationJob] = []
         unreadable: Exception | None = None
         for row in rows:
             try:
                 jobs.append(VisualizationJob.from_api(row))
-            except (ValueError, OverflowError) as error:
+            except ValueError as error:
                 unreadable = error
         if unreadable is not None and not jobs:
             raise ValueError(f"no job of the page can be read: {unreadable}") from unreadable
         return cls(
             jobs=tuple(jobs),
             row_count=len(rows),
-            job_total_count=_integer(data, "job_total_count"),
-            job_count_limit=_integer(data, "job_count_limit"),
-            quotas=_integer(data, "quotas"),
+            job_total_count=fields.whole("job_total_count"),
+            job_count_limit=fields.whole("job_count_limit"),
+            quotas=fields.whole("quotas"),
         )
 
 
@@ -305,7 +310,7 @@ class StatusPage:
         readable = [row for row in map(_status_row, rows) if row is not None]
         statuses = {job_id: status for job_id, status, _ in readable}
         with_page = frozenset(job_id for job_id, _, has_page in readable if has_page)
-        return cls(statuses, with_page, len(rows), _integer(data, "job_total_count"), body)
+        return cls(statuses, with_page, len(rows), Fields(data).whole("job_total_count"), body)
 
     @property
     def job_ids(self) -> Collection[str]:
@@ -320,7 +325,7 @@ class StatusPage:
         """
         Return a job of the page.
 
-        :raises ValueError: a field has a type that it cannot have
+        :raises ValueError: its row cannot be read
         """
         return VisualizationJob.from_api(self._rows[job_id])
 
@@ -347,92 +352,31 @@ def _status_row(row: Any) -> tuple[str, int, bool] | None:
         return None
     try:
         job_id, status, has_page = row
-        number = _whole("job_id", job_id)
-        return None if number is None else (str(number), _status(status), has_page)
-    except (TypeError, ValueError):
-        return None
-
-
-def _status(value: Any) -> int:
-    """Read a status code; missing is UNKNOWN, and a negative one cannot be."""
-    status = _whole("status", value) or JobStatus.UNKNOWN
-    if status < 0:
-        raise ValueError(f"status is no status code: {value!r}")
-    return int(status)
-
-
-def _text(data: Mapping[str, Any], field: str) -> str | None:
-    value = data.get(field)
-    if value is None:
-        return None
-    if isinstance(value, str):
-        return encodable(value)
-    raise ValueError(f"{field} is not text: {value!r}")
-
-
-def encodable(text: str) -> str:
-    """Return a text without halves of characters, which JSON can hold and neither a log nor a message can."""
-    return text.encode("utf-8", errors="replace").decode("utf-8")
-
-
-def _number(data: Mapping[str, Any], field: str) -> float | None:
-    return _float(field, data.get(field))
-
-
-def _float(field: str, value: Any) -> float | None:
-    """Read a number that the API writes as a number or as a string."""
-    if value is None or value == "":
-        return None
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise ValueError(f"{field} is not a number: {value!r}")
-    try:
-        return float(value)
+        return _job_id(job_id), _status(status), has_page
     except ValueError:
-        raise ValueError(f"{field} is not a number: {value!r}") from None
-
-
-def _integer(data: Mapping[str, Any], field: str) -> int | None:
-    return _whole(field, data.get(field))
-
-
-def _whole(field: str, value: Any) -> int | None:
-    if isinstance(value, str) and value.lstrip("-").isdecimal():
-        return int(value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    number = _float(field, value)
-    if number is None:
         return None
-    if not number.is_integer():
-        raise ValueError(f"{field} is not a whole number: {value!r}")
-    return int(number)
 
 
-def _duration(data: Mapping[str, Any], field: str) -> pendulum.Duration | None:
-    milliseconds = _integer(data, field)
-    try:
-        return None if milliseconds is None else pendulum.duration(milliseconds=milliseconds)
-    except OverflowError:
-        raise ValueError(f"{field} is longer than can be") from None
+def _job_id(value: object) -> str:
+    number = whole_number(value)
+    if number is None or number < 0:
+        raise ValueError("job_id is missing" if value is None else f"job_id is not a job ID: {value!r:.100}")
+    return str(number)
 
 
-def _timestamp(data: Mapping[str, Any], field: str) -> pendulum.DateTime | None:
-    """Read a point in time; the API means milliseconds, but some deployments are seen to send seconds."""
-    value = _integer(data, field)
-    if value is None:
-        return None
-    if 10**9 <= value < 10**11:
-        return pendulum.from_timestamp(value)
-    if 10**12 <= value < 10**14:
-        return pendulum.from_timestamp(value / 1000)
-    return None
+def _status(value: object) -> int:
+    """Read a status code; one that is left out is UNKNOWN."""
+    if value in (None, ""):
+        return JobStatus.UNKNOWN
+    status = whole_number(value)
+    if status is None or status < 0:
+        raise ValueError(f"status is not a status code: {value!r:.100}")
+    return status
 
 
-def _schedule(value: Any) -> tuple[Schedule, ...] | None:
+def _schedule(value: object) -> tuple[Schedule, ...] | None:
     """Read auto stop entries; documented as one object, shown as a list of one."""
-    if value is None:
-        return None
-    entries: Sequence[Any] = value if isinstance(value, list) else [value]
-    if not all(isinstance(entry, Mapping) for entry in entries):
-        raise ValueError(f"schedule is not a list of objects: {value!r}")
-    return tuple(Schedule.from_api(entry) for entry in entries)
+    entries = [Schedule.from_api(value)] if isinstance(value, Mapping) else []
+    if isinstance(value, list):
+        entries = [Schedule.from_api(entry) for entry in value[:LIST_LIMIT] if isinstance(entry, Mapping)]
+    return tuple(entries) or None

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import http.client
 import io
-import json
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, MutableMapping
 from functools import cache
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import ConnectTimeoutError, InvalidHeader, NameResolutionError, NewConnectionError
-from urllib3.util.retry import Retry
+from requests.exceptions import InvalidProxyURL
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from airflow_provider_modelarts import __version__
-from airflow_provider_modelarts.api.answers import Answer, redact
 from airflow_provider_modelarts.api.errors import (
     ModelArtsConnectionError,
     ModelArtsTimeoutError,
     unknown_outcome,
 )
+from airflow_provider_modelarts.api.fields import TEXT_LIMIT
+from airflow_provider_modelarts.api.proxies import check_environment_proxy
+from airflow_provider_modelarts.api.redaction import excerpt
 
 MAX_ANSWER_BYTES: Final = 8 * 2**20
 """Of a body, decoded. A page of 1,000 jobs, the longest answer there is, has less than half of that at the very most,
@@ -32,7 +34,6 @@ MAX_ANSWER_TIME: Final = 4
 """How many times the read timeout an answer may take. That timeout is of silence only, and begins anew with a byte."""
 
 _CHUNK: Final = 64 * 1024
-_SECRET_HEADERS: Final = ("Authorization", "X-Auth-Token", "X-Security-Token")
 _HINTS: Final = {
     "DNS": "The name does not resolve: check region and host, and the DNS server of this machine.",
     "TLS": "TLS failed: where a private CA is used, set verify to the path of its bundle.",
@@ -40,33 +41,51 @@ _HINTS: Final = {
     "connection": "Check region and host, and whether a firewall or a proxy is in the way.",
 }
 
+_SOCKS_HINT: Final = "SOCKS proxies need PySocks: pip install 'requests[socks]'."
+
 
 class Session(requests.Session):
     """
-    A kept session whose own TLS and proxy settings win over the environment's, unlike those of `requests`.
+    A kept session whose own TLS and proxy settings override the environment's, unlike those of `requests`.
 
-    It takes no credentials from a netrc file.
+    It takes no credentials from a netrc file, follows no redirect, and keeps no cookie.
+
+    :param verify: whether to verify TLS certificates, or the path of a CA bundle
+    :param proxies: URL of a proxy by scheme; empty for none at all, None for those of the environment
     """
 
     def __init__(self, *, verify: bool | str, proxies: Mapping[str, str] | None) -> None:
         super().__init__()
         self.verify = verify
-        self.proxies.update(proxies or {})
+        self._proxies = proxies
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
         # Without an own way to authenticate, `requests` asks the netrc file.
         self.auth = lambda request: request
         self.headers["User-Agent"] = f"airflow-provider-modelarts/{__version__}"
-        # Retries are the client's: each is signed anew.
+        # Retries are the client's: each is signed again.
         adapter = _Adapter(max_retries=0)
         self.mount("https://", adapter)
         self.mount("http://", adapter)
 
     def merge_environment_settings(  # type: ignore[override]
-        self, url: str, proxies: Mapping[str, str] | None, stream: bool | None, verify: bool | str | None, cert: Any
+        self,
+        url: str,
+        proxies: MutableMapping[str, str] | None,
+        stream: bool | None,
+        verify: bool | str | None,
+        cert: Any,
     ) -> Any:
         chosen = self.verify if verify is None else verify
-        settings = super().merge_environment_settings(url, {**(proxies or {}), **self.proxies}, stream, chosen, cert)
-        # A proxy of the environment for one scheme would win over the connection's for all.
-        return {**settings, "proxies": {**self.proxies}} if self.proxies else settings
+        settings = super().merge_environment_settings(url, proxies, stream, chosen, cert)
+        if self._proxies is not None:
+            # A proxy of the environment for one scheme would override the connection's for all.
+            return {**settings, "proxies": dict(self._proxies)}
+        check_environment_proxy(url, settings["proxies"])
+        return settings
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """Return that there is none: `requests` would read the whole body first, whatever its size."""
+        return None
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """Send a request and read its answer, as long as that is of a length that can be."""
@@ -148,63 +167,32 @@ def _bounded_pool(pool: Any) -> Any:
 
 
 def connection_error(
-    error: requests.RequestException, *, method: str, url: str, secrets: tuple[str, ...]
+    error: requests.RequestException, *, method: str, url: str, secrets: tuple[str, ...], is_login: bool = False
 ) -> ModelArtsConnectionError:
     """
     Return our exception for one of `requests`: which part failed, and whether the request can have arrived.
 
     :param secrets: what must not be repeated
+    :param is_login: whether the request only prepares another one, so that nothing can have been changed
     """
     cause = _cause(error)
     part = _failed_part(error, cause)
     untrusted = "CERTIFICATE_VERIFY_FAILED" in str(cause)
-    never_sent = untrusted or part in ("DNS", "proxy") or isinstance(cause, (NewConnectionError, ConnectTimeoutError))
+    # `requests` raises this before it connects, and will again.
+    impossible = isinstance(error, ValueError)
+    no_connection = part in ("DNS", "proxy") or isinstance(cause, (NewConnectionError, ConnectTimeoutError))
+    may_have_happened = not (untrusted or impossible or no_connection or is_login)
     kind = ModelArtsTimeoutError if isinstance(error, requests.Timeout) else ModelArtsConnectionError
-    advice = _HINTS[part] + unknown_outcome(method, not never_sent)
+    hint = _SOCKS_HINT if "SOCKS" in str(cause) and impossible else _HINTS[part]
     return kind(
-        f"{method} {url} got no answer ({part}): {redact(_plain(cause), secrets)}. {advice}",
+        f"{method} {url} got no answer ({part}): {excerpt(_plain(cause), secrets, TEXT_LIMIT)}. "
+        f"{hint}{unknown_outcome(method, may_have_happened)}",
         part=part,
         method=method,
         url=url,
         # A certificate that is refused once is refused again.
-        retryable=not untrusted,
-        may_have_happened=not never_sent,
-    )
-
-
-def retry_after_seconds(value: str | None) -> float | None:
-    """Return the seconds that a ``Retry-After`` header asks for (number or HTTP date), None when unusable."""
-    if not value:
-        return None
-    try:
-        return float(Retry().parse_retry_after(value))
-    except (InvalidHeader, ValueError, OverflowError):
-        return None
-
-
-def answer_of(
-    response: requests.Response,
-    *,
-    action: str = "",
-    names_job: bool = False,
-    extra_secrets: tuple[str, ...] = (),
-    loads: Callable[[bytes], Any] = json.loads,
-) -> Answer:
-    """Return what errors are made of, with the secrets that were sent named, so that they are not repeated."""
-    request = response.request
-    sent = tuple(request.headers[name] for name in _SECRET_HEADERS if name in request.headers)
-    signature = request.headers.get("Authorization", "").rpartition("Signature=")[2]
-    return Answer(
-        method=request.method or "",
-        url=request.url or "",
-        status_code=response.status_code,
-        headers=response.headers,
-        body=response.content,
-        action=action,
-        names_job=names_job,
-        secrets=(*sent, signature, *extra_secrets),
-        retry_after=retry_after_seconds(response.headers.get("Retry-After")),
-        loads=loads,
+        retryable=not (untrusted or impossible),
+        may_have_happened=may_have_happened,
     )
 
 
@@ -218,7 +206,7 @@ def _cause(error: BaseException) -> BaseException:
 
 
 def _failed_part(error: requests.RequestException, cause: BaseException) -> str:
-    if isinstance(error, requests.exceptions.ProxyError):
+    if isinstance(error, (requests.exceptions.ProxyError, requests.exceptions.InvalidSchema, InvalidProxyURL)):
         return "proxy"
     if isinstance(error, requests.exceptions.SSLError):
         return "TLS"

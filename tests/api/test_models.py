@@ -111,15 +111,41 @@ def test_extra_fields_are_fine():
         ("status", True),
         ("status", -1),
         ("status", 8.5),
+        ("status", 2**63),
+        ("status", "9" * 30),
+        ("status", 1e300),
+        ("job_id", -1),
+        ("job_id", 2**63),
+    ],
+)
+def test_an_id_or_a_status_that_cannot_be_is_an_error_that_names_the_field(field, value):
+    with pytest.raises(ValueError, match=field):
+        job(**{field: value})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
         ("duration", {}),
+        ("duration", 10**30),
         ("job_name", 5),
         ("schedule", "stop"),
         ("schedule", [1]),
+        ("create_time", 10**30),
+        ("remaining_duration", float("inf")),
+        ("remaining_duration", 2**64),
     ],
 )
-def test_a_wrong_type_is_an_error_that_names_the_field(field, value):
-    with pytest.raises(ValueError, match=field):
-        job(**{field: value})
+def test_anything_else_that_cannot_be_read_is_left_out(field, value):
+    assert job(**{field: value}) == job()
+
+
+def test_texts_are_short_and_printable():
+    text = "board\n2030-01-01 ERROR forged \x1b[31mred\x1b]0;title\x07 \u202egnp.exe \u200bzero"
+    read = job(job_name=text, job_desc="x" * 10**7, service_url="https://a/" + "y" * 10**6)
+    assert read.job_name == "board 2030-01-01 ERROR forged red  gnp.exe  zero"
+    assert len(read.job_desc) == 1024
+    assert len(read.service_url) == 2048
 
 
 def test_summary_is_json_with_the_same_keys_always():
@@ -148,7 +174,7 @@ def test_a_page():
 
 
 def test_a_job_of_a_page_that_cannot_be_read_does_not_hide_the_others():
-    page = VisualizationJobPage.from_api({"jobs": [{"job_id": 1, "create_time": "yesterday"}, {"job_id": 2}]})
+    page = VisualizationJobPage.from_api({"jobs": [{"job_id": 1, "status": "yes"}, {"job_id": 2}]})
     assert ([found.job_id for found in page.jobs], page.row_count) == (["2"], 2)
 
 

@@ -9,10 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from airflow_provider_modelarts.api.answers import Answer, error_in
 from airflow_provider_modelarts.api.errors import ModelArtsError
 from airflow_provider_modelarts.api.models import JobStatus, StatusPage, VisualizationJob, VisualizationJobPage
-from airflow_provider_modelarts.api.transport import retry_after_seconds
+from airflow_provider_modelarts.api.responses import ApiResponse, find_error, retry_after_seconds
 from tests.hypothesis_profile import load_profile
 
 load_profile()
@@ -116,8 +115,10 @@ def test_of_any_page_each_row_is_a_job_or_none(rows: Any, total: Any) -> None:
 @example(400, {"error_code": "\ud800", "error_message": "\ud800"}, {})
 @example(401, {}, {"Date": "Mon, 01 Jan 2026 00:00:00 +99999999999"})
 def test_every_answer_is_a_success_or_an_error(status_code: int, data: Any, headers: dict[str, str]) -> None:
-    answer = Answer("GET", "http://example.com/", status_code, headers, json.dumps(data).encode(), names_job=True)
-    error = error_in(answer)
+    response = ApiResponse(
+        "GET", "http://example.com/", status_code, headers, json.dumps(data).encode(), names_job=True
+    )
+    error = find_error(response)
     failed = isinstance(data, dict) and (str(data.get("is_success")).lower() == "false" or data.get("error_code"))
     assert error is None or (isinstance(error, ModelArtsError) and str(error).encode())
     assert (error is not None) or not (failed or status_code >= 300)
@@ -125,7 +126,7 @@ def test_every_answer_is_a_success_or_an_error(status_code: int, data: Any, head
 
 @given(st.binary(), st.integers(200, 599))
 def test_every_body_makes_an_error_or_none(body: bytes, status_code: int) -> None:
-    error = error_in(Answer("GET", "http://example.com/", status_code, {}, body, secrets=("s3cret",)))
+    error = find_error(ApiResponse("GET", "http://example.com/", status_code, {}, body, secrets=("s3cret",)))
     assert (error is None) == (status_code < 300) or b"{" in body
     assert error is None or "s3cret" not in str(error)
 

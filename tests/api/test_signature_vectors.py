@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from airflow_provider_modelarts.api.auth.aksk import AkSkAuth
-from airflow_provider_modelarts.api.client import _with_query
+from airflow_provider_modelarts.api.http import _with_query
 
 PROJECT = "0123456789abcdef0123456789abcdef"
 HOST = "https://modelarts.cn-north-4.myhuaweicloud.com"

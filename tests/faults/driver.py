@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from airflow_provider_modelarts.api import client
+from airflow_provider_modelarts.api import http
 from airflow_provider_modelarts.api.transport import Session
 from airflow_provider_modelarts.waiting.wait import JobCannotArriveError, JobStateUnknownError, WaitTimeoutError
 from tests.faults.certificates import Authority
@@ -74,7 +74,7 @@ def observe(row: Row, scenario: str, mode: str, authorities: tuple[Authority, Au
         _patch_resolver(server, patches)
         tried = _count_requests(patches)
         if row.slow:
-            patches.setattr(client, "MAX_ATTEMPTS", 1)
+            patches.setattr(http, "MAX_ATTEMPTS", 1)
         patches.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(_connection(row, server, authorities[0])))
         fault = row.fault(authorities)
         clock.at(0 if scenario == SCENARIOS[0] else BEGINS_AT, lambda: fault.begin(server))
@@ -111,7 +111,7 @@ def observe(row: Row, scenario: str, mode: str, authorities: tuple[Authority, Au
 def most_requests(row: Row, mode: str, seconds: float) -> float:
     """Return how many requests a wait may make in this time: polls, times attempts, times requests a poll takes."""
     polls = seconds / POKE_INTERVAL + 3
-    attempts = 1 if row.slow else client.MAX_ATTEMPTS
+    attempts = 1 if row.slow else http.MAX_ATTEMPTS
     several = row.several or mode == MODES[3]
     # Of several jobs: two sizes of the list's page and each job; a job: itself. A refused token is renewed once.
     return polls * attempts * (5 if several else 1) * (3 if row.with_token else 1)

@@ -471,7 +471,7 @@ BODIES: Final = [
     outage("JSON: {}", sending(200, {}), "cannot be read"),
     outage("JSON 100,000 deep", answering(deep)),
     outage("JSON 100,000 deep in a field", answering(deep_in_a_field)),
-    outage("duration of 300 digits", having(duration=10**300)),
+    harmless("duration of 300 digits", having(duration=10**300)),
     outage("status of 5,000 digits",
            answering(lambda e: e.send(200, b'{"job_id": 101, "jobs": [], "status": ' + b"9" * 5000 + b"}"))),
     outage("Latin-1 where UTF-8 is expected",
@@ -497,15 +497,21 @@ BODIES: Final = [
       for name, value in [
           ("job_id", {}), ("job_id", "abc"), ("job_id", True), ("job_id", 1.5), ("job_id", [101]),
           ("status", "RUNNING"), ("status", True), ("status", [8]), ("status", {"code": 8}), ("status", 8.5),
-          ("status", -1), ("status", float("inf")), ("status", float("nan")),
-          ("job_name", 5), ("job_desc", []), ("service_url", {}), ("train_url", 1), ("resource_id", False),
-          ("create_time", "yesterday"), ("create_time", []), ("duration", "long"), ("duration", {}),
-          ("duration", 10**30), ("remaining_duration", []), ("schedule", "stop"), ("schedule", [1]),
-          ("schedule", [{"duration": "abc"}]),
+          ("status", -1), ("status", float("inf")), ("status", float("nan")), ("status", 2**63), ("status", 2**64),
       ]),
-    harmless("create_time: 10**30", having(create_time=10**30)),
+    *(harmless(f"{name}: {json.dumps(value)}", having(**{name: value}))
+      for name, value in [
+          ("job_name", 5), ("job_desc", []), ("service_url", {}), ("train_url", 1), ("resource_id", False),
+          ("create_time", "yesterday"), ("create_time", []), ("create_time", 2**64), ("duration", "long"),
+          ("duration", {}), ("duration", 2**64), ("duration", -(2**64)), ("remaining_duration", []),
+          ("remaining_duration", 2**64), ("schedule", "stop"), ("schedule", [1]), ("schedule", [{"duration": "abc"}]),
+          ("schedule", [{"duration": 2**64}]),
+      ]),
+    harmless("job_name of lines and terminal sequences",
+             having(job_name="a\n2030-01-01 ERROR forged\x1b[31m\x1b]0;title\x07\u202e\u200b")),
     Row("unknown status", having(status=42), TIMES_OUT, ARRIVES, TIMES_OUT),
-    Row("unknown status of 300 digits", having(status=10**300), TIMES_OUT, ARRIVES, TIMES_OUT),
+    Row("unknown status of 19 digits", having(status=2**63 - 1), TIMES_OUT, ARRIVES, TIMES_OUT),
+    outage("status of 300 digits", having(status=10**300)),
 ]  # fmt: skip
 
 TOKENS: Final = [

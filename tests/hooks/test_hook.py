@@ -480,7 +480,7 @@ class TestSecrets:
         connect(extra={"security_token": "SECURITYTOKEN"})
         with ModelArtsHook() as hook:
             client = hook.get_conn()
-            for thing in (hook, client, client._config, client._auth, vars(hook)):
+            for thing in (hook, client, client._config, client._http.auth, vars(hook)):
                 assert emulator.sk not in repr(thing)
                 assert "SECURITYTOKEN" not in repr(thing)
 

@@ -13,10 +13,16 @@ from keystoneauth1.access import AccessInfoV3
 from keystoneauth1.identity.v3 import Password
 from keystoneauth1.session import Session
 
-from airflow_provider_modelarts.api.answers import Answer, error_in, malformed, redact
 from airflow_provider_modelarts.api.auth.base import ModelArtsAuth, OnSecret
-from airflow_provider_modelarts.api.errors import ModelArtsError, ModelArtsMalformedResponseError
-from airflow_provider_modelarts.api.transport import answer_of, connection_error
+from airflow_provider_modelarts.api.errors import (
+    ModelArtsConfigurationError,
+    ModelArtsError,
+    ModelArtsMalformedResponseError,
+)
+from airflow_provider_modelarts.api.fields import TEXT_LIMIT
+from airflow_provider_modelarts.api.redaction import excerpt
+from airflow_provider_modelarts.api.responses import ApiResponse, find_error, malformed_error
+from airflow_provider_modelarts.api.transport import connection_error
 
 if TYPE_CHECKING:
     from airflow_provider_modelarts.api.config import ModelArtsConfig
@@ -67,15 +73,17 @@ class IamTokenAuth(ModelArtsAuth):
     def _token(self) -> AccessInfoV3:
         with self._lock:
             if self._access is None or self._access.will_expire_soon(_margin(self._access)):
-                self._access = self._fetch()
-                self._on_secret(self._access.auth_token)
+                access = self._fetch()
+                # If this fails, the token is not used.
+                self._on_secret(access.auth_token)
+                self._access = access
             return self._access
 
     def _fetch(self) -> AccessInfoV3:
         config = self._config
         if self._plugin is None:
             if not config.project_id and not config.region:
-                raise ValueError("project_id: needed to get a token, unless region names the project")
+                raise ModelArtsConfigurationError("project_id: needed to get a token, unless region names the project")
             self._plugin = Password(
                 auth_url=f"{config.iam_url}/v3",
                 username=config.login,
@@ -105,24 +113,23 @@ class IamTokenAuth(ModelArtsAuth):
             cause = error.__context__
             if not isinstance(cause, requests.RequestException):
                 raise
-            secrets = config.secrets
-            raise connection_error(cause, method="POST", url=self._plugin.token_url, secrets=secrets) from None
+            raise connection_error(
+                cause, method="POST", url=self._plugin.token_url, secrets=config.secrets, is_login=True
+            ) from None
         except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
             # Keystone's client takes the fields of an answer, and the header with the token, for granted.
             raise ModelArtsMalformedResponseError(
                 f"POST {self._plugin.token_url} answered, but it is no token: "
-                f"{type(error).__name__}: {redact(str(error), config.secrets)}. "
+                f"{type(error).__name__}: {excerpt(str(error), config.secrets, TEXT_LIMIT)}. "
                 f"{ModelArtsMalformedResponseError.hint}",
                 method="POST",
                 url=self._plugin.token_url,
+                may_have_happened=False,
             ) from None
 
     def _refused(self, response: requests.Response) -> ModelArtsError:
-        answer = self._answer(response)
-        return error_in(answer) or malformed(answer, "it is no token")
-
-    def _answer(self, response: requests.Response) -> Answer:
-        return answer_of(response, extra_secrets=self._config.secrets)
+        read = ApiResponse.read(response, secrets=self._config.secrets, is_login=True)
+        return find_error(read) or malformed_error(read, "it is no token")
 
 
 def _margin(access: AccessInfoV3) -> float:

@@ -1,0 +1,84 @@
+"""No secret, and nothing that is endless or unprintable, gets from a server into an error, a log line or a link."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+from collections.abc import Callable, Iterable
+from typing import Final
+from urllib.parse import quote, quote_plus
+
+from airflow_provider_modelarts.api.fields import printable
+
+_WINDOW: Final = 64 * 1024
+"""Characters of a text in which its start is looked for, before tags, secrets and white space are taken out of it."""
+
+_SPELLED: Final[tuple[Callable[[str], str], ...]] = (
+    lambda text: json.dumps(text)[1:-1],
+    lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
+    lambda text: text.replace("/", "\\/"),
+    lambda text: repr(text)[1:-1],
+    html.escape,
+    quote,
+    lambda text: quote(text, safe=""),
+    quote_plus,
+)
+"""How a server may write what it repeats."""
+
+_NESTED: Final = 3
+"""How often one of these may be inside another: a request's JSON, as text in JSON, in a URL or in JSON again."""
+
+_BETWEEN: Final = r"""(?:[\\"'\s]|&quot;|%2[02])*(?:[:=]|%3[AD])(?:[\\"'\s]|&quot;|%2[02])*"""
+_NAMED: Final = re.compile(
+    rf"(?i)((?:x-(?:auth|subject|security)-token|authorization){_BETWEEN}(?:(?:basic|bearer)(?:\s|%20|\+)+)?"
+    r"|signature(?:=|%3D))[^|\s\"'\\,;&<%]+"
+)
+"""What stands behind a name that tells a secret, whole or in part."""
+
+# A tag ends where the next one begins, so that the time this takes grows with the text and no faster.
+_TAG: Final = re.compile(r"<[^<>]*>")
+
+
+def redact(text: str, secrets: Iterable[str]) -> str:
+    """Return the text with what must not be shown replaced, also where a gateway repeats a request in its own way."""
+    for spelling in _all_spellings(secrets):
+        text = text.replace(spelling, "***")
+    return _NAMED.sub(r"\1***", text)
+
+
+def excerpt(text: str, secrets: Iterable[str], limit: int) -> str:
+    """
+    Return the start of what a server said, fit for a message and a log: one line, without tags and secrets.
+
+    :param limit: characters at most
+    """
+    secrets = tuple(secrets)
+    # What was cut would not be recognised. What is taken out must not bring a secret together.
+    text = redact(_start(text, secrets), secrets)
+    text = printable(_TAG.sub(" ", text), _WINDOW)
+    return printable(" ".join(redact(text, secrets).split()), limit)
+
+
+def _start(text: str, secrets: Iterable[str]) -> str:
+    """Return the start of a text, cut before a secret rather than in it."""
+    end = _WINDOW
+    if len(text) > end:
+        for spelling in _all_spellings(secrets):
+            found = text.find(spelling, max(0, _WINDOW - len(spelling)), _WINDOW + len(spelling))
+            end = end if found < 0 else min(end, found)
+    return text[:end]
+
+
+def _all_spellings(secrets: Iterable[str]) -> list[str]:
+    """Return the ways in which secrets may be written, the longest first, as one may hold another."""
+    return sorted({spelling for secret in secrets if secret for spelling in _spellings(secret)}, key=len, reverse=True)
+
+
+def _spellings(secret: str) -> set[str]:
+    found = newest = {secret}
+    for _ in range(_NESTED):
+        newest = {spell(text) for text in newest for spell in _SPELLED} - found
+        found = found | newest
+    return {*found, base64.b64encode(secret.encode()).decode()}
