@@ -22,7 +22,7 @@ from airflow_provider_modelarts.waiting.kind import Kind
 from airflow_provider_modelarts.waiting.pause import Pause
 from airflow_provider_modelarts.waiting.subscription import Group, Subscription
 from airflow_provider_modelarts.waiting.threads import DaemonThreads
-from airflow_provider_modelarts.waiting.unexpected import UnexpectedErrors
+from airflow_provider_modelarts.api.unexpected import UnexpectedErrors
 
 if TYPE_CHECKING:
     from airflow_provider_modelarts.api.client import ModelArtsClient

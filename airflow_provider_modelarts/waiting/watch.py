@@ -17,7 +17,7 @@ from airflow_provider_modelarts.waiting.kind import Kind, Status
 from airflow_provider_modelarts.waiting.pause import Pause
 from airflow_provider_modelarts.waiting.project import ProjectPoller, Snapshot
 from airflow_provider_modelarts.waiting.threads import DaemonThreads
-from airflow_provider_modelarts.waiting.unexpected import UnexpectedErrors
+from airflow_provider_modelarts.api.unexpected import UnexpectedErrors
 from airflow_provider_modelarts.waiting.wait import HEARTBEAT_SECONDS, duration
 
 if TYPE_CHECKING:

@@ -314,6 +314,12 @@ def bomb(exchange: Exchange) -> None:
     encoded(exchange, _bomb())
 
 
+def redirecting_bomb(exchange: Exchange) -> None:
+    """Redirect, with such a body."""
+    location = ("Location", "https://elsewhere.example.com/")
+    exchange.send(302, _bomb(), [("Content-Encoding", "gzip"), location])
+
+
 @cache
 def _bomb() -> bytes:
     return gzip.compress(b'{"job_id": 101, "status": 8, "job_desc": "' + b" " * (200 * MIB), compresslevel=1)
@@ -428,6 +434,9 @@ STATUSES: Final = [
     gone("404 without a body", sending(404)),
     fatal("404 APIGW.0101", sending(404, gateway("APIGW.0101")), "2023-06-30"),
     fatal("404 APIG.0101", sending(404, gateway("APIG.0101")), "2023-06-30"),
+    *(fatal(f"404 {code}", sending(404, gateway(code)), code)
+      for code in ("APIGW.0103", "WAF.403", "IAM.0004", "CCE.404")),
+    fatal("404 with an error_message of a proxy", sending(404, {"error_message": "no upstream"}), "no upstream"),
     fatal("404 in HTML", sending(404, HTML, content_type="text/html"), "No visualization-jobs API answers"),
     fatal("404 in JSON of something else", sending(404, {"message": "no Route matched"}), "No visualization-jobs API"),
     fatal("405", sending(405), "405"),
@@ -455,6 +464,18 @@ STATUSES: Final = [
     fatal("304", raw(head(304, [])), "304"),
     fatal("redirect", sending(302, b"", [("Location", "https://elsewhere.example.com/")]), "elsewhere.example.com"),
     fatal("redirect to itself", answering(lambda e: e.send(307, b"", [("Location", e.request.target)])), "307"),
+    *(fatal(f"redirect to {what}", sending(302, b"", [("Location", location)]), "302")
+      for what, location in [
+          ("what is no Unicode", "/\xff\xfe"), ("half an address", "http://[::1"), ("a port that is none", "http://a:b/"),
+          ("nowhere", "//"), ("an address of 30,000 characters", "https://" + "a" * 30_000),
+      ]),
+    outage("redirect with a body that becomes 200 MiB", answering(redirecting_bomb), "longer than"),
+    outage("503 of 64 KiB of <", sending(503, b"<" * 65536), "503"),
+    outage("503 with an error_message of 6 MiB",
+           sending(503, {"error_code": "ModelArts.0010", "error_message": "x" * 6 * MIB}), "ModelArts.0010", slow=True),
+    outage("503 with lines and terminal sequences",
+           sending(503, modelarts("ModelArts.0010", "a\n2030-01-01 ERROR forged\x1b[31m\x1b]0;title\x07\u202e")),
+           "a 2030-01-01 ERROR forged"),
     outage("200, is_success false", sending(200, modelarts("ModelArts.0010")), "ModelArts.0010"),
     outage("200, is_success false and nothing else", sending(200, {"is_success": False})),
     gone("200, is_success false, ModelArts.0102", sending(200, modelarts("ModelArts.0102"))),
@@ -583,6 +604,10 @@ GONE: Final = [
     for row in [
         harmless("waited for the deletion: 404 ModelArts.0102", sending(404, modelarts("ModelArts.0102"))),
         fatal("waited for the deletion: 404 APIGW.0101", sending(404, gateway("APIGW.0101"))),
+        *(fatal(f"waited for the deletion: 404 {code}", sending(404, gateway(code)))
+          for code in ("APIGW.0103", "WAF.403", "IAM.0004")),
+        fatal("waited for the deletion: 404 with an error_message of a proxy",
+              sending(404, {"error_message": "no such upstream"})),
         fatal("waited for the deletion: 404 in HTML", sending(404, HTML)),
         Row("waited for the deletion: list answers 404 ModelArts.0102",
             listing(lambda e: e.send(404, modelarts("ModelArts.0102"))),

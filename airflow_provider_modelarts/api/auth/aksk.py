@@ -13,15 +13,29 @@ import requests
 from huaweicloudsdkcore.auth.credentials import BasicCredentials
 from huaweicloudsdkcore.auth.provider import CredentialProviderChain
 from huaweicloudsdkcore.exceptions.exception_handler import DefaultExceptionHandler
-from huaweicloudsdkcore.exceptions.exceptions import ApiTypeError, ApiValueError, SdkException
+from huaweicloudsdkcore.exceptions.exceptions import (
+    ApiTypeError,
+    ApiValueError,
+    SdkException,
+    ServiceResponseException,
+)
 from huaweicloudsdkcore.http.http_client import HttpClient
 from huaweicloudsdkcore.http.http_config import HttpConfig
 from huaweicloudsdkcore.sdk_request import SdkRequest
 
 from airflow_provider_modelarts.api.auth.base import ModelArtsAuth, OnSecret
-from airflow_provider_modelarts.api.errors import ModelArtsAuthenticationError, ModelArtsConnectionError
+from airflow_provider_modelarts.api.errors import (
+    ModelArtsAuthenticationError,
+    ModelArtsConnectionError,
+    ModelArtsError,
+)
+from airflow_provider_modelarts.api.redaction import excerpt
+from airflow_provider_modelarts.api.unexpected import UnexpectedErrors
 
 log = logging.getLogger(__name__)
+
+_REASON_LIMIT: Final = 300
+"""Characters of what a provider of the chain says."""
 
 _SIGNED_HEADERS: Final = ("Content-Type", "X-Project-Id", "X-Sdk-Date")
 
@@ -51,8 +65,8 @@ class CredentialChainAuth(ModelArtsAuth):
 
     The SDK renews what expires.
 
-    :param project_id: wins over the project that the chain names
-    :param on_secret: told of each new secret key and security token
+    :param project_id: overrides the project that the chain names
+    :param on_secret: called with each new secret key and security token
     """
 
     def __init__(self, project_id: str | None, on_secret: OnSecret) -> None:
@@ -61,7 +75,8 @@ class CredentialChainAuth(ModelArtsAuth):
         self._lock = threading.Lock()
         self._credentials: Any = None
         self._http_client: Any = None
-        self._told: str | None = None
+        self._told: tuple[str | None, str | None] = (None, None)
+        self._unexpected = UnexpectedErrors()
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         sdk_request = _sdk_request(request)
@@ -69,10 +84,11 @@ class CredentialChainAuth(ModelArtsAuth):
             credentials = self._resolved()
             try:
                 credentials.process_auth_request(sdk_request, self._http_client).result()
-            except (SdkException, requests.RequestException) as error:
-                raise ModelArtsConnectionError(
-                    f"The credential chain could not renew the temporary AK and SK: {error}. It is tried again."
-                ) from error
+                _check(credentials)
+            except ModelArtsError:
+                raise
+            except Exception as error:
+                raise self._unavailable("could not renew the temporary AK and SK", error) from error
             self._tell(credentials)
         request.headers.update(sdk_request.header_params)
         return request
@@ -84,41 +100,75 @@ class CredentialChainAuth(ModelArtsAuth):
 
     def _resolved(self) -> Any:
         if self._credentials is None:
-            credentials = _chain_credentials()
+            credentials = self._from_chain()
             credentials.project_id = self._project_id or credentials.project_id
             self._http_client = HttpClient(HttpConfig.get_default_config(), None, DefaultExceptionHandler(), log)
             self._tell(credentials)
             self._credentials = credentials
         return self._credentials
 
-    def _tell(self, credentials: Any) -> None:
-        if credentials.sk != self._told:
-            self._told = credentials.sk
-            for secret in filter(None, (credentials.sk, credentials.security_token)):
-                self._on_secret(secret)
+    def _from_chain(self) -> Any:
+        """
+        Return the credentials of the first provider of the chain that has some.
 
-
-def _chain_credentials() -> Any:
-    try:
-        found = CredentialProviderChain.get_basic_credential_provider_chain().get_credentials()
-    except (configparser.Error, UnicodeDecodeError) as error:
-        # Their texts repeat the lines of the file.
-        raise ModelArtsAuthenticationError(
-            f"The profile file of the credential chain cannot be read: {type(error).__name__}"
-        ) from None
-    except (SdkException, ApiTypeError, ApiValueError, requests.RequestException) as error:
+        :raises ModelArtsAuthenticationError: none has
+        :raises ModelArtsConnectionError: one has, as it seems, but fails
+        """
+        reasons = []
+        # The chain's own loop takes a metadata service that fails for one that is not there.
+        for provider in CredentialProviderChain.get_basic_credential_provider_chain()._providers:
+            try:
+                credentials = provider.get_credentials()
+            except (configparser.Error, UnicodeDecodeError) as error:
+                # Their texts repeat the lines of the file.
+                raise ModelArtsAuthenticationError(
+                    f"The profile file of the credential chain cannot be read: {type(error).__name__}"
+                ) from None
+            except ServiceResponseException as error:
+                if error.status_code >= 500 or error.status_code == 429:
+                    raise self._unavailable("fails", error) from error
+                reasons.append(error)
+            except (SdkException, ApiTypeError, ApiValueError, requests.RequestException) as error:
+                reasons.append(error)
+            except Exception as error:
+                raise self._unavailable("gave an answer that cannot be read", error) from error
+            else:
+                _check(credentials)
+                return credentials
+        said = "; ".join(excerpt(str(reason), (), _REASON_LIMIT) for reason in reasons)
         raise ModelArtsAuthenticationError(
             "The connection has no login, and the credential chain (environment HUAWEICLOUD_SDK_AK and "
             "HUAWEICLOUD_SDK_SK, ~/.huaweicloud/credentials, agency of the ECS instance) has none either: "
-            f"{error}"
-        ) from error
+            f"{said}"
+        )
+
+    def _unavailable(self, what: str, error: Exception) -> ModelArtsConnectionError:
+        if not isinstance(error, (SdkException, requests.RequestException)):
+            self._unexpected.log(error)
+        said = excerpt(f"{type(error).__name__}: {error}", (), _REASON_LIMIT)
+        return ModelArtsConnectionError(f"The credential chain {what}: {said}. It is tried again.", part="credentials")
+
+    def _tell(self, credentials: Any) -> None:
+        secrets = (credentials.sk, credentials.security_token)
+        if secrets != self._told:
+            for secret in filter(None, secrets):
+                self._on_secret(secret)
+            # Only now: what was not masked must not be used.
+            self._told = secrets
+
+
+def _check(credentials: Any) -> None:
+    """
+    Check that keys can be sent in headers.
+
+    :raises ModelArtsAuthenticationError: one cannot; the text names it and does not show it
+    """
     for name in ("ak", "sk", "security_token"):
-        if re.search(r"[\x00-\x1f\x7f]", getattr(found, name) or ""):
+        if not re.fullmatch(r"[!-~]*", getattr(credentials, name) or ""):
             # Python's client would show all of it.
             raise ModelArtsAuthenticationError(
                 f"The credential chain's {name} has a line break or another character that cannot be sent"
             )
-    return found
 
 
 def _sdk_request(request: requests.PreparedRequest) -> Any:

@@ -1,4 +1,4 @@
-"""Turns exceptions that nobody foresaw into failures of one poll."""
+"""Exceptions that nobody foresaw: each type is logged once with its traceback, and ends nothing but one attempt."""
 
 from __future__ import annotations
 
@@ -23,8 +23,11 @@ class UnexpectedErrors:
         """Return the failure of the poll that raised the exception."""
         if isinstance(error, ModelArtsError):
             return error
-        failure = ModelArtsUnexpectedError(f"The poll failed unexpectedly. {type(error).__name__}: {error}")
+        self.log(error)
+        return ModelArtsUnexpectedError(f"The poll failed unexpectedly. {type(error).__name__}: {error}")
+
+    def log(self, error: Exception) -> None:
+        """Log the traceback, if no exception of this type was logged before."""
         if type(error) not in self._logged:
             self._logged.add(type(error))
-            log.error("%s", failure, exc_info=error)
-        return failure
+            log.error("Unexpected %s: %s", type(error).__name__, error, exc_info=error)
