@@ -47,7 +47,9 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     },
     "proxies": {
         "label": "Proxies",
-        "description": 'JSON object by scheme, {"https": "http://proxy:3128"}. By default from the environment.',
+        "description": (
+            'JSON object by scheme, {"https": "http://proxy:3128"}; {} for no proxy. By default from the environment.'
+        ),
         "schema": {"type": ["string", "null"], "examples": ['{"https": "http://proxy:3128"}']},
     },
     "connect_timeout": {

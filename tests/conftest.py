@@ -99,7 +99,9 @@ class ScriptedServer:
                 if reply.cut:
                     self.close_connection = True
                     return
-                self.send_response(reply.status)
+                self.send_response_only(reply.status)
+                if "Date" not in reply.headers:
+                    self.send_header("Date", self.date_time_string())
                 for name, value in reply.headers.items():
                     self.send_header(name, value)
                 length = len(reply.payload) if reply.announced_length is None else reply.announced_length

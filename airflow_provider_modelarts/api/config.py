@@ -12,6 +12,7 @@ from airflow_provider_modelarts.api.errors import ModelArtsConfigurationError
 from airflow_provider_modelarts.api.proxies import environment_proxies, is_proxy_url, secrets_of_proxy
 
 _LINE: Final = r"[^\x00-\x1f\x7f]+"
+_HEADER_VALUE: Final = r"[!-~]+"
 _DAY: Final = 24 * 3600
 
 
@@ -69,6 +70,9 @@ class ModelArtsConfig:
         for name in ("login", "password", "security_token", "domain_name"):
             if not re.fullmatch(_LINE, getattr(self, name) or "-"):
                 raise ValueError(f"{name}: has a line break or another character that cannot be sent")
+        for name in ("security_token",) if self.domain_name else ("login", "security_token"):
+            if not re.fullmatch(_HEADER_VALUE, getattr(self, name) or "-"):
+                raise ValueError(f"{name}: has a blank, an invisible or another character that cannot be in a key")
         for name in ("connect_timeout", "read_timeout"):
             if not 0 < getattr(self, name) <= _DAY:
                 raise ValueError(f"{name}: {getattr(self, name)!r} is not a number of seconds above 0, a day at most")

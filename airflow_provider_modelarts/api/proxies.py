@@ -31,7 +31,8 @@ def check_environment_proxy(url: str, proxies: Mapping[str, str]) -> None:
     :raises InvalidProxyURL: it is not a URL of a proxy; the text names the variable and shows nothing of its value
     """
     proxy = select_proxy(url, proxies)
-    if proxy is None or is_proxy_url(_with_scheme(proxy)):
+    # Without a scheme, `requests` takes a user for one.
+    if proxy is None or (is_proxy_url(_with_scheme(proxy)) and ("://" in proxy or "@" not in proxy)):
         return
     names = [name for name, value in os.environ.items() if name.lower().endswith("_proxy") and value == proxy]
     raise InvalidProxyURL(

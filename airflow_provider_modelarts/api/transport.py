@@ -185,7 +185,7 @@ def connection_error(
     kind = ModelArtsTimeoutError if isinstance(error, requests.Timeout) else ModelArtsConnectionError
     hint = _SOCKS_HINT if "SOCKS" in str(cause) and impossible else _HINTS[part]
     return kind(
-        f"{method} {url} got no answer ({part}): {excerpt(_plain(cause), secrets, TEXT_LIMIT)}. "
+        f"{method} {url} got no answer ({part}): {excerpt(_plain(cause), secrets, TEXT_LIMIT).rstrip('.')}. "
         f"{hint}{unknown_outcome(method, may_have_happened)}",
         part=part,
         method=method,

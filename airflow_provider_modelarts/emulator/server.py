@@ -72,7 +72,9 @@ class Emulator(Options):
     def connection(self, auth: Literal["aksk", "password"] = "aksk") -> dict[str, Any]:
         """Return the Airflow connection to this emulator; as JSON, it is a value for ``AIRFLOW_CONN_...``."""
         login, password = (self.ak, self.sk) if auth == "aksk" else (self.user, self.password)
-        extra = {"region": self.region, "project_id": self.project_id, "iam_endpoint": self.url}
+        extra: dict[str, Any] = {"region": self.region, "project_id": self.project_id, "iam_endpoint": self.url}
+        # The environment's proxy would be asked for loopback, too.
+        extra["proxies"] = {}
         if auth == "password":
             extra["domain_name"] = self.domain
         elif self.security_token is not None:

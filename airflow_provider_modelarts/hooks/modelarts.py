@@ -76,10 +76,12 @@ class ModelArtsHook(BaseHook):
             from airflow_provider_modelarts.api.client import ModelArtsClient
 
             connection = self.get_connection(self.modelarts_conn_id)
-            self._config = self._config_of(connection, connection.extra_dejson)
-            for secret in self._config.secrets:
+            config = self._config_of(connection, connection.extra_dejson)
+            for secret in config.secrets:
                 mask_secret(secret)
-            self._client = ModelArtsClient(self._config, on_secret=mask_secret, metrics=metrics())
+            # Only now: what was not masked must not be used.
+            self._config = config
+            self._client = ModelArtsClient(config, on_secret=mask_secret, metrics=metrics())
         return self._client
 
     def spare_conn(self) -> ModelArtsClient:
@@ -188,6 +190,8 @@ class ModelArtsHook(BaseHook):
             return False, f"configuration: {error}"
         except ModelArtsError as error:
             return False, f"{error.part}: {error}"
+        except Exception as error:  # noqa: BLE001 - whatever Airflow raises where there is no such connection
+            return False, f"configuration: {type(error).__name__}: {error}"
         return True, f"ModelArts answers; project {client.project_id} has {page.job_total_count} visualization jobs"
 
     def get_visualization_job(self, job_id: str | int) -> VisualizationJob:

@@ -339,6 +339,34 @@ class TestCreateWhoseAnswerWasLost:
         with pytest.raises(errors.ModelArtsNameTakenError):
             client.create_visualization_job(**BOARD)
 
+    @pytest.mark.parametrize("last", [Reply(429), Reply(400, {"error_code": "ModelArts.0101"}), Reply(403)])
+    def test_what_comes_after_a_lost_answer_does_not_make_it_certain(self, server, client, last):
+        server.answer(Reply(cut=True), page(), last, page(), last, page(), last)
+        with pytest.raises(errors.ModelArtsError, match="earlier attempt was carried out is not known") as caught:
+            client.create_visualization_job(**BOARD)
+        assert caught.value.may_have_happened
+        assert caught.value.status_code == last.status
+
+    def test_nothing_lost_is_certain(self, server, client):
+        server.answer(Reply(429))
+        with pytest.raises(errors.ModelArtsThrottledError) as caught:
+            client.create_visualization_job(**BOARD)
+        assert not caught.value.may_have_happened
+
+    @pytest.mark.parametrize("minutes", [-60, -20, 20, 60])
+    def test_the_servers_clock_decides_what_is_older(self, server, client, minutes):
+        now = datetime.now(timezone.utc) - timedelta(minutes=minutes)
+        dated = {"Date": format_datetime(now, usegmt=True)}
+        created = int(now.timestamp() * 1000)
+        mine = {"job_id": 5, "status": 4, "create_time": created, **BOARD}
+        server.answer(Reply(cut=True), Reply(200, page(mine).body, dated))
+        assert client.create_visualization_job(**BOARD).job_id == "5"
+        older = {**mine, "create_time": created - 3600 * 1000}
+        taken = Reply(400, {"is_success": False, "error_code": "ModelArts.0103", "error_message": "duplicate"})
+        server.answer(Reply(cut=True), Reply(200, page(older).body, dated), taken, Reply(200, page(older).body, dated))
+        with pytest.raises(errors.ModelArtsNameTakenError):
+            client.create_visualization_job(**BOARD)
+
     def test_a_job_that_shows_late_is_found_when_the_name_is_taken(self, server, client):
         mine = {"job_id": 5, "status": 4, "create_time": now_ms(), **BOARD}
         taken = Reply(400, {"is_success": False, "error_code": "ModelArts.0103", "error_message": "duplicate"})

@@ -630,6 +630,25 @@ class TestCredentialChain:
         assert message.startswith("credentials: The connection has no login")
 
 
+def test_the_test_of_a_connection_that_is_not_there_says_so(connect):
+    works, message = ModelArtsHook("nobody_has_made_this").test_connection()
+    assert (works, message.partition(":")[0]) == (False, "configuration")
+    assert "nobody_has_made_this" in message
+
+
+def test_a_secret_that_could_not_be_masked_is_not_used(connect, monkeypatch):
+    def broken(secret):
+        raise RuntimeError("no masker")
+
+    with ModelArtsHook() as hook:
+        with monkeypatch.context() as patches:
+            patches.setattr(modelarts, "mask_secret", broken)
+            for get in (hook.get_conn, hook.spare_conn):
+                with pytest.raises(RuntimeError, match="no masker"):
+                    get()
+        assert hook.get_conn() is hook.get_conn()
+
+
 class TestRenewal:
     def test_an_unchanged_connection_gives_no_other_client(self, connect):
         with ModelArtsHook() as hook:
