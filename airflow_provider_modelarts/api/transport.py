@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import requests
 from requests.adapters import HTTPAdapter
-from requests.exceptions import InvalidProxyURL
+from requests.exceptions import InvalidProxyURL, InvalidSchema, InvalidURL, MissingSchema
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from airflow_provider_modelarts import __version__
@@ -178,8 +178,8 @@ def connection_error(
     cause = _cause(error)
     part = _failed_part(error, cause)
     untrusted = "CERTIFICATE_VERIFY_FAILED" in str(cause)
-    # `requests` raises this before it connects, and will again.
-    impossible = isinstance(error, ValueError)
+    # `requests` raises these before it connects, and will again.
+    impossible = isinstance(error, (InvalidSchema, InvalidURL, MissingSchema))
     no_connection = part in ("DNS", "proxy") or isinstance(cause, (NewConnectionError, ConnectTimeoutError))
     may_have_happened = not (untrusted or impossible or no_connection or is_login)
     kind = ModelArtsTimeoutError if isinstance(error, requests.Timeout) else ModelArtsConnectionError
@@ -206,7 +206,7 @@ def _cause(error: BaseException) -> BaseException:
 
 
 def _failed_part(error: requests.RequestException, cause: BaseException) -> str:
-    if isinstance(error, (requests.exceptions.ProxyError, requests.exceptions.InvalidSchema, InvalidProxyURL)):
+    if isinstance(error, (requests.exceptions.ProxyError, InvalidSchema, InvalidProxyURL)):
         return "proxy"
     if isinstance(error, requests.exceptions.SSLError):
         return "TLS"

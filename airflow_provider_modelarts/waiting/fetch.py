@@ -18,10 +18,10 @@ from airflow_provider_modelarts.api.errors import (
     ModelArtsThrottledError,
     ModelArtsUnexpectedError,
 )
+from airflow_provider_modelarts.api.unexpected import UnexpectedErrors
 from airflow_provider_modelarts.waiting.kind import Job, Kind, Page
 from airflow_provider_modelarts.waiting.names import job_name_in
 from airflow_provider_modelarts.waiting.threads import DaemonThreads
-from airflow_provider_modelarts.api.unexpected import UnexpectedErrors
 
 if TYPE_CHECKING:
     from airflow_provider_modelarts.api.client import ModelArtsClient

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from weakref import WeakKeyDictionary
 
 from airflow_provider_modelarts.api.metrics import POLL_FAILURES, POLLS, WAITS, Metrics
+from airflow_provider_modelarts.api.unexpected import UnexpectedErrors
 from airflow_provider_modelarts.waiting.fetch import JobFetcher, Observation
 from airflow_provider_modelarts.waiting.kind import Kind
 from airflow_provider_modelarts.waiting.pause import Pause
 from airflow_provider_modelarts.waiting.subscription import Group, Subscription
 from airflow_provider_modelarts.waiting.threads import DaemonThreads
-from airflow_provider_modelarts.api.unexpected import UnexpectedErrors
 
 if TYPE_CHECKING:
     from airflow_provider_modelarts.api.client import ModelArtsClient

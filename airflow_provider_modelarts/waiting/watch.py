@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from airflow_provider_modelarts.api.errors import ModelArtsAuthenticationError, ModelArtsError
+from airflow_provider_modelarts.api.unexpected import UnexpectedErrors
 from airflow_provider_modelarts.waiting.fetch import MAX_BREAK
 from airflow_provider_modelarts.waiting.kind import Kind, Status
 from airflow_provider_modelarts.waiting.pause import Pause
 from airflow_provider_modelarts.waiting.project import ProjectPoller, Snapshot
 from airflow_provider_modelarts.waiting.threads import DaemonThreads
-from airflow_provider_modelarts.api.unexpected import UnexpectedErrors
 from airflow_provider_modelarts.waiting.wait import HEARTBEAT_SECONDS, duration
 
 if TYPE_CHECKING:
