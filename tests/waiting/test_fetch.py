@@ -454,7 +454,7 @@ class TestTurns:
             elif exchange.request.job_id not in bad:
                 exchange.as_asked()
             elif error == "unreadable":
-                exchange.send(200, {**faulty.job(exchange.request.job_id), "job_name": 5})
+                exchange.send(200, {**faulty.job(exchange.request.job_id), "status": "x"})
             else:
                 exchange.send(500)
 
@@ -473,7 +473,7 @@ class TestTurns:
             if exchange.request.operation == "list":
                 exchange.send(500)
             elif exchange.request.job_id == "101":
-                exchange.send(200, {**faulty.job("101"), "job_name": 5})
+                exchange.send(200, {**faulty.job("101"), "status": "x"})
             else:
                 exchange.as_asked()
 
