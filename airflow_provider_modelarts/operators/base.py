@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_modelarts._compat import BaseOperator, conf
 from airflow_provider_modelarts.arguments import seconds
@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_modelarts.operators.run import WaitingJobRun
+
+
+DEFERRABLE: Final = conf.getboolean("operators", "default_deferrable", fallback=False)
+POKE_INTERVAL: Final = 10.0
+TIMEOUT: Final = 3600.0
+POLL_FAILURE_TOLERANCE: Final = 600.0
 
 
 class VisualizationJobOperator(BaseOperator):
@@ -79,10 +85,10 @@ class WaitingVisualizationJobOperator(VisualizationJobOperator):
         self,
         *,
         wait_for_completion: bool = True,
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
-        poke_interval: float | timedelta = 10,
-        timeout: float | timedelta = 3600,
-        poll_failure_tolerance: float | timedelta = 600,
+        deferrable: bool = DEFERRABLE,
+        poke_interval: float | timedelta = POKE_INTERVAL,
+        timeout: float | timedelta = TIMEOUT,
+        poll_failure_tolerance: float | timedelta = POLL_FAILURE_TOLERANCE,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)

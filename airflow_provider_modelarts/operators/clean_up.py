@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow_provider_modelarts.api.errors import ModelArtsError
 from airflow_provider_modelarts.api.models import OVER, JobStatus
 from airflow_provider_modelarts.arguments import is_literal, seconds
+from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.operators.base import VisualizationJobOperator
 from airflow_provider_modelarts.stopping import request_stop
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
+    from typing_extensions import Unpack
 
     from airflow_provider_modelarts.api.client import ModelArtsClient
     from airflow_provider_modelarts.api.models import VisualizationJob
+    from airflow_provider_modelarts.task_arguments import OperatorArguments
 
 ACTIONS: Final = ("report", "stop")
 
@@ -34,7 +37,7 @@ class ModelArtsCleanUpVisualizationJobsOperator(VisualizationJobOperator):
         of a job and does not tell when the last one began: 20 h yesterday and, after a restart, 5 h today are 25 h
     :param job_name: name of the jobs, or a pattern with ``*`` and ``?`` (templated)
     :param action: ``"report"`` finds and tells, ``"stop"`` stops, too (templated)
-    :param kwargs: as for all operators (:class:`.VisualizationJobOperator`)
+    :param kwargs: what ``BaseOperator`` takes. All else is as for :class:`.VisualizationJobOperator`
     :return: XCom: ``found`` (the jobs as of the sensor's XCom) and ``stopped`` (ids of the jobs that were stopped)
     :raises ValueError: neither condition is given, one cannot be, or is rendered to nothing
     :raises ModelArtsError: the jobs cannot be listed, or the first of the stops that failed
@@ -49,9 +52,19 @@ class ModelArtsCleanUpVisualizationJobsOperator(VisualizationJobOperator):
         longer_than: timedelta | float | None = None,
         job_name: str | XComArg | None = None,
         action: str = "report",
-        **kwargs: Any,
+        modelarts_conn_id: str = ModelArtsHook.default_conn_name,
+        region: str | None = None,
+        project_id: str | None = None,
+        workspace_id: str | None = None,
+        **kwargs: Unpack[OperatorArguments],
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            modelarts_conn_id=modelarts_conn_id,
+            region=region,
+            project_id=project_id,
+            workspace_id=workspace_id,
+            **kwargs,
+        )
         if longer_than is None and job_name is None:
             raise ValueError("longer_than, job_name: at least one is needed")
         self.longer_than = None if longer_than is None else seconds("longer_than", longer_than)

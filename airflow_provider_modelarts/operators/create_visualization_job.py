@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_modelarts.api.errors import ModelArtsConflictError, ModelArtsPermissionError
 from airflow_provider_modelarts.api.models import OVER
 from airflow_provider_modelarts.api.parameters import checked_job_id, create_body
 from airflow_provider_modelarts.arguments import is_literal
+from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.links.visualization_job import LINKS_BY_JOB_TYPE
-from airflow_provider_modelarts.operators.base import VisualizationJobOperator
+from airflow_provider_modelarts.operators.base import (
+    DEFERRABLE,
+    POKE_INTERVAL,
+    POLL_FAILURE_TOLERANCE,
+    TIMEOUT,
+    VisualizationJobOperator,
+)
 from airflow_provider_modelarts.operators.identity import (
     airflow_id,
     own_job_desc,
@@ -22,10 +30,12 @@ from airflow_provider_modelarts.operators.starting import StartingVisualizationJ
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
+    from typing_extensions import Unpack
 
     from airflow_provider_modelarts.api.client import ModelArtsClient
     from airflow_provider_modelarts.api.models import VisualizationJob
     from airflow_provider_modelarts.operators.run import WaitingJobRun
+    from airflow_provider_modelarts.task_arguments import OperatorArguments
 
 _STORE_KEY: Final = "modelarts_visualization_job_id"
 
@@ -52,7 +62,8 @@ class ModelArtsCreateVisualizationJobOperator(StartingVisualizationJobOperator):
     :param job_type: ``tensorboard`` or ``mindinsight`` (templated)
     :param flavor: code of the resource flavor; not needed (templated)
     :param auto_stop_hours: 1 to 24: the API stops the job when it has run for so long (templated)
-    :param kwargs: as for all that start a job (:class:`.StartingVisualizationJobOperator`)
+    :param stop_on_failure: whether to stop the job when the wait for it fails or the task is killed
+    :param kwargs: what ``BaseOperator`` takes. All else is as for :class:`.WaitingVisualizationJobOperator`
     :return: XCom of the job, as of the sensor; its id is an XCom of its own, ``job_id``, from the start
     :raises ValueError: a parameter cannot be; when the DAG is parsed if it is literal, else before the first request
     :raises ModelArtsNameTakenError: a job that is not this task's has the name
@@ -78,9 +89,31 @@ class ModelArtsCreateVisualizationJobOperator(StartingVisualizationJobOperator):
         job_type: str = "tensorboard",
         flavor: str | None = None,
         auto_stop_hours: int | str | None = None,
-        **kwargs: Any,
+        stop_on_failure: bool = True,
+        wait_for_completion: bool = True,
+        deferrable: bool = DEFERRABLE,
+        poke_interval: float | timedelta = POKE_INTERVAL,
+        timeout: float | timedelta = TIMEOUT,
+        poll_failure_tolerance: float | timedelta = POLL_FAILURE_TOLERANCE,
+        modelarts_conn_id: str = ModelArtsHook.default_conn_name,
+        region: str | None = None,
+        project_id: str | None = None,
+        workspace_id: str | None = None,
+        **kwargs: Unpack[OperatorArguments],
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            stop_on_failure=stop_on_failure,
+            wait_for_completion=wait_for_completion,
+            deferrable=deferrable,
+            poke_interval=poke_interval,
+            timeout=timeout,
+            poll_failure_tolerance=poll_failure_tolerance,
+            modelarts_conn_id=modelarts_conn_id,
+            region=region,
+            project_id=project_id,
+            workspace_id=workspace_id,
+            **kwargs,
+        )
         self.train_url = train_url
         self.job_name = job_name
         self.job_desc = job_desc

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_modelarts._compat import AirflowFailException
@@ -11,15 +12,25 @@ from airflow_provider_modelarts.api.errors import ModelArtsError
 from airflow_provider_modelarts.api.models import OVER, JobStatus
 from airflow_provider_modelarts.api.parameters import checked_job_desc, checked_job_id, checked_job_name
 from airflow_provider_modelarts.arguments import is_literal
-from airflow_provider_modelarts.operators.base import VisualizationJobOperator, WaitingVisualizationJobOperator
+from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
+from airflow_provider_modelarts.operators.base import (
+    DEFERRABLE,
+    POKE_INTERVAL,
+    POLL_FAILURE_TOLERANCE,
+    TIMEOUT,
+    VisualizationJobOperator,
+    WaitingVisualizationJobOperator,
+)
 from airflow_provider_modelarts.operators.create_visualization_job import ModelArtsCreateVisualizationJobOperator
 from airflow_provider_modelarts.operators.starting import StartingVisualizationJobOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
+    from typing_extensions import Unpack
 
     from airflow_provider_modelarts.api.models import VisualizationJob
     from airflow_provider_modelarts.operators.run import WaitingJobRun
+    from airflow_provider_modelarts.task_arguments import OperatorArguments
 
 __all__ = [
     "ModelArtsCreateVisualizationJobOperator",
@@ -75,10 +86,43 @@ class ModelArtsStopVisualizationJobOperator(ExistingVisualizationJobOperator):
     :param job_id: the job: its digits, or the output of a task that created, changed or waited for it (templated)
     :param job_name: the name of the job instead; an error where no job or several have it (templated)
     :param if_already: what to do about a job that is over: ``"skip"`` the stop and succeed, or ``"fail"``
-    :param kwargs: as for all that wait (:class:`WaitingVisualizationJobOperator`)
+    :param kwargs: what ``BaseOperator`` takes. All else is as for :class:`.WaitingVisualizationJobOperator`
     :raises AirflowFailException: there is no such job, or it is over and ``if_already`` says so
     :raises WaitError: it did not come to an end; Airflow's retries apply
     """
+
+    def __init__(
+        self,
+        *,
+        job_id: str | int | XComArg | None = None,
+        job_name: str | XComArg | None = None,
+        if_already: str = "skip",
+        wait_for_completion: bool = True,
+        deferrable: bool = DEFERRABLE,
+        poke_interval: float | timedelta = POKE_INTERVAL,
+        timeout: float | timedelta = TIMEOUT,
+        poll_failure_tolerance: float | timedelta = POLL_FAILURE_TOLERANCE,
+        modelarts_conn_id: str = ModelArtsHook.default_conn_name,
+        region: str | None = None,
+        project_id: str | None = None,
+        workspace_id: str | None = None,
+        **kwargs: Unpack[OperatorArguments],
+    ) -> None:
+        super().__init__(
+            job_id=job_id,
+            job_name=job_name,
+            if_already=if_already,
+            wait_for_completion=wait_for_completion,
+            deferrable=deferrable,
+            poke_interval=poke_interval,
+            timeout=timeout,
+            poll_failure_tolerance=poll_failure_tolerance,
+            modelarts_conn_id=modelarts_conn_id,
+            region=region,
+            project_id=project_id,
+            workspace_id=workspace_id,
+            **kwargs,
+        )
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Stop the job and wait, unless it is over."""
@@ -108,10 +152,45 @@ class ModelArtsRestartVisualizationJobOperator(ExistingVisualizationJobOperator,
     :param job_name: the name of the job instead; an error where no job or several have it (templated)
     :param if_already: what to do about a job that runs or is on its way: ``"skip"`` the restart, or ``"fail"``
     :param stop_on_failure: whether to stop the job when the wait for it fails or the task is killed
-    :param kwargs: as for all that wait (:class:`WaitingVisualizationJobOperator`)
+    :param kwargs: what ``BaseOperator`` takes. All else is as for :class:`.WaitingVisualizationJobOperator`
     :raises AirflowFailException: there is no such job, or it runs and ``if_already`` says so
     :raises WaitError: it did not come to run; Airflow's retries apply
     """
+
+    def __init__(
+        self,
+        *,
+        job_id: str | int | XComArg | None = None,
+        job_name: str | XComArg | None = None,
+        if_already: str = "skip",
+        stop_on_failure: bool = True,
+        wait_for_completion: bool = True,
+        deferrable: bool = DEFERRABLE,
+        poke_interval: float | timedelta = POKE_INTERVAL,
+        timeout: float | timedelta = TIMEOUT,
+        poll_failure_tolerance: float | timedelta = POLL_FAILURE_TOLERANCE,
+        modelarts_conn_id: str = ModelArtsHook.default_conn_name,
+        region: str | None = None,
+        project_id: str | None = None,
+        workspace_id: str | None = None,
+        **kwargs: Unpack[OperatorArguments],
+    ) -> None:
+        super().__init__(
+            job_id=job_id,
+            job_name=job_name,
+            if_already=if_already,
+            stop_on_failure=stop_on_failure,
+            wait_for_completion=wait_for_completion,
+            deferrable=deferrable,
+            poke_interval=poke_interval,
+            timeout=timeout,
+            poll_failure_tolerance=poll_failure_tolerance,
+            modelarts_conn_id=modelarts_conn_id,
+            region=region,
+            project_id=project_id,
+            workspace_id=workspace_id,
+            **kwargs,
+        )
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Restart the job, unless it runs, and wait."""
@@ -154,13 +233,44 @@ class ModelArtsDeleteVisualizationJobOperator(ExistingVisualizationJobOperator):
     :param stop_first: whether to stop a job that is not over before it is deleted. The API's pages do not say what
         becomes of one that is deleted while it runs; a job that is being stopped cannot be deleted and is waited for
     :param if_already: what to do about a job that is gone: ``"skip"`` the deletion and succeed, or ``"fail"``
-    :param kwargs: as for all that wait (:class:`WaitingVisualizationJobOperator`)
+    :param kwargs: what ``BaseOperator`` takes. All else is as for :class:`.WaitingVisualizationJobOperator`
     :raises AirflowFailException: there is no such job, and ``if_already`` says so
     :raises WaitError: it did not go; Airflow's retries apply
     """
 
-    def __init__(self, *, stop_first: bool = True, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        *,
+        job_id: str | int | XComArg | None = None,
+        job_name: str | XComArg | None = None,
+        stop_first: bool = True,
+        if_already: str = "skip",
+        wait_for_completion: bool = True,
+        deferrable: bool = DEFERRABLE,
+        poke_interval: float | timedelta = POKE_INTERVAL,
+        timeout: float | timedelta = TIMEOUT,
+        poll_failure_tolerance: float | timedelta = POLL_FAILURE_TOLERANCE,
+        modelarts_conn_id: str = ModelArtsHook.default_conn_name,
+        region: str | None = None,
+        project_id: str | None = None,
+        workspace_id: str | None = None,
+        **kwargs: Unpack[OperatorArguments],
+    ) -> None:
+        super().__init__(
+            job_id=job_id,
+            job_name=job_name,
+            if_already=if_already,
+            wait_for_completion=wait_for_completion,
+            deferrable=deferrable,
+            poke_interval=poke_interval,
+            timeout=timeout,
+            poll_failure_tolerance=poll_failure_tolerance,
+            modelarts_conn_id=modelarts_conn_id,
+            region=region,
+            project_id=project_id,
+            workspace_id=workspace_id,
+            **kwargs,
+        )
         self.stop_first = stop_first
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -212,7 +322,7 @@ class ModelArtsUpdateVisualizationJobOperator(VisualizationJobOperator):
     :param job_id: the job: its digits, or the output of a task that created, changed or waited for it (templated)
     :param job_name: the name of the job instead; an error where no job or several have it (templated)
     :param job_desc: at most 256 characters (templated)
-    :param kwargs: as for all operators (:class:`VisualizationJobOperator`)
+    :param kwargs: what ``BaseOperator`` takes. All else is as for :class:`.VisualizationJobOperator`
     :raises AirflowFailException: there is no such job
     """
 
@@ -224,9 +334,19 @@ class ModelArtsUpdateVisualizationJobOperator(VisualizationJobOperator):
         job_id: str | int | XComArg | None = None,
         job_name: str | XComArg | None = None,
         job_desc: str | XComArg,
-        **kwargs: Any,
+        modelarts_conn_id: str = ModelArtsHook.default_conn_name,
+        region: str | None = None,
+        project_id: str | None = None,
+        workspace_id: str | None = None,
+        **kwargs: Unpack[OperatorArguments],
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            modelarts_conn_id=modelarts_conn_id,
+            region=region,
+            project_id=project_id,
+            workspace_id=workspace_id,
+            **kwargs,
+        )
         self.job_id = job_id
         self.job_name = job_name
         self.job_desc = job_desc
