@@ -31,7 +31,7 @@ MAX_ANSWER_BYTES: Final = 8 * 2**20
 and what is longer would keep the event loop from turning while it is read, for nothing else runs then."""
 
 MAX_ANSWER_TIME: Final = 4
-"""How many times the read timeout an answer may take. That timeout is of silence only, and begins anew with a byte."""
+"""How many times the read timeout an answer may take. That timeout is of silence only, and starts again with a byte."""
 
 _CHUNK: Final = 64 * 1024
 _HINTS: Final = {

@@ -60,7 +60,7 @@ def test_start_and_stop(start: Start, number: signal.Signals) -> None:
     url, connection = announced(process)
     assert connection["host"] == url
     assert (connection["login"], connection["password"]) == ("AK", "it's a secret")
-    assert connection["extra"] == {"region": "eu-de", "project_id": "a" * 32, "iam_endpoint": url}
+    assert connection["extra"] == {"region": "eu-de", "project_id": "a" * 32, "iam_endpoint": url, "proxies": {}}
     assert requests.get(f"{url}/_emulator/", timeout=10).json()["jobs"] == 0
     process.send_signal(number)
     _, errors = process.communicate(timeout=30)

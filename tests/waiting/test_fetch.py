@@ -436,6 +436,20 @@ class TestTurns:
             answered |= asked_for(emulator)
         assert answered == set(job_ids)
 
+    @pytest.mark.parametrize(
+        ("status", "retry_after", "requests"),
+        [(429, None, 1), (429, 300, 1), (503, 300, 1), (503, None, 9)],
+        ids=["429 alone", "both", "Retry-After alone", "neither"],
+    )
+    def test_a_429_or_a_retry_after_is_enough_to_ask_nobody_else(self, emulator, look, status, retry_after, requests):
+        """Of an outage that says nothing of the kind, several jobs tell."""
+        emulator.deny = ["list"]
+        job_ids = make(emulator, 10)
+        emulator.inject(Fault(kind="status", status=status, retry_after=retry_after, operation="get"))
+        news, _ = look(job_ids)
+        assert news.keys() == set(job_ids)
+        assert len(asked_for(emulator)) == requests
+
     def test_a_poll_that_is_throttled_from_its_first_request_has_failed_for_all(self, emulator, look):
         emulator.deny = ["list"]
         job_ids = make(emulator, 10)
