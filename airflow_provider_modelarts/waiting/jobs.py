@@ -90,8 +90,8 @@ class JobsWait:
 
     @property
     def failing(self) -> bool:
-        """Whether the last look at a job failed."""
-        return any(wait.failing for wait in self._waits.values())
+        """Whether the last poll of a job failed, or no poll has come to it yet."""
+        return any(wait.failing or (wait.pending and wait.status is None) for wait in self._waits.values())
 
     def pending(self) -> list[str]:
         """Return the ids of the jobs that are still to be looked at."""

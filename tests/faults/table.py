@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 from functools import cache
+from itertools import count
 from typing import Any, Final, TypeAlias
 
+from airflow_provider_modelarts.api.client import MAX_ATTEMPTS
 from tests.faults.certificates import DAY, Authority
 from tests.faults.driver import ARRIVES, CANNOT_ARRIVE, TIMES_OUT, UNKNOWN
 from tests.faults.servers import Behaviour, Exchange, FaultyServer, Pairs, drip_forever, flood, head
@@ -330,6 +332,21 @@ def listing(answer: Callable[[Exchange], None]) -> FaultMaker:
     return answering(answer, "list")
 
 
+def one_job_per_poll_is_throttled(authorities: tuple[Authority, Authority]) -> Fault:
+    """Forbid the list, and let two requests for jobs through, then none for the attempts at a third."""
+    asked = count()
+
+    def answer(exchange: Exchange) -> None:
+        if exchange.request.operation == "list":
+            exchange.send(403, gateway("APIGW.0302"))
+        elif next(asked) % (2 + MAX_ATTEMPTS) < 2:
+            exchange.as_asked()
+        else:
+            exchange.send(429, gateway("APIGW.0308"))
+
+    return answering(answer)(authorities)
+
+
 def always_the_same_page(exchange: Exchange) -> None:
     """A full page of other jobs, whichever page is asked for, and no total."""
     size = exchange.request.number("per_page")
@@ -569,6 +586,7 @@ LISTS: Final = [
         harmless("list gives pages of one job", listing(page_of_one)),
         harmless("list's pages shift", listing(lambda e: page_of_one(e, shifted=True))),
         harmless("list is forbidden", listing(lambda e: e.send(403, gateway("APIGW.0302")))),
+        harmless("list is forbidden, one job per poll is throttled", one_job_per_poll_is_throttled),
         harmless("list is not there", listing(lambda e: e.send(404, gateway("APIGW.0101")))),
         harmless("list answers 404 ModelArts.0102", listing(lambda e: e.send(404, modelarts("ModelArts.0102")))),
         harmless("list answers 404 without a body", listing(lambda e: e.send(404))),
