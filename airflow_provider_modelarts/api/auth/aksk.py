@@ -88,7 +88,9 @@ class CredentialChainAuth(ModelArtsAuth):
             except ModelArtsError:
                 raise
             except Exception as error:
-                raise self._unavailable("could not renew the temporary AK and SK", error) from error
+                raise self._unavailable(
+                    "The credential chain could not renew the temporary AK and SK", error
+                ) from error
             self._tell(credentials)
         request.headers.update(sdk_request.header_params)
         return request
@@ -126,12 +128,12 @@ class CredentialChainAuth(ModelArtsAuth):
                 ) from None
             except ServiceResponseException as error:
                 if error.status_code >= 500 or error.status_code == 429:
-                    raise self._unavailable("fails", error) from error
+                    raise self._unavailable("The credential chain fails", error) from error
                 reasons.append(error)
             except (SdkException, ApiTypeError, ApiValueError, requests.RequestException) as error:
                 reasons.append(error)
             except Exception as error:
-                raise self._unavailable("gave an answer that cannot be read", error) from error
+                raise self._unavailable("The credential chain gave an answer that cannot be read", error) from error
             else:
                 _check(credentials)
                 return credentials
@@ -146,7 +148,7 @@ class CredentialChainAuth(ModelArtsAuth):
         if not isinstance(error, (SdkException, requests.RequestException)):
             self._unexpected.log(error)
         said = excerpt(f"{type(error).__name__}: {error}", (), _REASON_LIMIT)
-        return ModelArtsConnectionError(f"The credential chain {what}: {said}. It is tried again.", part="credentials")
+        return ModelArtsConnectionError(f"{what}: {said}. It is tried again.", part="credentials")
 
     def _tell(self, credentials: Any) -> None:
         secrets = (credentials.sk, credentials.security_token)
