@@ -3,9 +3,6 @@ PYTHON ?= python3
 AIRFLOW = 3.3.2
 READY := .venv/.ready
 
-# What `make test` leaves to `make test-e2e`: everything that starts Airflow, but for the smoke test.
-E2E := tests/e2e tests/faults
-
 .PHONY: help demo demo-ui format lint docs test test-unit test-e2e test-all matrix kill-table fleet screenshots bench \
     build release-check constraints clean
 
@@ -55,9 +52,15 @@ lint: $(READY)
 docs: $(READY)
 	@AIRFLOW_HOME=$(CURDIR)/build/airflow .venv/bin/sphinx-build -E -W --keep-going -q -c docs . build/docs
 
-# Real Airflow mostly waits: beside it there is time for all the other tests.
+# Without what takes real time: slow servers, and real Airflow.
+test-unit: $(READY)
+	@.venv/bin/python -m pytest -n 2 $(addprefix --ignore=tests/,e2e smoke faults secrets)
+
 test: $(READY)
-	@.venv/bin/python -m pytest -n 2 --no-loadscope-reorder
+	@.venv/bin/python -m pytest -n 2 --ignore=tests/e2e
+
+test-e2e: $(READY)
+	@.venv/bin/python -m pytest tests/e2e
 
 test-all: $(READY)
 	@.venv/bin/python -m pytest -m "not (matrix or kill or fleet)"

@@ -34,7 +34,7 @@ CELLS = [
     *[(NEWEST, python) for python in ("3.10", "3.12", "3.13")],
 ]
 # On the newest Airflow only: real processes, and the minutes of faults and bad weather.
-NOT_UNIT_TESTS = ["e2e", "kill", "fleet", "secrets", "faults", "soak"]
+NOT_UNIT_TESTS = ["e2e", "smoke", "kill", "fleet", "secrets", "faults", "soak"]
 PROVIDERS = [f"apache-airflow-providers-{name}" for name in ("mongo", "http", "databricks")]
 LEGACY_PROVIDER = "apache-airflow-providers-huawei"
 

@@ -1,8 +1,4 @@
-"""
-What many tests share: a server on loopback that answers what a test tells it to, and remembers what it was asked.
-
-Also how tests are spread over processes, where there are several.
-"""
+"""What many tests share: a server on loopback that answers what a test tells it to, and records its requests."""
 
 from __future__ import annotations
 
@@ -15,21 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from xdist.scheduler import LoadScopeScheduling
 
 # Airflow's examples bring a listener, which sends every task through a worker.
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
-
-
-class OneRealAirflow(LoadScopeScheduling):
-    """Has all tests of the one real Airflow run in one process, one after the other; others as their files go."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        return "tests/e2e" if nodeid.startswith("tests/e2e/") else nodeid.partition("::")[0]
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneRealAirflow:
-    return OneRealAirflow(config, log)
 
 
 @dataclass

@@ -147,13 +147,13 @@ def _count_requests(patches: pytest.MonkeyPatch) -> list[str]:
 
 
 def _patch_resolver(server: FaultyServer, patches: pytest.MonkeyPatch) -> None:
-    """Let a name resolve to the server, or, in the fault, be asked of the real resolver, which does not know it."""
+    """Let a name resolve to the server, and not at all while the fault says so; a real resolver may take seconds."""
     resolve = socket.getaddrinfo
 
     def getaddrinfo(host: Any, *args: Any, **options: Any) -> Any:
-        if host == NAME:
-            host = "127.0.0.1" if server.resolves else "modelarts.invalid"
-        return resolve(host, *args, **options)
+        if host == NAME and not server.resolves:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return resolve("127.0.0.1" if host == NAME else host, *args, **options)
 
     patches.setattr(socket, "getaddrinfo", getaddrinfo)
 
