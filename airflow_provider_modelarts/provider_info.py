@@ -1,4 +1,4 @@
-"""What Airflow discovers of this provider. Every Airflow process loads it: it imports nothing."""
+"""The provider's metadata. Every Airflow process loads this module, so it imports nothing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     "region": {
         "label": "Region",
-        "description": "Region id, such as cn-north-4 or eu-de. Gives the endpoints, unless Endpoint is filled in.",
+        "description": "Region ID, such as cn-north-4 or eu-de. Endpoint, if empty, is derived from it.",
         "schema": {
             "type": ["string", "null"],
             "pattern": "^[a-z0-9-]*$",
@@ -17,32 +17,32 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     },
     "project_id": {
         "label": "Project ID",
-        "description": "By default taken from the token, or looked up by the region's name.",
+        "description": "Taken from the token, or looked up by the region's name, if empty.",
         "schema": {"type": ["string", "null"], "pattern": "^[A-Za-z0-9_-]*$", "maxLength": 64},
     },
     "domain_name": {
         "label": "Account (IAM domain) name",
-        "description": "Fill in to log in with an IAM user and its password in place of AK and SK.",
+        "description": "Only for an IAM user and its password; leave it empty for AK and SK.",
         "schema": {"type": ["string", "null"]},
     },
     "security_token": {
         "label": "Security token",
-        "description": "Of a temporary AK and SK.",
+        "description": "Belongs to a temporary AK and SK. Airflow 3.0 to 3.2 shows it while it is typed.",
         "schema": {"type": ["string", "null"], "format": "password"},
     },
     "iam_endpoint": {
         "label": "IAM endpoint",
-        "description": "By default derived; needed where Endpoint does not begin with modelarts.",
+        "description": "Derived from Endpoint or Region if empty; needed if Endpoint does not begin with modelarts.",
         "schema": {"type": ["string", "null"], "format": "url", "examples": ["https://iam.my-site.example.com"]},
     },
     "workspace_id": {
         "label": "Workspace ID",
-        "description": "By default the API's own default workspace.",
+        "description": "The API's default workspace if empty.",
         "schema": {"type": ["string", "null"]},
     },
     "verify": {
         "label": "Verify TLS",
-        "description": "true, false, or the path of a CA bundle. By default true.",
+        "description": "true (default), false, or the path of a CA bundle.",
         "schema": {"type": ["string", "null"], "examples": ["true", "false", "/etc/ssl/certs/my-ca.pem"]},
     },
     "proxies": {
@@ -54,16 +54,16 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     },
     "connect_timeout": {
         "label": "Connect timeout (s)",
-        "description": "Seconds until a connection must stand. By default 10.",
+        "description": "Seconds until a connection must be established. Default: 10.",
         "schema": {"type": ["number", "null"], "minimum": 0, "maximum": 86400},
     },
     "read_timeout": {
         "label": "Read timeout (s)",
-        "description": "Seconds that the server may be silent. By default 30.",
+        "description": "Seconds that the server may be silent. Default: 30.",
         "schema": {"type": ["number", "null"], "minimum": 0, "maximum": 86400},
     },
 }
-"""Fields of the connection form that are kept in its extra; the order is that of the form."""
+"""Fields of the connection that are stored in its extra, in the order of the form."""
 
 UI_FIELD_BEHAVIOUR: dict[str, Any] = {
     # Airflow 3.3.1 and 3.3.2 refuse to test a connection without a port (apache/airflow#73298): it can be filled in.
@@ -79,7 +79,7 @@ UI_FIELD_BEHAVIOUR: dict[str, Any] = {
         "login": "empty: environment, profile file, ECS agency",
     },
 }
-"""How the form shows Airflow's own connection fields."""
+"""Labels and placeholders of Airflow's own connection fields."""
 
 
 def get_provider_info() -> dict[str, Any]:

@@ -11,11 +11,22 @@ _MAX_OUTPUT: Final = 1_000_000
 """Characters of an output as text that are read: some thousand jobs."""
 
 
+def to_text(value: Any) -> Any:
+    """
+    Return a text without surrounding white space, and a whole number as its text; anything else unchanged.
+
+    In a DAG with ``render_template_as_native_obj`` a template that renders to digits becomes a number.
+    """
+    read = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    return read.strip() if isinstance(read, str) else read
+
+
 def one_of(field: str, value: object, allowed: tuple[str, ...]) -> str:
     """Return a text that is one of those allowed."""
-    if not isinstance(value, str) or value not in allowed:
+    read = to_text(value)
+    if not isinstance(read, str) or read not in allowed:
         raise ValueError(f"{field}: {value!r:.100} is not one of {', '.join(allowed)}")
-    return value
+    return read
 
 
 def whole_number(field: str, value: object, low: int, high: int | None = None) -> int:
@@ -28,11 +39,12 @@ def whole_number(field: str, value: object, low: int, high: int | None = None) -
 
 def text(field: str, value: Any, limit: int | None = None) -> str:
     """Return a text that is not empty and has at most ``limit`` characters."""
-    if not isinstance(value, str) or not value:
+    read = to_text(value)
+    if not isinstance(read, str) or not read:
         raise ValueError(f"{field}: {value!r:.100} is not text")
-    if limit is not None and len(value) > limit:
-        raise ValueError(f"{field}: has {len(value)} characters, at most {limit} are allowed")
-    return value
+    if limit is not None and len(read) > limit:
+        raise ValueError(f"{field}: has {len(read)} characters, at most {limit} are allowed")
+    return read
 
 
 def text_items(value: str) -> list[str]:

@@ -105,8 +105,9 @@ class ModelArtsClient:
         :raises ModelArtsConfigurationError: there is not exactly one project of the region's name
         """
         if self._project_id is None:
-            # It goes into every URL, whoever names it.
-            self._project_id = checked_project_id(self._http.auth.project_id() or self._project_of_region())
+            with self._http.naming_ignored_fields():
+                # It goes into every URL, whoever names it.
+                self._project_id = checked_project_id(self._http.auth.project_id() or self._project_of_region())
         return self._project_id
 
     def get_visualization_job(self, job_id: str | int) -> VisualizationJob:
@@ -319,7 +320,7 @@ class ModelArtsClient:
         ids = self._http.read(Call(_PROJECTS, url, Parse.data(named_ids), {"name": region}))
         if len(ids) != 1:
             found = f"{len(ids)} projects ({printable(', '.join(ids), 200)})" if ids else "no project"
-            raise ModelArtsConfigurationError(f"project_id: needed, IAM knows {found} of the name {region!r}")
+            raise ModelArtsConfigurationError(f"project_id: needed, because IAM has {found} of the name {region!r}")
         return ids[0]
 
     def _find_created(

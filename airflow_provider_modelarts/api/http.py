@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Generic, TypeVar
@@ -14,7 +15,7 @@ import requests
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential, wait_random
 
 from airflow_provider_modelarts.api.auth import ModelArtsAuth, OnSecret, auth_for
-from airflow_provider_modelarts.api.config import ModelArtsConfig
+from airflow_provider_modelarts.api.config import ModelArtsConfig, ignored_text
 from airflow_provider_modelarts.api.errors import ModelArtsAuthenticationError, ModelArtsError
 from airflow_provider_modelarts.api.metrics import REQUESTS, Metrics
 from airflow_provider_modelarts.api.responses import ApiResponse, clock_skew, find_error, malformed_error
@@ -100,6 +101,7 @@ class Http:
         self, config: ModelArtsConfig, *, on_secret: OnSecret, sleep: Callable[[float], None], metrics: Metrics
     ) -> None:
         self._config = config
+        self._ignored = config.ignored
         self._sleep = sleep
         self._metrics = metrics
         self._session = Session(verify=config.verify, proxies=config.proxies)
@@ -149,7 +151,19 @@ class Http:
             before_sleep=_log_repetition,
             reraise=True,
         )
-        return retrying(attempt)
+        with self.naming_ignored_fields():
+            return retrying(attempt)
+
+    @contextmanager
+    def naming_ignored_fields(self) -> Iterator[None]:
+        """Let the first error name the connection's fields that are ignored: one may be the misspelled cause."""
+        try:
+            yield
+        except (ModelArtsError, ValueError) as error:
+            if self._ignored:
+                error.args = (f"{str(error).rstrip('.')}. {ignored_text(self._ignored)}",)
+                self._ignored = ()
+            raise
 
     def send(self, call: Call[T]) -> T:
         """Send a request, and once more if its token was refused and a new one can be had; read the answer."""

@@ -1,4 +1,4 @@
-"""What may be sent: each parameter checked against the API's constraints before anything leaves the machine."""
+"""Parameters of requests, checked against the API's constraints before anything is sent."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ORDERS: Final = ("asc", "desc")
 MAX_PER_PAGE: Final = 1000
 
 _MAX_DIGITS: Final = 19
-"""Of a job id: no more fit into the API's 64 bits, and Python refuses to count with thousands."""
+"""Digits of a job ID: the API's IDs are 64-bit numbers."""
 
 _JOB_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,20}")
 _STATUS_PREFIX: Final = "JOBSTAT_"
@@ -29,21 +29,21 @@ ScheduleLike: TypeAlias = "Schedule | Mapping[str, Any] | Iterable[Schedule | Ma
 
 def checked_job_id(job_id: object) -> str:
     """
-    Return a job id in the one form that the API itself uses: decimal digits without leading zeros.
+    Return a job ID in the form that the API uses: decimal digits without leading zeros.
 
-    :raises ValueError: it is not made of decimal digits only
+    :raises ValueError: a job ID consists of decimal digits only
     """
-    text = str(job_id)
-    if isinstance(job_id, bool) or not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
-        raise ValueError(f"job_id: {job_id!r:.100} is no job id; a job id is made of digits only, such as 197")
+    text = checks.to_text(job_id)
+    if not (isinstance(text, str) and text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
+        raise ValueError(f"job_id: {job_id!r:.100} is not a job ID: job IDs are digits, such as 197")
     return str(int(text))
 
 
 def checked_status(status: object) -> JobStatus | int:
     """
-    Return the status that is meant by a code, by its digits or by a name with or without ``JOBSTAT_``.
+    Return the status of a code, of its digits, or of a name with or without ``JOBSTAT_``.
 
-    :raises ValueError: there is no such status
+    :raises ValueError: not a status code or name
     """
     if isinstance(status, int) and not isinstance(status, bool) and status >= 0:
         return to_status(status)
@@ -55,7 +55,7 @@ def checked_status(status: object) -> JobStatus | int:
         if name in JobStatus.__members__:
             return JobStatus[name]
     names = ", ".join(f"{known.name} ({known.value})" for known in JobStatus)
-    raise ValueError(f"status: {status!r} is no status code or name. Known are {names}")
+    raise ValueError(f"status: {status!r:.100} is not a status code or name. Known statuses: {names}")
 
 
 def list_query(
@@ -69,9 +69,9 @@ def list_query(
     workspace_id: str | None,
 ) -> dict[str, str]:
     """
-    Return the query of the list operation. All of paging and sorting is sent: defaults differ between deployments.
+    Return the query of the list operation. It sets paging and sorting in full, since defaults differ by deployment.
 
-    :raises ValueError: a parameter is outside what the API takes; the text names it
+    :raises ValueError: the API does not accept a parameter; the text names it
     """
     query = {
         "per_page": str(checks.whole_number("per_page", per_page, 1, MAX_PER_PAGE)),
@@ -101,7 +101,7 @@ def create_body(
     """
     Return the body of the create operation.
 
-    :raises ValueError: a parameter is outside what the API takes; the text names it
+    :raises ValueError: the API does not accept a parameter; the text names it
     """
     body: dict[str, Any] = {
         "job_name": checked_job_name(job_name),
@@ -125,49 +125,48 @@ def checked_job_name(job_name: object) -> str:
 
     :raises ValueError: it is not 1 to 20 letters, digits, ``_`` or ``-``
     """
-    if not isinstance(job_name, str) or not _JOB_NAME.fullmatch(job_name):
+    text = checks.to_text(job_name)
+    if not isinstance(text, str) or not _JOB_NAME.fullmatch(text):
         raise ValueError(f"job_name: {job_name!r:.100} is not 1 to 20 letters, digits, '_' or '-'")
-    return job_name
+    return text
 
 
 def checked_job_desc(job_desc: object) -> str:
     """
-    Return a description of a job.
+    Return the description of a job; it may be empty.
 
-    :raises ValueError: it is no text of at most 256 characters
+    :raises ValueError: not a text of at most 256 characters
     """
-    if job_desc == "":
-        return ""
-    return checks.text("job_desc", job_desc, 256)
+    return "" if checks.to_text(job_desc) == "" else checks.text("job_desc", job_desc, 256)
 
 
 def _obs_path(train_url: object) -> str:
-    """Return ``/bucket/dir/``; ``obs://bucket/dir/`` is what people copy from the console."""
+    """Return ``/bucket/dir/``; the console shows ``obs://bucket/dir/``."""
     text = checks.text("train_url", train_url)
     path = "/" + text.removeprefix("obs://") if text.startswith("obs://") else text
     if not re.fullmatch(r"/[^/]+/.+", path) or not re.fullmatch(r"[!-~]+", path) or re.search(r"['{}\[\]]", path):
         raise ValueError(
-            f"train_url: {train_url!r} is no OBS directory such as /bucket/dir/ "
-            "(not a bare bucket; no blanks, quotes, braces or brackets)"
+            f"train_url: {train_url!r:.200} is not an OBS directory such as /bucket/dir/ "
+            "(a bucket alone is not enough; blanks, quotes, braces and brackets are not allowed)"
         )
     return path
 
 
 def _schedule(schedule: ScheduleLike) -> list[dict[str, Any]]:
-    """Return auto stop as a list of one, the only form that the API's pages show in a request."""
+    """Return the auto stop as a list of one entry, the only form that the API's pages show in a request."""
     given = [schedule] if isinstance(schedule, (Schedule, Mapping)) else list(schedule)
     if len(given) != 1:
-        raise ValueError(f"schedule: one entry is needed, {len(given)} are given")
+        raise ValueError(f"schedule: one entry is needed, not {len(given)}")
     entry = given[0]
     if isinstance(entry, Mapping):
         unknown = set(entry) - {"type", "time_unit", "duration"}
         if unknown or "duration" not in entry:
             raise ValueError(
-                f"schedule: {dict(entry)!r} is not {{'type': 'stop', 'time_unit': 'HOURS', 'duration': 1}}"
+                f"schedule: {dict(entry)!r:.200} is not {{'type': 'stop', 'time_unit': 'HOURS', 'duration': 1}}"
             )
         entry = Schedule(**entry)
     if not isinstance(entry, Schedule):
-        raise ValueError(f"schedule: {entry!r} is no Schedule")
+        raise ValueError(f"schedule: {entry!r:.100} is not a Schedule")
     checks.one_of("schedule.type", entry.type, ("stop",))
     checks.one_of("schedule.time_unit", entry.time_unit, ("HOURS",))
     checks.whole_number("schedule.duration", entry.duration, 1, 24)

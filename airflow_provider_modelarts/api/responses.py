@@ -72,6 +72,7 @@ _BY_STATUS: Final[dict[int, type[ModelArtsError]]] = {
 }
 
 _PROJECT_CODES: Final = ("ModelArts.0204", "ModelArts.0210", "ModelArts.0212", "APIGW.0310", "IAM.1109")
+IAM_HINT: Final = "No IAM answers there. Set iam_endpoint of the connection to the address of IAM."
 _MAX_CLOCK_SKEW: Final = timedelta(minutes=15)
 _SECRET_HEADERS: Final = ("Authorization", "X-Auth-Token", "X-Security-Token")
 _EXCERPT_LIMIT: Final = 300
@@ -185,7 +186,7 @@ def malformed_error(response: ApiResponse, reason: str) -> ModelArtsMalformedRes
     return kind(
         f"{response.method} {response.url} answered HTTP {response.status_code}, "
         f"but {excerpt(reason, response.secrets, _EXCERPT_LIMIT)}: {start or 'empty body'}"
-        f"{f' (request id {request_id})' if request_id else ''}. {kind.hint}"
+        f"{f' (request id {request_id})' if request_id else ''}. {IAM_HINT if response.is_login else kind.hint}"
         f"{unknown_outcome(response.method, may_have_happened)}",
         method=response.method,
         url=response.url,
@@ -250,7 +251,7 @@ def _advice(kind: type[ModelArtsError], code: str, response: ApiResponse) -> tup
             "(ModelArts console, Settings)."
         )
     if response.is_login and response.status_code in (404, 410):
-        return "endpoint", "No IAM answers there. Set iam_endpoint of the connection to the address of IAM."
+        return "endpoint", IAM_HINT
     if 300 <= response.status_code < 400 and location:
         return (
             "endpoint",

@@ -25,6 +25,7 @@ from airflow_provider_modelarts.api.errors import (
 from airflow_provider_modelarts.api.fields import TEXT_LIMIT
 from airflow_provider_modelarts.api.proxies import check_environment_proxy
 from airflow_provider_modelarts.api.redaction import excerpt
+from airflow_provider_modelarts.api.tls import tls_advice
 
 MAX_ANSWER_BYTES: Final = 8 * 2**20
 """Of a body, decoded. A page of 1,000 jobs, the longest answer there is, has less than half of that at the very most,
@@ -35,10 +36,9 @@ MAX_ANSWER_TIME: Final = 4
 
 _CHUNK: Final = 64 * 1024
 _HINTS: Final = {
-    "DNS": "The name does not resolve: check region and host, and the DNS server of this machine.",
-    "TLS": "TLS failed: where a private CA is used, set verify to the path of its bundle.",
+    "DNS": "The name does not resolve: check region, host and iam_endpoint, and the DNS server of this machine.",
     "proxy": "The proxy failed: check proxies of the connection, or HTTPS_PROXY and NO_PROXY of this machine.",
-    "connection": "Check region and host, and whether a firewall or a proxy is in the way.",
+    "connection": "Check region, host and iam_endpoint, and whether a firewall or a proxy is in the way.",
 }
 
 _SOCKS_HINT: Final = "SOCKS proxies need PySocks: pip install 'requests[socks]'."
@@ -181,9 +181,12 @@ def connection_error(
     # `requests` raises these before it connects, and will again.
     impossible = isinstance(error, (InvalidSchema, InvalidURL, MissingSchema))
     no_connection = part in ("DNS", "proxy") or isinstance(cause, (NewConnectionError, ConnectTimeoutError))
-    may_have_happened = not (untrusted or impossible or no_connection or is_login)
+    no_bundle = "CA certificate bundle" in str(cause)
+    may_have_happened = not (untrusted or impossible or no_bundle or no_connection or is_login)
     kind = ModelArtsTimeoutError if isinstance(error, requests.Timeout) else ModelArtsConnectionError
-    hint = _SOCKS_HINT if "SOCKS" in str(cause) and impossible else _HINTS[part]
+    hint = tls_advice(str(cause)) if part == "TLS" else _HINTS[part]
+    if "SOCKS" in str(cause) and impossible:
+        hint = _SOCKS_HINT
     return kind(
         f"{method} {url} got no answer ({part}): {excerpt(_plain(cause), secrets, TEXT_LIMIT).rstrip('.')}. "
         f"{hint}{unknown_outcome(method, may_have_happened)}",

@@ -1,4 +1,4 @@
-"""From an Airflow connection to the configuration of a client, and the connection's form for Airflow below 3.2."""
+"""Reads an Airflow connection into a client's configuration, and describes its form for Airflow below 3.2."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from airflow_provider_modelarts.api.checks import to_text
+from airflow_provider_modelarts.api.fields import printable
 from airflow_provider_modelarts.provider_info import CONNECTION_FIELDS, UI_FIELD_BEHAVIOUR
 
 if TYPE_CHECKING:
@@ -14,36 +16,63 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_MOST_IGNORED: Final = 10
+"""Unknown fields that are named."""
+
 _TRUE: Final = ("true", "yes", "on", "1")
 _FALSE: Final = ("false", "no", "off", "0")
 
 
-def config_from_connection(connection: Any, *, extra: Mapping[str, Any], **overrides: str | None) -> ModelArtsConfig:
+def config_from_connection(connection: Any, *, extra: Mapping[str, Any], **overrides: Any) -> ModelArtsConfig:
     """
-    Return the configuration that an Airflow connection describes. An empty field counts as not given.
+    Return the configuration that an Airflow connection describes. An empty field counts as not set.
 
-    :param connection: of type ``modelarts``, or ``huaweicloud`` as `apache-airflow-providers-huawei` has it
+    :param connection: of type ``modelarts``, or ``huaweicloud`` of `apache-airflow-providers-huawei`
     :param extra: the connection's decoded extra
-    :param overrides: fields of the configuration that win over the connection when they are given
-    :raises ValueError: a field cannot be; the text names it
+    :param overrides: fields of the configuration that override the connection's
+    :raises ValueError: a field is missing or invalid; the text names it, and the fields that were ignored
     """
+    from airflow_provider_modelarts.api.config import ignored_text
+
+    ignored = _ignored_fields(connection, extra)
+    if ignored:
+        log.warning("Connection %s: %s", connection.conn_id, ignored_text(ignored))
+    try:
+        return _config(connection, extra, overrides, ignored)
+    except ValueError as error:
+        raise ValueError(f"{error}{f'. {ignored_text(ignored)}' if ignored else ''}") from None
+
+
+def _ignored_fields(connection: Any, extra: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what has no effect in a connection; one of another provider has fields that are not for this one."""
+    if connection.conn_type != "modelarts":
+        return ()
+    unknown = sorted(name for name, value in extra.items() if name not in CONNECTION_FIELDS and not _is_empty(value))
+    schema = ["schema (write http:// or https:// in front of host)"] if connection.schema else []
+    return tuple(schema + [printable(name, 64) for name in unknown[:_MOST_IGNORED]])
+
+
+def _config(
+    connection: Any, extra: Mapping[str, Any], overrides: Mapping[str, Any], ignored: tuple[str, ...]
+) -> ModelArtsConfig:
     from airflow_provider_modelarts.api.config import ModelArtsConfig
     from airflow_provider_modelarts.api.endpoints import normalized_endpoint
 
-    given = {name: value for name, value in extra.items() if value not in (None, "")}
-    unknown = sorted(given.keys() - CONNECTION_FIELDS.keys())
-    if unknown and connection.conn_type == "modelarts":
-        log.warning("Connection %s: unknown in its extra, and ignored: %s", connection.conn_id, ", ".join(unknown))
-    fields: dict[str, Any] = {name: _read(name, given[name]) for name in CONNECTION_FIELDS if name in given}
+    given = {**extra, **{name: value for name, value in overrides.items() if not _is_empty(value)}}
+    fields: dict[str, Any] = {
+        name: _read(name, given[name]) for name in CONNECTION_FIELDS if not _is_empty(given.get(name))
+    }
     if connection.host:
-        fields["endpoint"] = normalized_endpoint(connection.host, field="host", port=connection.port)
-    fields.update({"login": connection.login or None, "password": connection.password or None})
-    fields.update({name: value for name, value in overrides.items() if value})
-    return ModelArtsConfig(**fields)
+        fields["endpoint"] = normalized_endpoint(connection.host.strip(), field="host", port=connection.port)
+    login, password = connection.login or "", connection.password or ""
+    if not fields.get("domain_name"):
+        # White space cannot be part of an AK or SK, but it can be part of a user's password.
+        login, password = login.strip(), password.strip()
+    return ModelArtsConfig(**fields, login=login or None, password=password or None, ignored=ignored)
 
 
 def form_widgets() -> dict[str, Any]:
-    """Return the form fields as Airflow 2.11 to 3.1 ask for them; newer ones read the provider's metadata."""
+    """Return the form fields for Airflow 2.11 to 3.1; later versions read the provider's metadata."""
     from wtforms import PasswordField, StringField  # type: ignore[import-untyped]
 
     def widget(field: Mapping[str, Any]) -> Any:
@@ -54,21 +83,26 @@ def form_widgets() -> dict[str, Any]:
 
 
 def field_behaviour() -> dict[str, Any]:
-    """Return how Airflow 2.11 to 3.1 are to show their own fields."""
+    """Return how Airflow 2.11 to 3.1 show their own fields."""
     return {name.replace("-", "_"): value for name, value in UI_FIELD_BEHAVIOUR.items()}
 
 
+def _is_empty(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
 def _read(name: str, value: Any) -> Any:
-    """Return the value of a field of the extra; all values are text in a URI, and in some forms."""
+    """Return the value of a field of the extra. In a URI and in some forms every value is text."""
     if name == "verify":
         return _verify(value)
     if name == "proxies":
         return _proxies(value)
     if name.endswith("_timeout"):
         return _seconds(name, value)
-    if not isinstance(value, str):
+    text = to_text(value)
+    if not isinstance(text, str):
         raise ValueError(f"{name}: is not text, but {type(value).__name__}")
-    return value.strip()
+    return text
 
 
 def _verify(value: Any) -> bool | str:
@@ -94,4 +128,4 @@ def _seconds(name: str, value: Any) -> float:
     try:
         return float(value)
     except (TypeError, ValueError):
-        raise ValueError(f"{name}: {value!r} is not a number of seconds") from None
+        raise ValueError(f"{name}: {value!r:.100} is not a number of seconds") from None

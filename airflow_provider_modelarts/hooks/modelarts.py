@@ -8,7 +8,15 @@ from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from airflow_provider_modelarts._compat import BaseHook, aget_connection, aget_extra, amask_secret, mask_secret, metrics
+from airflow_provider_modelarts._compat import (
+    BaseHook,
+    aget_connection,
+    aget_extra,
+    amask_secret,
+    mask_secret,
+    metrics,
+)
+from airflow_provider_modelarts.api.checks import to_text
 from airflow_provider_modelarts.arguments import seconds
 from airflow_provider_modelarts.hooks.connection import config_from_connection, field_behaviour, form_widgets
 
@@ -49,7 +57,7 @@ class ModelArtsHook(BaseHook):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.modelarts_conn_id = modelarts_conn_id
+        self.modelarts_conn_id: str = to_text(modelarts_conn_id)
         self.region = region
         self.project_id = project_id
         self.workspace_id = workspace_id
@@ -175,16 +183,18 @@ class ModelArtsHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """
-        Try the connection (button "Test" of the UI): list one job.
+        Test the connection by listing one job (the Test button of the UI).
 
-        :return: whether it works, and which part fails: configuration, DNS, TLS, proxy, connection, endpoint, clock,
-            credentials, project, permission, ...
+        :return: whether it works, and a message. If it fails, the message begins with the part that fails:
+            configuration, DNS, TLS, proxy, connection, endpoint, clock, credentials, project, permission, ...
         """
+        from airflow_provider_modelarts.api.config import ignored_text
         from airflow_provider_modelarts.api.errors import ModelArtsError
 
         try:
             with self:
                 client = self.get_conn()
+                config: Any = self._config
                 page = client.list_visualization_jobs(per_page=1)
         except ValueError as error:
             return False, f"configuration: {error}"
@@ -192,7 +202,8 @@ class ModelArtsHook(BaseHook):
             return False, f"{error.part}: {error}"
         except Exception as error:  # noqa: BLE001 - whatever Airflow raises where there is no such connection
             return False, f"configuration: {type(error).__name__}: {error}"
-        return True, f"ModelArts answers; project {client.project_id} has {page.job_total_count} visualization jobs"
+        answer = f"ModelArts answers; project {client.project_id} has {page.job_total_count} visualization jobs"
+        return True, f"{answer}. {ignored_text(config.ignored)}" if config.ignored else answer
 
     def get_visualization_job(self, job_id: str | int) -> VisualizationJob:
         """

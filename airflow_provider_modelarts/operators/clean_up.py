@@ -7,6 +7,7 @@ from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
+from airflow_provider_modelarts.api.checks import to_text
 from airflow_provider_modelarts.api.errors import ModelArtsError
 from airflow_provider_modelarts.api.models import OVER, JobStatus
 from airflow_provider_modelarts.arguments import is_literal, seconds
@@ -88,6 +89,7 @@ class ModelArtsCleanUpVisualizationJobsOperator(VisualizationJobOperator):
     def _check(self) -> None:
         if self.action not in ACTIONS:
             raise ValueError(f"action: {self.action!r} is not one of {', '.join(ACTIONS)}")
+        self.job_name = to_text(self.job_name)
         if self._by_name and not (isinstance(self.job_name, str) and self.job_name):
             # An empty one would be every job of the project.
             raise ValueError(f"job_name: {self.job_name!r} is no name or pattern")

@@ -482,7 +482,7 @@ class TestProjectByRegion:
     @pytest.mark.parametrize("ids", [(), ("a", "b")])
     def test_it_must_be_exactly_one(self, server, nameless, ids):
         server.answer(self.projects(*ids))
-        with pytest.raises(ValueError, match=r"project_id: needed, IAM knows (no project|2 projects \(a, b\))"):
+        with pytest.raises(ValueError, match=r"project_id: needed, because IAM has (no project|2 projects \(a, b\))"):
             nameless.get_visualization_job(10)
 
     def test_a_missing_right_is_named(self, server, nameless):

@@ -51,6 +51,43 @@ def test_credentials_are_not_sent_to_a_guessed_iam():
         _ = config.iam_url
 
 
+@pytest.mark.parametrize("region", ["eu-ch2", "eu-west-0", "na-east-0", "ru-moscow-1", "my-region"])
+def test_credentials_are_not_sent_to_a_guessed_endpoint_of_a_partner_cloud(region):
+    with pytest.raises(ValueError, match=f"region: '{region}' .* Set host"):
+        ModelArtsConfig(region=region)
+    assert ModelArtsConfig(region=region, endpoint="https://modelarts.example.com").region == region
+
+
+@pytest.mark.parametrize("suffix", ["/v3", "/v3/", "/"])
+def test_the_version_in_an_iam_endpoint_does_not_count(suffix):
+    config = ModelArtsConfig(region="eu-de", iam_endpoint=f"https://iam.example.com{suffix}")
+    assert config.iam_url == "https://iam.example.com"
+
+
+@pytest.mark.parametrize("suffix", ["/v1", "/v1/", "/v2"])
+def test_the_version_in_an_endpoint_does_not_count(suffix):
+    assert ModelArtsConfig(endpoint=f"https://x.example.com/path{suffix}").endpoint == "https://x.example.com/path"
+
+
+def test_the_home_directory_in_a_bundles_path_is_expanded(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/someone")
+    assert ModelArtsConfig(region="eu-de", verify="~/ca.pem").verify == "/home/someone/ca.pem"
+
+
+AK, SK = "ABCDEFGHIJKLMNOPQRST", "abcdefghijklmnopqrstABCDEFGHIJKLMNOPQRST"
+
+
+def test_an_ak_and_sk_are_not_sent_to_iam_as_user_and_password():
+    with pytest.raises(ValueError, match=r"domain_name: .* look like AK and SK") as refused:
+        ModelArtsConfig(region="eu-de", login=AK, password=SK, domain_name="OTC00000000001000000001")
+    assert SK not in str(refused.value)
+
+
+@pytest.mark.parametrize(("login", "password"), [("someone", SK), (AK, "a-password"), (AK.lower(), SK)])
+def test_a_user_and_password_may_resemble_an_ak_or_sk(login, password):
+    assert ModelArtsConfig(region="eu-de", login=login, password=password, domain_name="account").login == login
+
+
 @pytest.mark.parametrize(
     ("fields", "named"),
     [
@@ -61,6 +98,14 @@ def test_credentials_are_not_sent_to_a_guessed_iam():
         ({"endpoint": "https://user:pw@x"}, "host"),
         ({"endpoint": "https://x/?a=1"}, "host"),
         ({"endpoint": "https://x:port"}, "host"),
+        ({"endpoint": "https://model\u200barts.example.com"}, "host"),
+        ({"region": "eu-de", "iam_endpoint": "https://iam.example.com\u2060"}, "iam_endpoint"),
+        ({"region": "eu-de", "login": "A\u200bK", "password": "SK"}, "login"),
+        ({"region": "eu-de", "login": "AK", "password": "SK\ufeff"}, "password"),
+        ({"region": "eu-de", "login": "\u0410K", "password": "SK"}, "login"),
+        ({"region": "eu-de", "login": "AK", "password": "SK", "security_token": "t\u00ad"}, "security_token"),
+        ({"region": "eu-de", "login": "u\u200b", "password": "p", "domain_name": "d"}, "login"),
+        ({"region": "eu-de", "login": "u", "password": "p", "domain_name": "d\u202e"}, "domain_name"),
         ({"region": "eu-de", "iam_endpoint": "iam example"}, "iam_endpoint"),
         ({"region": "eu-de", "project_id": "a/b"}, "project_id"),
         ({"region": "eu-de", "login": "AK"}, "password"),

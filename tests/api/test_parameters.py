@@ -38,6 +38,10 @@ def test_job_ids_have_one_form(job_id):
     assert checked_job_id(job_id) == "197"
 
 
+def test_white_space_around_a_job_id_does_not_count():
+    assert checked_job_id(" 197\n") == "197"
+
+
 @pytest.mark.parametrize(
     "job_id",
     [
@@ -45,7 +49,7 @@ def test_job_ids_have_one_form(job_id):
         "ten",
         "-1",
         "1.0",
-        " 1",
+        "1 2",
         "1/stop",
         "../1",
         "\N{FULLWIDTH DIGIT ONE}",
@@ -103,7 +107,7 @@ def test_a_full_list_query():
         ("order", "down"),
         ("search_content", "x" * 65),
         ("status", "NOPE"),
-        ("workspace_id", 5),
+        ("workspace_id", 5.5),
     ],
 )
 def test_list_refuses(field, value):
@@ -133,6 +137,25 @@ def test_what_is_not_given_is_not_sent():
     }
 
 
+@pytest.mark.parametrize("field", ["job_name", "job_desc", "workspace_id"])
+def test_a_number_counts_as_its_text(field):
+    """A DAG with native rendering turns text that looks like a number into a number."""
+    assert create_body(**{**CREATE, field: 20240101})[field] == "20240101"
+
+
+def test_a_flavor_that_is_a_number_counts_as_its_text():
+    assert create_body(**{**CREATE, "flavor": 5})["flavor"] == {"code": "5"}
+
+
+def test_a_searched_text_that_is_a_number_counts_as_its_text():
+    assert list_query(**{**LIST, "search_content": 2024})["search_content"] == "2024"
+
+
+@pytest.mark.parametrize("field", ["job_name", "train_url", "job_type"])
+def test_white_space_around_a_text_does_not_count(field):
+    assert create_body(**{**CREATE, field: f" {CREATE[field]}\n"})[field] == CREATE[field]
+
+
 def test_obs_urls_become_paths():
     assert create_body(**{**CREATE, "train_url": "obs://bucket/dir/"})["train_url"] == "/bucket/dir/"
 
@@ -143,7 +166,7 @@ def test_obs_urls_become_paths():
         ("job_name", ""),
         ("job_name", "x" * 21),
         ("job_name", "visualization job"),
-        ("job_name", "a\n"),
+        ("job_name", "a\nb"),
         ("job_name", None),
         ("train_url", ""),
         ("train_url", "bucket/dir/"),
@@ -153,7 +176,10 @@ def test_obs_urls_become_paths():
         ("train_url", "/bucket/{a}/"),
         ("train_url", None),
         ("job_desc", "x" * 257),
-        ("job_desc", 1),
+        ("job_desc", 1.5),
+        ("job_desc", True),
+        ("job_name", 1e5),
+        ("job_name", True),
         ("job_type", "board"),
         ("flavor", ""),
         ("schedule", []),

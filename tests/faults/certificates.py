@@ -39,18 +39,23 @@ class Authority:
         self.bundle = folder / "authority.pem"
         self.bundle.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
 
-    def server(self, *, address: str = "127.0.0.1", age: timedelta = timedelta()) -> ssl.SSLContext:
-        """Return the TLS of a server for this address, with a certificate of two days that is a day old, or older."""
+    def server(
+        self, *, address: str = "127.0.0.1", age: timedelta = timedelta(), identifies_authority: bool = True
+    ) -> ssl.SSLContext:
+        """
+        Return the TLS of a server for this address, with a certificate of two days that is a day old, or older.
+
+        :param identifies_authority: whether the certificate has the extension that Python 3.13 demands
+        """
         now = datetime.now(timezone.utc) - age
         key = ec.generate_private_key(ec.SECP256R1())
         names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
         authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
-        certificate = (
-            _builder(_name("Server of a test"), self._name, key, now - DAY, now + DAY)
-            .add_extension(names, critical=False)
-            .add_extension(authority, critical=False)
-            .sign(self._key, hashes.SHA256())
-        )
+        builder = _builder(_name("Server of a test"), self._name, key, now - DAY, now + DAY)
+        builder = builder.add_extension(names, critical=False)
+        if identifies_authority:
+            builder = builder.add_extension(authority, critical=False)
+        certificate = builder.sign(self._key, hashes.SHA256())
         path = self._folder / f"server-{certificate.serial_number}.pem"
         secret = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -149,12 +150,48 @@ class TestConnectionForms:
         config = config_of({"conn_type": "huaweicloud", "login": "AK", "password": "SK", "extra": json.dumps(extra)})
         assert config.endpoint == "https://modelarts.cn-north-4.myhuaweicloud.com"
         assert (config.login, config.password, config.project_id) == ("AK", "SK", "p")
-        assert "unknown in its extra" not in caplog.text
+        assert config.ignored == ()
+        assert "Ignored fields" not in caplog.text
 
-    def test_a_slip_in_the_extra_is_warned_of_by_name(self, config_of, caplog):
-        config_of({"conn_type": "modelarts", "extra": json.dumps({"region": "eu-de", "projectid": "VALUE"})})
+    def test_an_unknown_field_is_named_in_a_warning(self, config_of, caplog):
+        extra = {"region": "eu-de", "projectid": "VALUE", "empty": ""}
+        config = config_of({"conn_type": "modelarts", "schema": "http", "extra": json.dumps(extra)})
+        assert config.ignored == ("schema (write http:// or https:// in front of host)", "projectid")
+        assert "Connection form: Ignored fields of the connection: schema " in caplog.text
         assert "projectid" in caplog.text
         assert "VALUE" not in caplog.text
+
+    def test_the_first_error_names_an_unknown_field(self, config_of):
+        with pytest.raises(ValueError, match=r"region: needed .*\. Ignored fields of the connection: regoin"):
+            config_of({"conn_type": "modelarts", "extra": json.dumps({"regoin": "eu-de"})})
+
+    def test_the_names_of_unknown_fields_are_few_and_printable(self, config_of):
+        extra = {"region": "eu-de"} | {f"{number}\n\x1b[31m{'x' * 1000}": "x" for number in range(10, 40)}
+        ignored = config_of({"conn_type": "modelarts", "extra": json.dumps(extra)}).ignored
+        assert len(ignored) == 10
+        assert all(name.isprintable() and len(name) <= 64 for name in ignored)
+
+    def test_white_space_around_ak_and_sk_and_host_does_not_count(self, config_of):
+        config = config_of(
+            {
+                "conn_type": "modelarts",
+                "login": " AK ",
+                "password": "SK\n",
+                "host": " modelarts.example.com\n",
+                "extra": json.dumps({"region": "eu-de\n", "security_token": " token "}),
+            }
+        )
+        assert (config.login, config.password, config.security_token) == ("AK", "SK", "token")
+        assert (config.endpoint, config.region) == ("https://modelarts.example.com", "eu-de")
+
+    def test_white_space_around_a_users_password_counts(self, config_of):
+        extra = json.dumps({"region": "eu-de", "domain_name": "account"})
+        config = config_of({"conn_type": "modelarts", "login": "user", "password": " pass ", "extra": extra})
+        assert config.password == " pass "
+
+    def test_a_number_in_the_extra_counts_as_its_text(self, config_of):
+        config = config_of({"conn_type": "modelarts", "extra": json.dumps({"region": "eu-de", "project_id": 5})})
+        assert config.project_id == "5"
 
     @pytest.mark.parametrize(
         ("written", "meant"),
@@ -171,7 +208,7 @@ class TestConnectionForms:
             ("read_timeout", {}),
             ("proxies", "http://proxy"),
             ("proxies", {"https": 1}),
-            ("project_id", 5),
+            ("project_id", 5.5),
             ("region", ["eu-de"]),
         ],
     )
@@ -190,6 +227,27 @@ class TestTheHook:
         job_id = emulator.create_job(status=8)
         with ModelArtsHook(project_id="f" * 32) as hook:
             assert hook.get_visualization_job(job_id).status is JobStatus.RUNNING
+
+    def test_arguments_may_be_numbers(self, connect, emulator, monkeypatch):
+        """As a template of digits is where a DAG renders natively."""
+        monkeypatch.setenv("AIRFLOW_CONN_2024", os.environ["AIRFLOW_CONN_MODELARTS_DEFAULT"])
+        emulator.project_id = "1" * 32
+        job_id = emulator.create_job(status=8)
+        with ModelArtsHook(2024, project_id=int("1" * 32)) as hook:
+            assert hook.get_visualization_job(job_id).status is JobStatus.RUNNING
+
+    def test_the_first_error_of_a_request_names_an_unknown_field(self, connect, emulator):
+        connect(extra={"projectid": "x"})
+        with ModelArtsHook() as hook:
+            for named in (True, False):
+                with pytest.raises(ModelArtsNotFoundError) as error:
+                    hook.get_visualization_job(1)
+                assert ("Ignored fields of the connection: projectid" in str(error.value)) is named
+
+    def test_the_error_of_a_missing_project_names_an_unknown_field(self, connect):
+        connect(extra={"projectid": "x", "project_id": "", "region": "eu-de"})
+        with ModelArtsHook() as hook, pytest.raises(ValueError, match=r"project_id: needed.*projectid"):
+            hook.get_visualization_job(1)
 
     def test_an_error_in_the_connection_names_the_connection(self, connect):
         connect(host="ftp://example.com")
@@ -406,6 +464,43 @@ class TestTestConnection:
         emulator.create_job()
         assert says() == (True, f"ModelArts answers; project {emulator.project_id} has 1 visualization jobs")
 
+    def test_it_works_but_a_field_is_ignored(self, says):
+        works, message = says(schema="http", extra={"regoin": "eu-de"})
+        assert works is True
+        assert message.endswith(
+            "Ignored fields of the connection: schema (write http:// or https:// in front of host), regoin"
+        )
+
+    def test_a_connection_that_is_not_there(self):
+        with ModelArtsHook("no_such_connection") as hook:
+            works, message = hook.test_connection()
+        assert (works, message.partition(":")[0]) == (False, "configuration")
+        assert "no_such_connection" in message
+
+    def test_a_password_that_the_form_does_not_give_back(self, says):
+        works, message = says(password="")
+        assert works is False
+        assert "type it again" in message
+
+    @pytest.mark.parametrize("auth", ["aksk", "password"])
+    @pytest.mark.parametrize("suffix", ["/v3", "/v3/"])
+    def test_an_iam_endpoint_with_its_version(self, says, emulator, auth, suffix):
+        works, message = says(auth=auth, extra={"iam_endpoint": emulator.url + suffix, "project_id": ""})
+        assert works is True, message
+
+    @pytest.mark.parametrize("auth", ["aksk", "password"])
+    def test_an_iam_endpoint_that_is_not_iam(self, says, emulator, auth):
+        result = says(auth=auth, extra={"iam_endpoint": f"{emulator.url}/nowhere", "project_id": ""})
+        assert self.part(result) == "endpoint"
+        assert "Set iam_endpoint" in result[1]
+        assert "visualization-jobs API" not in result[1]
+
+    def test_an_iam_endpoint_that_answers_html(self, says, server):
+        server.answer(Reply(200, b"<html>welcome</html>"))
+        result = says(auth="password", extra={"iam_endpoint": server.url})
+        assert self.part(result) == "endpoint"
+        assert "Set iam_endpoint" in result[1]
+
     def test_configuration(self, says):
         assert self.part(says(extra={"read_timeout": "soon"})) == "configuration"
 
@@ -491,7 +586,9 @@ class TestNoSecretInMessages:
         [
             ({}, {"security_token": "TOPSECRET\nWRAPPED"}, "security_token"),
             ({}, {"security_token": ["TOPSECRET"]}, "security_token"),
-            ({"password": "TOPSECRET\n"}, {}, "password"),
+            ({"password": "TOP\nSECRET"}, {}, "password"),
+            ({"password": "TOP\u200bSECRET"}, {}, "password"),
+            ({"login": "TOP\u200bSECRET"}, {}, "login"),
             ({}, {"proxies": {"http": "http://user:TOPSECRET@proxy:99999"}}, "proxies"),
             ({}, {"proxies": {"http": "user:TOPSECRET@proxy"}}, "proxies"),
             ({}, {"proxies": {"http": "http://user:TOPSECRET\\x@proxy:3128"}}, "proxies"),
@@ -507,7 +604,7 @@ class TestNoSecretInMessages:
             works, message = hook.test_connection()
         assert works is False
         assert message.startswith(f"configuration: Connection modelarts_default: {named}: ")
-        assert "TOPSECRET" not in message
+        assert "SECRET" not in message
 
     def test_a_proxys_password_is_masked_and_not_repeated(self, connect, monkeypatch):
         masked = []
@@ -591,7 +688,7 @@ class TestCredentialChain:
         connect(login="", password="")
         with ModelArtsHook() as hook:
             works, message = hook.test_connection()
-        assert (works, "security_token has a line break" in message) == (False, True)
+        assert (works, "security_token of the credential chain contains white space" in message) == (False, True)
         assert "TOPSECRET" not in message
 
     def test_agency_of_the_instance(self, connect, emulator, server, metadata_at, monkeypatch):
@@ -669,7 +766,7 @@ class TestRenewal:
         with ModelArtsHook() as hook:
             client = hook.get_conn()
             connect(password="")
-            with pytest.raises(ValueError, match="login and password go together"):
+            with pytest.raises(ValueError, match="password: missing, although login is set"):
                 hook.renew_conn()
             assert hook.get_conn() is client
 

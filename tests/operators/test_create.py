@@ -508,7 +508,7 @@ def test_the_button_does_not_lead_to_a_job_that_was_replaced(task, emulator):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"train_url": "bucket/logs"}, "train_url: 'bucket/logs' is no OBS directory"),
+        ({"train_url": "bucket/logs"}, "train_url: 'bucket/logs' is not an OBS directory"),
         ({"train_url": URL, "job_name": "no blanks"}, "job_name: 'no blanks' is not 1 to 20"),
         ({"train_url": URL, "job_type": "wandb"}, "job_type: 'wandb' is not one of"),
         ({"train_url": URL, "job_desc": "x" * 257}, "job_desc: has 257 characters"),

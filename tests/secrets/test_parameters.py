@@ -87,11 +87,13 @@ def check(
 )
 @given(text=TEXT)
 @example(text="197")
+@example(text=" 197\n")
 @example(text="197/stop")
 @example(text="../../v3/auth/tokens")
 def test_job_id(operation: str, method: str, behind: str, text: str, server: ScriptedServer, sent: Any) -> None:
     with ModelArtsHook() as hook:
         requests = sent(lambda: getattr(hook, f"{operation}_visualization_job")(text))
+    text = text.strip()
     assert len(requests) == (text.isascii() and text.isdigit() and len(text) < 20)
     for request in requests:
         check(request, server, method, f"{JOBS}/{text}{behind}")
@@ -105,6 +107,7 @@ def test_job_id_of_a_sensor(text: str, server: ScriptedServer, sent: Any) -> Non
     with suppress(JobStateUnknownError):  # the answer describes job 197
         sent(lambda: sensor.execute({"ti": TaskInstance()}))  # type: ignore[typeddict-item]
     requests = list(server.received)
+    text = text.strip()
     assert len(requests) <= 1
     for request in requests:
         check(request, server, "GET", f"{JOBS}/{text}")
@@ -116,6 +119,7 @@ def test_job_id_of_a_sensor(text: str, server: ScriptedServer, sent: Any) -> Non
 def test_project_id(text: str, server: ScriptedServer, sent: Any) -> None:
     with ModelArtsHook(project_id=text) as hook:
         requests = sent(lambda: hook.get_visualization_job(197))
+    text = text.strip()
     assert len(requests) <= 1
     for request in requests:
         # Not given is the connection's.
@@ -129,6 +133,7 @@ def test_workspace_id(text: str, server: ScriptedServer, sent: Any) -> None:
     with ModelArtsHook(workspace_id=text) as hook:
         requests = sent(lambda: list(hook.list_visualization_jobs()))
         created = sent(lambda: hook.create_visualization_job(job_name="n", train_url="/b/d/"))
+    text = text.strip()
     for request in requests:
         check(request, server, "GET", JOBS, LIST | ({"workspace_id": text} if text else {}))
     for request in created:
@@ -143,6 +148,7 @@ def test_search_content(text: str, server: ScriptedServer, sent: Any) -> None:
     with ModelArtsHook() as hook:
         requests = sent(lambda: list(hook.list_visualization_jobs(search_content=text)))
         found = sent(lambda: hook.get_conn().find_visualization_job(text))
+    text = text.strip()
     for request in requests:
         check(request, server, "GET", JOBS, LIST | ({"search_content": text} if text else {}))
     for request in found:
@@ -154,13 +160,14 @@ def test_search_content(text: str, server: ScriptedServer, sent: Any) -> None:
 def test_job_name(text: str, server: ScriptedServer, sent: Any) -> None:
     with ModelArtsHook() as hook:
         requests = sent(lambda: hook.create_visualization_job(job_name=text, train_url="/b/d/"))
+    text = text.strip()
     for request in requests:
         check(request, server, "POST", JOBS)
         assert json.loads(request.body) == {"job_name": text, "train_url": "/b/d/", "job_type": "tensorboard"}
         assert text.isascii()
 
 
-@given(job_name=TEXT.filter(bool), workspace_id=TEXT, project_id=TEXT)
+@given(job_name=TEXT.filter(str.strip), workspace_id=TEXT, project_id=TEXT)
 def test_all_of_the_clean_up(
     job_name: str, workspace_id: str, project_id: str, server: ScriptedServer, sent: Any
 ) -> None:
@@ -168,6 +175,7 @@ def test_all_of_the_clean_up(
         task_id="clean", job_name=job_name, workspace_id=workspace_id, project_id=project_id
     )
     requests = sent(lambda: operator.execute({}))  # type: ignore[typeddict-item]
+    workspace_id, project_id = workspace_id.strip(), project_id.strip()
     assert len(requests) <= 1
     for request in requests:
         query = LIST | ({"workspace_id": workspace_id} if workspace_id else {})

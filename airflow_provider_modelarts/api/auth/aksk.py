@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import configparser
 import logging
-import re
 import threading
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
@@ -24,6 +23,7 @@ from huaweicloudsdkcore.http.http_config import HttpConfig
 from huaweicloudsdkcore.sdk_request import SdkRequest
 
 from airflow_provider_modelarts.api.auth.base import ModelArtsAuth, OnSecret
+from airflow_provider_modelarts.api.config import is_sendable
 from airflow_provider_modelarts.api.errors import (
     ModelArtsAuthenticationError,
     ModelArtsConnectionError,
@@ -166,10 +166,10 @@ def _check(credentials: Any) -> None:
     :raises ModelArtsAuthenticationError: one cannot; the text names it and does not show it
     """
     for name in ("ak", "sk", "security_token"):
-        if not re.fullmatch(r"[!-~]*", getattr(credentials, name) or ""):
+        if not is_sendable(getattr(credentials, name) or ""):
             # Python's client would show all of it.
             raise ModelArtsAuthenticationError(
-                f"The credential chain's {name} has a line break or another character that cannot be sent"
+                f"{name} of the credential chain contains white space, or an invisible or non-ASCII character"
             )
 
 

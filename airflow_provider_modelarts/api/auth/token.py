@@ -21,7 +21,7 @@ from airflow_provider_modelarts.api.errors import (
 )
 from airflow_provider_modelarts.api.fields import TEXT_LIMIT
 from airflow_provider_modelarts.api.redaction import excerpt
-from airflow_provider_modelarts.api.responses import ApiResponse, find_error, malformed_error
+from airflow_provider_modelarts.api.responses import IAM_HINT, ApiResponse, find_error, malformed_error
 from airflow_provider_modelarts.api.transport import connection_error
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class IamTokenAuth(ModelArtsAuth):
             raise ModelArtsMalformedResponseError(
                 f"POST {self._plugin.token_url} answered, but it is no token: "
                 f"{type(error).__name__}: {excerpt(str(error), config.secrets, TEXT_LIMIT)}. "
-                f"{ModelArtsMalformedResponseError.hint}",
+                f"{IAM_HINT}",
                 method="POST",
                 url=self._plugin.token_url,
                 may_have_happened=False,

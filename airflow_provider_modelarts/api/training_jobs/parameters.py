@@ -54,12 +54,12 @@ def checked_job_id(job_id: object) -> str:
 
     :raises ValueError: it is not letters, digits and ``-``
     """
-    if not isinstance(job_id, str) or not _JOB_ID.fullmatch(job_id.strip()):
+    text = checks.to_text(job_id)
+    if not isinstance(text, str) or not _JOB_ID.fullmatch(text):
         raise ValueError(
             f"job_id: {job_id!r:.100} is not the ID of a training job, such as 425b7087-83de-49b4-9b65-6e2b91e4a5fe"
         )
-    job_id = job_id.strip()
-    return job_id.lower() if _UUID.fullmatch(job_id) else job_id
+    return text.lower() if _UUID.fullmatch(text) else text
 
 
 def checked_job_ids(job_ids: object) -> list[str]:
@@ -83,9 +83,10 @@ def checked_job_name(job_name: object) -> str:
 
     :raises ValueError: it is not 1 to 64 letters, digits, ``_`` or ``-``
     """
-    if not isinstance(job_name, str) or not _JOB_NAME.fullmatch(job_name):
+    text = checks.to_text(job_name)
+    if not isinstance(text, str) or not _JOB_NAME.fullmatch(text):
         raise ValueError(f"job_name: {job_name!r:.100} is not 1 to 64 letters, digits, '_' or '-'")
-    return job_name
+    return text
 
 
 def checked_task(task: object) -> str:
@@ -94,9 +95,10 @@ def checked_task(task: object) -> str:
 
     :raises ValueError: it is not a name
     """
-    if not isinstance(task, str) or not _TASK.fullmatch(task):
+    text = checks.to_text(task)
+    if not isinstance(text, str) or not _TASK.fullmatch(text):
         raise ValueError(f"task: {task!r:.100} is not the name of a task, such as worker-0")
-    return task
+    return text
 
 
 def checked_workspace_id(workspace_id: object) -> str:
@@ -105,9 +107,10 @@ def checked_workspace_id(workspace_id: object) -> str:
 
     :raises ValueError: it is neither ``0`` nor 32 letters and digits
     """
-    if not isinstance(workspace_id, str) or not _WORKSPACE_ID.fullmatch(workspace_id):
+    text = checks.to_text(workspace_id)
+    if not isinstance(text, str) or not _WORKSPACE_ID.fullmatch(text):
         raise ValueError(f"workspace_id: {workspace_id!r:.100} is neither '0' nor 32 letters and digits")
-    return workspace_id
+    return text
 
 
 def checked_description(description: object) -> str:
@@ -116,7 +119,7 @@ def checked_description(description: object) -> str:
 
     :raises ValueError: it is not text of at most 256 characters
     """
-    return "" if description == "" else checks.text("description", description, 256)
+    return "" if checks.to_text(description) == "" else checks.text("description", description, 256)
 
 
 def search_body(

@@ -25,7 +25,7 @@ def test_a_job_id_has_one_form():
     assert checked_job_id("Not-A-UUID-1") == "Not-A-UUID-1"
 
 
-@pytest.mark.parametrize("job_id", ["", "a/b", "../x", "a b", "x" * 65, 197, None, True, ["x"]])
+@pytest.mark.parametrize("job_id", ["", "a/b", "../x", "a b", "x" * 65, 1.5, None, True, ["x"]])
 def test_what_is_not_a_job_id_is_refused(job_id):
     with pytest.raises(ValueError, match="is not the ID of a training job, such as 425b7087"):
         checked_job_id(job_id)
@@ -43,13 +43,15 @@ def test_names():
     assert checked_job_name("a_B-1" * 12) == "a_B-1" * 12
     assert checked_task("worker-0") == "worker-0"
     assert checked_workspace_id("0") == "0"
+    # As a DAG that renders natively hands them on.
+    assert (checked_job_name(20240101), checked_workspace_id(0)) == ("20240101", "0")
     for check, wrong in (
         (checked_job_name, "a.b"),
         (checked_job_name, "x" * 65),
         (checked_task, "../x"),
         (checked_task, ""),
         (checked_workspace_id, "default"),
-        (checked_workspace_id, 0),
+        (checked_workspace_id, 0.0),
     ):
         with pytest.raises(ValueError, match=r"job_name: |task: |workspace_id: "):
             check(wrong)
@@ -113,7 +115,7 @@ def test_times_of_a_search_are_written_as_rfc_3339():
 def test_a_change():
     assert update_body(description="") == {"description": ""}
     assert update_body(description="x", body={"spec": {"a": 1}}) == {"description": "x", "spec": {"a": 1}}
-    for wrong in ({}, {"description": "x" * 257}, {"body": {"description": 7}}):
+    for wrong in ({}, {"description": "x" * 257}, {"body": {"description": 7.5}}):
         with pytest.raises(ValueError, match="description: "):
             update_body(**wrong)
 
