@@ -138,7 +138,7 @@ def run_trigger(path: str, arguments: dict[str, Any], clock: SimulatedTime, ti: 
     """Run a trigger as the triggerer does, rebuilt from what travels; return its first payload."""
     module, _, name = path.rpartition(".")
     trigger = getattr(importlib.import_module(module), name)(**json.loads(json.dumps(arguments)))
-    trigger._task_instance = ti
+    trigger.task_instance = ti
 
     async def first() -> Any:
         stream = trigger.run()

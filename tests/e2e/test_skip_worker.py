@@ -11,7 +11,8 @@ from tests.e2e.observed_run import ObservedRun
 from tools.local_airflow import FINAL_STATES, LocalAirflow, poll_until
 
 TIMEOUT = 240.0  # seconds
-WITHOUT_WORKER = ("by_output", "by_template", "several", "with_outlet", "with_callback")
+WITHOUT_WORKER = ("by_output", "by_template", "several")
+ON_WORKER = {"with_outlet": "it has outlets", "with_callback": "it has an execute or a success callback"}
 
 
 @dataclass
@@ -84,7 +85,6 @@ def test_the_link_is_there_while_the_task_waits_and_after(task_id: str, finished
 
 def test_an_outlet_schedules_its_consumer(finished: Finished, local_airflow: LocalAirflow) -> None:
     assert finished.run.states("with_outlet") == ["success"]
-    assert finished.run.worker_starts("with_outlet") == 1
     poll_until(
         lambda: local_airflow.api("GET", "dags/scheduled_by_outlet/dagRuns")["dag_runs"],
         TIMEOUT,
@@ -92,9 +92,33 @@ def test_an_outlet_schedules_its_consumer(finished: Finished, local_airflow: Loc
     )
 
 
+@pytest.mark.parametrize("task_id", ON_WORKER)
+def test_a_task_that_would_lose_something_defers_from_a_worker_at_once(task_id: str, finished: Finished) -> None:
+    assert f"skip_worker: deferring from a worker, because {ON_WORKER[task_id]}" in finished.run.log(task_id)
+    assert finished.run.worker_starts(task_id) == 2
+
+
+def test_a_task_downstream_is_mapped_over_a_wait(finished: Finished) -> None:
+    assert finished.run.states("echo") == ["success", "success"]
+    assert "because a task downstream is mapped over it" in finished.run.log("mapped_over")
+
+
+def test_a_subclass_with_a_template_field_of_its_own_needs_no_worker(finished: Finished) -> None:
+    assert finished.run.states("own_field") == ["success"]
+    assert finished.run.worker_starts("own_field") == 0
+
+
+def test_a_variable_that_is_not_defined_is_an_error_as_on_a_worker(finished: Finished) -> None:
+    assert finished.run.states("undefined") == ["failed"]
+    assert "has no attribute 'typo'" in finished.run.log("undefined")
+
+
+def test_nobody_asks_for_a_link_that_is_not_there(finished: Finished, local_airflow: LocalAirflow) -> None:
+    assert "XCom not found" not in local_airflow.component_log("scheduler")
+
+
 def test_a_success_callback_is_called(finished: Finished) -> None:
     assert finished.run.states("with_callback") == ["success"]
-    assert finished.run.worker_starts("with_callback") == 1
     assert "called back by with_callback" in finished.run.log("with_callback")
 
 

@@ -14,6 +14,16 @@ JOB_RUNS = Asset("modelarts_job_runs")
 WAIT: dict[str, Any] = {"modelarts_conn_id": "waits", "poke_interval": 2, "skip_worker": True}
 
 
+class OwnField(ModelArtsVisualizationJobSensor):
+    """A sensor with one more template field."""
+
+    template_fields = (*ModelArtsVisualizationJobSensor.template_fields, "topic")
+
+    def __init__(self, *, topic: str, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.topic = topic
+
+
 def wait(task_id: str, **arguments: Any) -> Any:
     """Return the sensor."""
     return ModelArtsVisualizationJobSensor(task_id=task_id, **{**WAIT, **arguments})
@@ -42,6 +52,10 @@ def skip_worker() -> None:
     def submit_one(job_id: str) -> str:
         return job_id
 
+    @task
+    def echo(item: Any) -> str:
+        return str(item[0])
+
     @task_group
     def each(job_id: str) -> None:
         wait(task_id="of_argument", job_id=job_id)
@@ -52,6 +66,9 @@ def skip_worker() -> None:
     use(by_output.output)
     submitted >> wait(task_id="by_template", job_id="{{ ti.xcom_pull(task_ids='submit') }}")
     wait(task_id="several", job_ids=several)
+    echo.expand(item=wait(task_id="mapped_over", job_ids=several).output)
+    OwnField(task_id="own_field", job_id=submitted, topic="{{ ds_nodash }}", **WAIT)
+    wait(task_id="undefined", job_id=submitted, region="{{ params.typo }}")
     ModelArtsVisualizationJobSensor.partial(task_id="mapped", **WAIT).expand(job_id=several)
     wait(task_id="all_of_mapped", job_ids=submit_one.expand(job_id=several))
     each.expand(job_id=several)

@@ -1,0 +1,56 @@
+"""A wait's way to the triggerer and back: which try it is of, and how long that may take."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from airflow_provider_modelarts.operators.visualization_job import ModelArtsStopVisualizationJobOperator
+from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
+from airflow_provider_modelarts.waiting.event import WaitEvent
+from tests.sensors.conftest import clock, connection, emulator  # noqa: F401 - fixtures
+from tests.simulated_tasks import TaskDeferred, TaskInstance, first_event
+
+
+def deferral_of(task: Any, ti: TaskInstance, event: Any = None) -> TaskDeferred:
+    method, arguments = ("execute", {}) if event is None else ("execute_complete", {"event": event})
+    with pytest.raises(TaskDeferred) as deferral:
+        task.resume_execution(method, arguments, {"ti": ti})
+    return deferral.value
+
+
+@pytest.mark.parametrize("kind", [ModelArtsVisualizationJobSensor, ModelArtsStopVisualizationJobOperator])
+def test_a_retry_does_not_resume_with_the_event_of_the_try_before(kind, emulator, clock, connection):  # noqa: F811
+    job_id = emulator.create_job(script="9:0,12:60" if "Stop" in kind.__name__ else "7:0,11:60")
+    ti = TaskInstance()
+    event = first_event(deferral_of(kind(task_id="wait", job_id=job_id, deferrable=True), ti), clock, ti)
+    assert event["try_number"] == 1
+
+    emulator.set_status(job_id, 9 if "Stop" in kind.__name__ else 7)
+    ti.try_number = 2
+    task = kind(task_id="wait", job_id=job_id, deferrable=True)
+    assert deferral_of(task, ti, event).trigger.job_id == job_id
+
+
+def test_execution_timeout_counts_from_the_start_of_the_try_over_deferrals(emulator, clock, connection):  # noqa: F811
+    """Also below Airflow 3.3, where a resumed task knows only when it was resumed."""
+    job_id = emulator.create_job(status=7)
+    ti = TaskInstance(start_date=clock.utcnow())
+
+    def make() -> Any:
+        return ModelArtsVisualizationJobSensor(
+            task_id="wait", job_id=job_id, skip_worker=True, execution_timeout=timedelta(seconds=100)
+        )
+
+    first = deferral_of(make(), ti)
+    clock.sleep(60)
+    ti.start_date = clock.utcnow()
+    event = {
+        **WaitEvent("invalid").to_dict(),
+        "try_number": 1,
+        "try_started_at": first.trigger.try_started_at,
+    }
+    second = deferral_of(make(), ti, event)
+    assert second.trigger.deadline == first.trigger.deadline
