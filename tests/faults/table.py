@@ -12,7 +12,7 @@ from functools import cache
 from itertools import count
 from typing import Any, Final, TypeAlias
 
-from airflow_provider_modelarts.api.client import MAX_ATTEMPTS
+from airflow_provider_modelarts.api.http import MAX_ATTEMPTS
 from tests.faults.certificates import DAY, Authority
 from tests.faults.driver import ARRIVES, CANNOT_ARRIVE, TIMES_OUT, UNKNOWN
 from tests.faults.servers import Behaviour, Exchange, FaultyServer, Pairs, drip_forever, flood, head
