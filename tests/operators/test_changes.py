@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from airflow_provider_modelarts._compat import airflow_version
-from airflow_provider_modelarts.api.errors import ModelArtsConflictError
+from airflow_provider_modelarts.api.errors import ModelArtsConflictError, ModelArtsError
 from airflow_provider_modelarts.assets.visualization_job import create_asset
 from airflow_provider_modelarts.emulator.faults import Fault
 from airflow_provider_modelarts.operators.run import RESTART_TIMEOUT
@@ -296,3 +296,54 @@ def test_a_reference_to_an_asset_is_an_outlet_as_well(by, task, emulator, monkey
     outcome = stopped.run()
     assert outcome.state == "success"
     assert (stopped.outlet_events[board].extra, stopped.outlet_events[other].extra) == (outcome.xcom, {})
+
+
+@pytest.mark.parametrize(("status", "fault"), [(503, "status"), (403, "status"), (401, "status"), (None, "cut")])
+@pytest.mark.parametrize("operator", [Stop, Restart, Delete])
+def test_a_first_look_that_fails_is_not_a_job_that_is_missing(operator, status, fault, task, emulator):
+    job_id = emulator.create_job(status=8)
+    emulator.inject(Fault(fault, operation="get", status=status))
+    outcome = task(operator, job_id=job_id).run()
+    assert outcome.state == "up_for_retry"
+    assert outcome.error.status_code == status
+    assert emulator.job(job_id).status == 8
+    assert set(emulator.request_counts()) == {"get"}
+
+
+@pytest.mark.parametrize(
+    ("operator", "operation", "status"), [(Stop, "stop", 8), (Restart, "restart", 12), (Delete, "delete", 12)]
+)
+@pytest.mark.parametrize("refusal", [403, 401, 400])
+def test_a_refusal_is_neither_a_conflict_nor_a_job_that_is_missing(
+    refusal, operator, operation, status, task, emulator
+):
+    job_id = emulator.create_job(status=status)
+    code = {"error_code": "ModelArts.0100"} if refusal == 400 else {}
+    emulator.inject(Fault("status", operation=operation, status=refusal, **code))
+    outcome = task(operator, job_id=job_id).run()
+    assert outcome.state == "up_for_retry"
+    assert outcome.error.status_code == refusal
+    assert emulator.job(job_id).status == status
+
+
+@pytest.mark.parametrize(("fault", "status"), [("cut", None), ("status", 503)])
+def test_a_restart_whose_answer_was_lost_and_that_never_took_is_the_apis_error(fault, status, task, emulator):
+    """The API was asked for it, in all attempts, and the job shows that it has done nothing."""
+    job_id = emulator.create_job(status=12)
+    emulator.inject(Fault(fault, operation="restart", status=status))
+    outcome = task(Restart, job_id=job_id).run()
+    assert outcome.state == "up_for_retry"
+    assert isinstance(outcome.error, ModelArtsError)
+    assert outcome.error.status_code == status
+    assert "Whether it was carried out is not known" in str(outcome.error)
+    assert outcome.seconds == pytest.approx(RESTART_TIMEOUT, abs=30)
+    assert emulator.job(job_id).status == 12
+
+
+@pytest.mark.parametrize("length", [1, 255, 256])
+def test_a_description_may_be_as_long_as_the_api_allows(length, clock, emulator):
+    job_id = emulator.create_job(status=8)
+    assert Task(Update, {"job_id": job_id, "job_desc": "x" * length}, clock).run().state == "success"
+    assert emulator.job(job_id).job_desc == "x" * length
+    with pytest.raises(ValueError, match="has 257 characters, at most 256 are allowed"):
+        Update(task_id="update", job_id=job_id, job_desc="x" * 257)

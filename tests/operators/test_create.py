@@ -578,3 +578,50 @@ def test_a_wait_that_fails_says_so_when_nothing_can_be_stopped(task, emulator, m
     with pytest.raises(WaitTimeoutError):
         created.make().resume_execution("execute_complete", {"event": event}, created.context)
     assert "could not be stopped and may run on, billed" in capsys.readouterr().out + caplog.text
+
+
+@pytest.mark.parametrize("hours", [1, 24, "1", "24", " 24 "])
+def test_auto_stop_may_be_as_short_and_as_long_as_the_api_allows(hours, task, emulator):
+    assert task(Create, train_url=URL, auto_stop_hours=hours).run().state == "success"
+    assert only_job(emulator).auto_stop_hours == int(hours)
+
+
+@pytest.mark.parametrize("hours", [0, 25, "0", "25", -1, True, 1.5])
+def test_auto_stop_beyond_what_the_api_allows_is_refused(hours):
+    with pytest.raises(ValueError, match="auto_stop_hours"):
+        Create(task_id="create", train_url=URL, auto_stop_hours=hours)
+
+
+@pytest.mark.parametrize("arguments", [{"job_name": "x"}, {"job_name": "x" * 20}, {"job_desc": "x" * 256}])
+def test_texts_may_be_as_long_as_the_api_allows(arguments, task, emulator):
+    assert task(Create, train_url=URL, **arguments).run().state == "success"
+    [(field, value)] = arguments.items()
+    assert getattr(only_job(emulator), field) == value
+
+
+@pytest.mark.parametrize("arguments", [{"job_name": "x" * 21}, {"job_desc": "x" * 257}])
+def test_texts_that_are_one_character_too_long_are_refused(arguments):
+    with pytest.raises(ValueError, match=next(iter(arguments))):
+        Create(task_id="create", train_url=URL, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "code"), [("status", 403, None), ("status", 503, None), ("status", 400, "ModelArts.0106")]
+)
+def test_a_job_whose_restart_fails_otherwise_than_by_its_status_is_kept(fault, status, code, task, emulator):
+    created = left_in(12, task, emulator)
+    emulator.inject(Fault(fault, operation="restart", status=status, error_code=code))
+    outcome = created.run()
+    assert outcome.state == "up_for_retry"
+    assert outcome.error.status_code == status
+    assert (only_job(emulator).job_id, only_job(emulator).status) == (1001, 12)
+    assert "delete" not in emulator.request_counts()
+
+
+@pytest.mark.parametrize("status", [503, 401])
+def test_a_list_that_fails_makes_no_job(status, task, emulator):
+    """Only without the permission to list is a job created without a look for one of an earlier try."""
+    emulator.inject(Fault("status", operation="list", status=status))
+    outcome = task(Create, train_url=URL).run()
+    assert (outcome.state, outcome.error.status_code) == ("up_for_retry", status)
+    assert emulator.jobs == {}

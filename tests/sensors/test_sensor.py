@@ -39,6 +39,7 @@ def sensor(**arguments):
         ({"job_id": None, "job_ids": ["1", "x"]}, "job_id"),
         ({"job_id": None, "job_ids": ["x", "{{ params.x }}"]}, "job_id"),
         ({"job_id": None, "job_ids": []}, "job_ids"),
+        ({"job_id": None, "job_ids": 5}, "job_ids"),
         ({"wait_for": "most"}, "wait_for"),
         ({"poll_failure_tolerance": -5}, "poll_failure_tolerance"),
         ({"poll_failure_tolerance": "10m"}, "poll_failure_tolerance"),
