@@ -51,15 +51,22 @@ class LocalAirflow:
     :param env: environment variables added for all components (``AIRFLOW__SECTION__KEY`` and others)
     :param components: the ``airflow`` subcommands to run, of ``COMPONENTS`` and ``celery-worker``, with the api-server;
         a second one of a kind has a number: ``triggerer-2``
+    :param arguments: more arguments of these subcommands, by component
     """
 
     def __init__(
-        self, dags_folder: Path, *, env: Mapping[str, str] | None = None, components: Sequence[str] = COMPONENTS
+        self,
+        dags_folder: Path,
+        *,
+        env: Mapping[str, str] | None = None,
+        components: Sequence[str] = COMPONENTS,
+        arguments: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self.dags_folder = Path(dags_folder).resolve()
         self.components = tuple(components)
         self.url = f"http://127.0.0.1:{free_port()}"
         self._extra_env = dict(env or {})
+        self._arguments = dict(arguments or {})
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._written_before: dict[str, int] = {}
         self._http = requests.Session()
@@ -119,7 +126,7 @@ class LocalAirflow:
         with self._log_path(component).open("ab") as log:
             self._written_before[component] = len(self.component_log(component))
             self._processes[component] = subprocess.Popen(  # noqa: S603 - this interpreter, constant arguments
-                [*AIRFLOW, *command],
+                [*AIRFLOW, *command, *self._arguments.get(component, ())],
                 env=self._environment(),
                 cwd=self.home,  # not the caller's directory, whose modules `-m` would put before installed ones
                 stdin=subprocess.DEVNULL,
