@@ -369,7 +369,7 @@ def isolated_environment(home: Path) -> dict[str, str]:
 
 
 def poll_until(
-    condition: Callable[[], T | None], timeout: float, describe: Callable[[], str], interval: float = POLL_INTERVAL
+    condition: Callable[[], T | None], timeout: float, describe: Callable[[], object], interval: float = POLL_INTERVAL
 ) -> T:
     """Return the first true value of ``condition``; raise TimeoutError with the description after ``timeout`` s."""
     deadline = time.monotonic() + timeout

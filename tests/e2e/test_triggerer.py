@@ -145,7 +145,7 @@ def test_many_waits_without_worker_take_fewer_requests_than_there_are_waits(
 
 def test_no_secret_is_stored_or_logged(outlived: Outlived, files_with: Callable[[str], list[Path]]) -> None:
     server = outlived.server
-    tokens = list(server.tokens._tokens)
+    tokens = list(server.cloud.iam.tokens._tokens)
     assert len(tokens) > 0
     assert len(outlived.stored_triggers) >= MANY + 2
     for secret in (server.sk, server.password, *tokens):
