@@ -22,7 +22,7 @@ from airflow_provider_modelarts.deferral import resumes_another_try
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.links.visualization_job import ModelArtsVisualizationJobLink
 from airflow_provider_modelarts.waiting.jobs import parse_job_ids
-from airflow_provider_modelarts.waiting.verdict import WAIT_FOR, Target, parse_statuses
+from airflow_provider_modelarts.waiting.target import WAIT_FOR, Target, parse_statuses
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg

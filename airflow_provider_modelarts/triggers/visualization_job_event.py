@@ -20,11 +20,10 @@ from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION
 from airflow_provider_modelarts.api.visualization_jobs.packing import pack, unpack
 from airflow_provider_modelarts.arguments import plain, seconds
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
-from airflow_provider_modelarts.waiting.arrivals import Arrivals
 from airflow_provider_modelarts.waiting.kind import GONE
 from airflow_provider_modelarts.waiting.project import Snapshot
-from airflow_provider_modelarts.waiting.verdict import parse_statuses
-from airflow_provider_modelarts.waiting.watch import snapshots, watching
+from airflow_provider_modelarts.waiting.project_watch import Arrivals, snapshots, watching
+from airflow_provider_modelarts.waiting.target import parse_statuses
 
 
 class ModelArtsVisualizationJobEventTrigger(BaseEventTrigger):

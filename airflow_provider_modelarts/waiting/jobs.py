@@ -10,7 +10,7 @@ from airflow_provider_modelarts.api.checks import job_id_in, job_ids_in
 from airflow_provider_modelarts.api.metrics import Metrics, NoMetrics
 from airflow_provider_modelarts.waiting.kind import GONE, Kind, Status
 from airflow_provider_modelarts.waiting.names import name_key
-from airflow_provider_modelarts.waiting.verdict import WAIT_FOR, Target, Verdict
+from airflow_provider_modelarts.waiting.target import WAIT_FOR, Target, Verdict
 from airflow_provider_modelarts.waiting.wait import JobCannotArriveError, JobStateUnknownError, Log, Wait
 
 if TYPE_CHECKING:

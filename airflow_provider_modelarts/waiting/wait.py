@@ -10,7 +10,7 @@ from airflow_provider_modelarts.api.errors import ModelArtsError, ModelArtsNotFo
 from airflow_provider_modelarts.api.metrics import TIME_IN_STATUS, Metrics, NoMetrics
 from airflow_provider_modelarts.waiting.kind import GONE, Job, Kind, Status
 from airflow_provider_modelarts.waiting.names import job_name_in
-from airflow_provider_modelarts.waiting.verdict import Target, Verdict, label
+from airflow_provider_modelarts.waiting.target import Target, Verdict, label
 
 HEARTBEAT_SECONDS: Final = 600.0
 """How often a wait that sees no change says that it is still there."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_modelarts.api.visualization_jobs.packing import pack, unpack
-from airflow_provider_modelarts.waiting.arrivals import Arrivals
+from airflow_provider_modelarts.waiting.project_watch import Arrivals
 
 
 def recalling(statuses, present):

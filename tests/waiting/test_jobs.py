@@ -10,7 +10,7 @@ from airflow_provider_modelarts.api.errors import ModelArtsPermissionError, Mode
 from airflow_provider_modelarts.api.models import JobStatus, VisualizationJob, to_status
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
 from airflow_provider_modelarts.waiting.jobs import JobsWait, parse_job_ids
-from airflow_provider_modelarts.waiting.verdict import Target
+from airflow_provider_modelarts.waiting.target import Target
 from airflow_provider_modelarts.waiting.wait import (
     HEARTBEAT_SECONDS,
     JobCannotArriveError,

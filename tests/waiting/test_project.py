@@ -11,8 +11,8 @@ from airflow_provider_modelarts.api.config import ModelArtsConfig
 from airflow_provider_modelarts.api.errors import ModelArtsServerError
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
 from airflow_provider_modelarts.emulator import Emulator, Fault
-from airflow_provider_modelarts.waiting.arrivals import Arrivals
 from airflow_provider_modelarts.waiting.project import ProjectPoller
+from airflow_provider_modelarts.waiting.project_watch import Arrivals
 from tests.faults.servers import FaultyServer
 
 RUNNING = frozenset({8})

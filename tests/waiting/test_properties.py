@@ -29,7 +29,7 @@ from airflow_provider_modelarts.waiting import event as events
 from airflow_provider_modelarts.waiting.event import WaitEvent
 from airflow_provider_modelarts.waiting.jobs import JobsWait
 from airflow_provider_modelarts.waiting.kind import GONE
-from airflow_provider_modelarts.waiting.verdict import WAIT_FOR, Target, Verdict, label
+from airflow_provider_modelarts.waiting.target import WAIT_FOR, Target, Verdict, label
 from airflow_provider_modelarts.waiting.wait import JobCannotArriveError, JobStateUnknownError, Wait, WaitError
 from tests.hypothesis_profile import load_profile
 

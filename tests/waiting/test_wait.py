@@ -15,7 +15,7 @@ from airflow_provider_modelarts.api.errors import (
 )
 from airflow_provider_modelarts.api.models import VisualizationJob, to_status
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
-from airflow_provider_modelarts.waiting.verdict import Target, Verdict
+from airflow_provider_modelarts.waiting.target import Target, Verdict
 from airflow_provider_modelarts.waiting.wait import (
     JobCannotArriveError,
     JobStateUnknownError,

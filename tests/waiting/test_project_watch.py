@@ -14,7 +14,7 @@ from airflow_provider_modelarts.api.config import ModelArtsConfig
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
 from airflow_provider_modelarts.emulator import Emulator
 from airflow_provider_modelarts.emulator.faults import Fault
-from airflow_provider_modelarts.waiting.watch import snapshots, watching
+from airflow_provider_modelarts.waiting.project_watch import snapshots, watching
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from airflow_provider_modelarts.api.models import JobStatus
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
 from airflow_provider_modelarts.waiting.kind import GONE
-from airflow_provider_modelarts.waiting.verdict import Target, Verdict, label
+from airflow_provider_modelarts.waiting.target import Target, Verdict, label
 
 ON_THE_WAY_OR_READY = {0, 1, 2, 4, 7, 8, 9, 15, 18, 19}
 OVER = {10, 12, 13, 20, 3, 5, 6, 11, 14, 16, 17, 21, 22}
