@@ -258,7 +258,7 @@ def test_the_same_status_written_in_two_ways_makes_two_triggers_that_share_their
     [
         ({"status": "RUNING"}, "status"),
         ({"status": "GONE"}, "GONE is not a status"),
-        ({"job_id": "board"}, "no job id"),
+        ({"job_id": "board"}, "not a job ID"),
         ({"poke_interval": -1}, "poke_interval"),
     ],
 )
