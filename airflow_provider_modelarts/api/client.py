@@ -5,18 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
-from datetime import timedelta
 from types import TracebackType
 from typing import Any, Final, TypeVar
 
-import pendulum
-
 from airflow_provider_modelarts.api.auth import OnSecret
 from airflow_provider_modelarts.api.config import ModelArtsConfig, checked_project_id
+from airflow_provider_modelarts.api.creation import create_once
 from airflow_provider_modelarts.api.errors import (
     ModelArtsConfigurationError,
-    ModelArtsError,
-    ModelArtsNameTakenError,
     ModelArtsNotFoundError,
 )
 from airflow_provider_modelarts.api.fields import printable
@@ -32,6 +28,7 @@ from airflow_provider_modelarts.api.parameters import (
     create_body,
     list_query,
 )
+from airflow_provider_modelarts.api.training_jobs.operations import TrainingJobs
 
 log = logging.getLogger(__name__)
 
@@ -47,13 +44,11 @@ _DELETE: Final = Operation("delete", "DELETE", "modelarts:tensorboard:delete", n
 _PROJECTS: Final = Operation("projects", "GET", "iam:projects:listProjects", is_login=True)
 
 _NOTHING: Final[Parse[None]] = Parse.data(lambda data: None)
-_CREATION_TOLERANCE: Final = timedelta(minutes=15)
-"""By how much the server's own clocks may differ, and this machine's from them where an answer has no date."""
 
 
 class ModelArtsClient:
     """
-    Client of ModelArts' visualization jobs, REST v1. May be used by several threads.
+    Client of ModelArts' visualization jobs, REST v1, and training jobs, REST v2. May be used by several threads.
 
     Every operation raises `ValueError` for a parameter that the API would refuse, before anything is sent, and
     a :class:`~airflow_provider_modelarts.api.errors.ModelArtsError` for what goes wrong after that. Requests are
@@ -63,6 +58,7 @@ class ModelArtsClient:
     :param on_secret: told of each token or temporary key that comes up, before it is used
     :param sleep: how to wait between attempts, in seconds
     :param metrics: what counts the requests
+    :ivar training_jobs: the operations on training jobs
     """
 
     def __init__(
@@ -77,6 +73,7 @@ class ModelArtsClient:
         self._config = config
         self._http = Http(config, on_secret=on_secret, sleep=sleep, metrics=self.metrics)
         self._project_id = config.project_id
+        self.training_jobs = TrainingJobs(self._http, config, lambda: self.project_id)
         if config.verify is False:
             log.warning("TLS certificates of %s are not verified, as the connection says", config.endpoint)
 
@@ -231,29 +228,12 @@ class ModelArtsClient:
         )
         parse = Parse.data(lambda data: VisualizationJob.from_api({**body, **data}))
         call = self._call(_CREATE, parse, body=body)
-        began = pendulum.now("UTC")
-        lost: ModelArtsError | None = None
-
-        def attempt() -> VisualizationJob:
-            nonlocal lost
-            created = self._find_created(body, began, lost) if lost else None
-            if created is not None:
-                return created
-            try:
-                return self._http.send(call)
-            except ModelArtsNameTakenError:
-                # An earlier attempt whose answer was lost may have become visible only now.
-                created = self._find_created(body, began, lost) if lost else None
-                if created is None:
-                    raise
-                return created
-            except ModelArtsError as error:
-                if lost is not None:
-                    error.doubt()
-                lost = error if error.may_have_happened else None
-                raise
-
-        return self._http.repeat(attempt)
+        return create_once(
+            self._http,
+            call,
+            lambda: self.find_visualization_job(job_name),
+            lambda job: job.shows(body["train_url"]),
+        )
 
     def update_visualization_job(self, job_id: str | int, *, job_desc: str) -> None:
         """
@@ -322,25 +302,3 @@ class ModelArtsClient:
             found = f"{len(ids)} projects ({printable(', '.join(ids), 200)})" if ids else "no project"
             raise ModelArtsConfigurationError(f"project_id: needed, because IAM has {found} of the name {region!r}")
         return ids[0]
-
-    def _find_created(
-        self, body: Mapping[str, Any], began: pendulum.DateTime, lost: ModelArtsError
-    ) -> VisualizationJob | None:
-        """
-        Return the job that a create request with a lost answer made; an older job of that name is not it.
-
-        :param began: when the first of the requests was sent, by this machine's clock
-        :raises ModelArtsError: the one of the create request, when the jobs cannot be listed
-        """
-        try:
-            job = self.find_visualization_job(body["job_name"])
-        except ModelArtsError as error:
-            log.warning("Whether job %s was created cannot be looked up. %s", body["job_name"], error)
-            raise lost from error
-        if job is None or not job.shows(body["train_url"]):
-            return None
-        earliest = began - self._http.clock_skew - _CREATION_TOLERANCE
-        if job.create_time is not None and job.create_time < earliest:
-            return None
-        log.info("The answer to creating job %s was lost, but the job is there: %s", job.job_name, job.job_id)
-        return job

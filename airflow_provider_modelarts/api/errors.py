@@ -102,14 +102,14 @@ class ModelArtsPermissionError(ModelArtsError):
 
 
 class ModelArtsNotFoundError(ModelArtsError):
-    """There is no such job (ModelArts.0102, ModelArts.0015): a wrong id, a deleted job, or another project."""
+    """There is no such job (ModelArts.0102, 0015, 2775): a wrong id, a deleted job, or another project."""
 
     part = "job"
     hint = "Check the job id, and the project_id and region of the connection. A deleted job looks like this too."
 
 
 class ModelArtsConflictError(ModelArtsError):
-    """The state of things forbids it: the name is taken (ModelArts.0103), or the job's status (ModelArts.0105)."""
+    """The state of things forbids it: the name is taken, or the job's status (ModelArts.0105, 2796, 2813)."""
 
     hint = "The job's status does not allow this now."
 
@@ -120,15 +120,27 @@ class ModelArtsAmbiguousNameError(ModelArtsError):
     part = "job"
 
 
+class ModelArtsStatusChangedError(ModelArtsConflictError):
+    """The job's status changed while the request was carried out (ModelArts.2878)."""
+
+    retryable = True
+    hint = "The job's status has just changed: get the job, then decide again."
+
+
 class ModelArtsNameTakenError(ModelArtsConflictError):
-    """A job of this name exists (ModelArts.0103)."""
+    """A job of this name exists (ModelArts.0103, 2751)."""
 
     hint = "Choose another job_name, or delete the job that has it."
 
 
 class ModelArtsQuotaError(ModelArtsError):
-    """A quota is used up (ModelArts.0106, 0113, 0116, 0118)."""
+    """
+    A quota is used up (ModelArts.0106, 0113, 0116, 0118, 2815, 2833).
 
+    Trying again at once does not help. Trying again when other jobs are over may.
+    """
+
+    part = "quota"
     hint = "Stop or delete jobs that are no longer needed, or have the quota raised."
 
 
@@ -156,7 +168,7 @@ class ModelArtsMalformedResponseError(ModelArtsError):
 
 
 class ModelArtsRetiredError(ModelArtsError):
-    """The API itself is not there (APIGW.0101)."""
+    """The API itself is not there (APIGW.0101, ModelArts.2836)."""
 
     part = "endpoint"
     hint = (
@@ -179,6 +191,6 @@ class ModelArtsUnexpectedError(ModelArtsError):
     retryable = True
 
 
-def unknown_outcome(method: str, may_have_happened: bool) -> str:
+def unknown_outcome(is_read: bool, may_have_happened: bool) -> str:
     """Return the sentence that a failed request deserves when it may have changed something all the same."""
-    return " Whether it was carried out is not known." if may_have_happened and method != "GET" else ""
+    return " Whether it was carried out is not known." if may_have_happened and not is_read else ""

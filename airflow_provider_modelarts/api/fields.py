@@ -66,8 +66,9 @@ class Fields:
         return tuple(printable(entry) for entry in self._list(field) if isinstance(entry, str))
 
     def numbers(self, field: str) -> tuple[float, ...]:
-        """Return a list of numbers, without what is no number; at most LIST_LIMIT of them."""
-        read = (_number(entry) for entry in self._list(field))
+        """Return a list of numbers, without what is no number; at most the last LIST_LIMIT of them."""
+        value = self._data.get(field)
+        read = map(_number, value[-LIST_LIMIT:] if isinstance(value, list) else [])
         return tuple(number for number in read if number is not None)
 
     def raw_text(self, field: str) -> str | None:

@@ -42,6 +42,7 @@ class Operation:
     :param action: IAM action that it needs, such as ``modelarts:tensorboard:get``
     :param names_job: whether its URL names a job, so that a bare 404 can only mean that job
     :param is_login: whether it only prepares another request, so that its failure means that nothing was changed
+    :param is_search: whether it only reads, although its method is POST
     """
 
     name: str
@@ -49,6 +50,7 @@ class Operation:
     action: str
     names_job: bool = False
     is_login: bool = False
+    is_search: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,10 +60,12 @@ class Parse(Generic[T]):
 
     :param read: makes a result of an answer
     :param loads: decodes the JSON of its body
+    :param may_be_empty: whether an answer without a JSON object is a success as well
     """
 
     read: Callable[[ApiResponse], T]
     loads: Callable[[bytes], Any] = json.loads
+    may_be_empty: bool = False
 
     @classmethod
     def data(cls, read: Callable[[Mapping[str, Any]], T]) -> Parse[T]:
@@ -102,7 +106,7 @@ class Http:
     ) -> None:
         self._config = config
         self._ignored = config.ignored
-        self._sleep = sleep
+        self.sleep = sleep
         self._metrics = metrics
         self._session = Session(verify=config.verify, proxies=config.proxies)
         self.auth: ModelArtsAuth = auth_for(config, self._session, on_secret)
@@ -147,7 +151,7 @@ class Http:
             retry=retry_if_exception(_is_worth_another),
             stop=stop_after_attempt(MAX_ATTEMPTS),
             wait=_delay,
-            sleep=self._sleep,
+            sleep=self.sleep,
             before_sleep=_log_repetition,
             reraise=True,
         )
@@ -175,7 +179,7 @@ class Http:
             failure = find_error(response)
         if failure is not None:
             raise failure
-        if not isinstance(response.data, Mapping):
+        if not isinstance(response.data, Mapping) and not (call.parse.may_be_empty and _is_empty(response)):
             raise malformed_error(response, "the body is no JSON object")
         try:
             return call.parse.read(response)
@@ -206,6 +210,7 @@ class Http:
                 url=call.url,
                 secrets=config.secrets,
                 is_login=operation.is_login,
+                is_read=operation.is_search or operation.method == "GET",
             ) from error
         self._count(operation, response.status_code)
         self.clock_skew = clock_skew(response.headers)
@@ -215,12 +220,18 @@ class Http:
             action=operation.action,
             names_job=operation.names_job,
             is_login=operation.is_login,
+            is_search=operation.is_search,
             loads=call.parse.loads,
         )
         return read, response.request
 
     def _count(self, operation: Operation, status_code: int) -> None:
         self._metrics.incr(REQUESTS, tags={"operation": operation.name, "status": str(status_code)})
+
+
+def _is_empty(response: ApiResponse) -> bool:
+    """Return whether an answer has no content; API v2 also writes that as JSON."""
+    return response.body.strip() in (b"", b"null", b'""')
 
 
 def _encode(body: Mapping[str, Any] | None) -> bytes | None:

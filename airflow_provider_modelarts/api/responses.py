@@ -26,6 +26,7 @@ from airflow_provider_modelarts.api.errors import (
     ModelArtsQuotaError,
     ModelArtsRetiredError,
     ModelArtsServerError,
+    ModelArtsStatusChangedError,
     ModelArtsThrottledError,
     unknown_outcome,
 )
@@ -33,31 +34,34 @@ from airflow_provider_modelarts.api.fields import TEXT_LIMIT
 from airflow_provider_modelarts.api.redaction import excerpt
 
 _CODES: Final[dict[type[ModelArtsError], str]] = {
-    ModelArtsNotFoundError: "ModelArts.0102 ModelArts.0015",
-    ModelArtsNameTakenError: "ModelArts.0103",
-    ModelArtsConflictError: "ModelArts.0105",
-    ModelArtsQuotaError: "ModelArts.0106 ModelArts.0113 ModelArts.0116 ModelArts.0118 ModelArts.7006",
+    ModelArtsNotFoundError: "ModelArts.0102 ModelArts.0015 ModelArts.2775",
+    ModelArtsNameTakenError: "ModelArts.0103 ModelArts.2751",
+    ModelArtsConflictError: "ModelArts.0105 ModelArts.2796 ModelArts.2813",
+    ModelArtsStatusChangedError: "ModelArts.2878",
+    ModelArtsQuotaError: (
+        "ModelArts.0106 ModelArts.0113 ModelArts.0116 ModelArts.0118 ModelArts.2815 ModelArts.2833 ModelArts.7006"
+    ),
     ModelArtsPermissionError: (
         "ModelArts.0108 ModelArts.0109 ModelArts.0111 ModelArts.0112 ModelArts.0407 ModelArts.0415 ModelArts.2785 "
-        "ModelArts.4116 ModelArts.4118 APIGW.0302 APIGW.0304 APIGW.0306 APIGW.0310 APIGW.0401 APIGW.0402 APIGW.0404 "
-        "APIGW.0501 APIGW.0502 APIGW.0801 APIGW.0802"
+        "ModelArts.2837 ModelArts.2838 ModelArts.2891 ModelArts.4116 ModelArts.4118 APIGW.0302 APIGW.0304 APIGW.0306 "
+        "APIGW.0310 APIGW.0401 APIGW.0402 APIGW.0404 APIGW.0501 APIGW.0502 APIGW.0801 APIGW.0802"
     ),
     ModelArtsAuthenticationError: (
         "ModelArts.0201 ModelArts.0202 ModelArts.0203 ModelArts.0204 ModelArts.0205 ModelArts.0206 ModelArts.0207 "
-        "ModelArts.0208 ModelArts.0209 ModelArts.0210 ModelArts.0211 ModelArts.0212 APIGW.0301 APIGW.0303 APIGW.0305 "
-        "APIGW.0307 APIGW.0311 IAM.1104 IAM.1105 IAM.1106 IAM.1107 IAM.1108"
+        "ModelArts.0208 ModelArts.0209 ModelArts.0210 ModelArts.0211 ModelArts.0212 ModelArts.2784 ModelArts.2786 "
+        "APIGW.0301 APIGW.0303 APIGW.0305 APIGW.0307 APIGW.0311 IAM.1104 IAM.1105 IAM.1106 IAM.1107 IAM.1108"
     ),
-    ModelArtsThrottledError: "ModelArts.0114 ModelArts.6101 APIGW.0308 IAM.0012",
+    ModelArtsThrottledError: "ModelArts.0114 ModelArts.2799 ModelArts.6101 APIGW.0308 IAM.0012",
     ModelArtsServerError: (
         "ModelArts.0010 ModelArts.0012 ModelArts.0013 ModelArts.0401 ModelArts.0402 ModelArts.0403 ModelArts.7001 "
         "ModelArts.7008 ModelArts.7009 ModelArts.7100 ModelArts.7101"
     ),
     ModelArtsBadRequestError: (
         "ModelArts.0101 ModelArts.0104 ModelArts.0107 ModelArts.0110 ModelArts.0404 ModelArts.0405 ModelArts.0406 "
-        "ModelArts.0413 ModelArts.2604 ModelArts.2606 ModelArts.2608 ModelArts.4104 ModelArts.7002 ModelArts.7003 "
-        "ModelArts.7004 ModelArts.7005"
+        "ModelArts.0413 ModelArts.2604 ModelArts.2606 ModelArts.2608 ModelArts.2890 ModelArts.4104 ModelArts.7002 "
+        "ModelArts.7003 ModelArts.7004 ModelArts.7005"
     ),
-    ModelArtsRetiredError: "APIGW.0101",
+    ModelArtsRetiredError: "APIGW.0101 ModelArts.2836",
 }
 """What the codes mean for a caller. The vendor's table changed over time, and most codes never had an HTTP status."""
 
@@ -71,7 +75,27 @@ _BY_STATUS: Final[dict[int, type[ModelArtsError]]] = {
     429: ModelArtsThrottledError,
 }
 
-_PROJECT_CODES: Final = ("ModelArts.0204", "ModelArts.0210", "ModelArts.0212", "APIGW.0310", "IAM.1109")
+_PROJECT_CODES: Final = (
+    "ModelArts.0204", "ModelArts.0210", "ModelArts.0212", "ModelArts.2786", "APIGW.0310", "IAM.1109",
+)  # fmt: skip
+_CODE_HINTS: Final[dict[str, tuple[str, str]]] = {
+    **dict.fromkeys(
+        _PROJECT_CODES,
+        ("project", "Set project_id of the connection to the project of its region that the credentials belong to."),
+    ),
+    "ModelArts.2785": (
+        "permission",
+        "No agency allows ModelArts to use other services for this user. Create one in the ModelArts console "
+        "(Settings or Permission Management, Add Authorization).",
+    ),
+    "ModelArts.2837": ("account", "The account is frozen: settle its bills, then try again."),
+    "ModelArts.2887": ("resource pool", "The resource pool is not running: start it, or wait for it."),
+}
+"""What failed, and what to do next, for codes that say more than their class."""
+_NO_V2: Final = (
+    "No training-jobs API answers at this endpoint: either host or region of the connection is wrong, or ModelArts has "
+    "no API v2 there."
+)
 IAM_HINT: Final = "No IAM answers there. Set iam_endpoint of the connection to the address of IAM."
 _MAX_CLOCK_SKEW: Final = timedelta(minutes=15)
 _SECRET_HEADERS: Final = ("Authorization", "X-Auth-Token", "X-Security-Token")
@@ -108,6 +132,8 @@ class ApiResponse:
     """Decodes a body of JSON."""
     is_login: bool = False
     """Whether the request only prepares another one, so that its failure means that nothing was changed."""
+    is_search: bool = False
+    """Whether the request only reads, although its method is POST."""
 
     @classmethod
     def read(cls, response: requests.Response, *, secrets: tuple[str, ...] = (), **about: Any) -> ApiResponse:
@@ -130,6 +156,16 @@ class ApiResponse:
             retry_after=retry_after_seconds(response.headers.get("Retry-After")),
             **about,
         )
+
+    @property
+    def is_v2(self) -> bool:
+        """Whether it is an answer of API v2, to which training jobs belong."""
+        return "/v2/" in self.url
+
+    @property
+    def is_read(self) -> bool:
+        """Whether the request changes nothing."""
+        return self.is_search or self.method == "GET"
 
     @cached_property
     def data(self) -> Any:
@@ -157,6 +193,8 @@ def find_error(response: ApiResponse) -> ModelArtsError | None:
     known_code = code.replace("APIG.", "APIGW.")
     kind = _classify(response, known_code, message)
     part, hint = _advice(kind, known_code, response)
+    solution = excerpt(_text_of(data.get("error_solution")), response.secrets, TEXT_LIMIT).rstrip(".")
+    advice = f"ModelArts advises: {solution}. {hint}" if solution else hint
     may_have_happened = kind.may_have_happened and not response.is_login
     text = (
         f"{response.method} {response.url} answered HTTP {response.status_code}"
@@ -164,7 +202,7 @@ def find_error(response: ApiResponse) -> ModelArtsError | None:
         f"{f' (request id {request_id})' if request_id else ''}"
     )
     return kind(
-        f"{text.rstrip('.')}. {hint}{unknown_outcome(response.method, may_have_happened)}".strip(),
+        f"{text.rstrip('.')}. {advice}{unknown_outcome(response.is_read, may_have_happened)}".strip(),
         method=response.method,
         url=response.url,
         status_code=response.status_code,
@@ -187,7 +225,7 @@ def malformed_error(response: ApiResponse, reason: str) -> ModelArtsMalformedRes
         f"{response.method} {response.url} answered HTTP {response.status_code}, "
         f"but {excerpt(reason, response.secrets, _EXCERPT_LIMIT)}: {start or 'empty body'}"
         f"{f' (request id {request_id})' if request_id else ''}. {IAM_HINT if response.is_login else kind.hint}"
-        f"{unknown_outcome(response.method, may_have_happened)}",
+        f"{unknown_outcome(response.is_read, may_have_happened)}",
         method=response.method,
         url=response.url,
         status_code=response.status_code,
@@ -215,7 +253,7 @@ def clock_skew(headers: Mapping[str, str]) -> timedelta:
 
 
 def _classify(response: ApiResponse, code: str, message: str) -> type[ModelArtsError]:
-    if code == "ModelArts.0102" and "workspace" in message.lower():
+    if code == "ModelArts.0102" and ("workspace" in message.lower() or response.is_v2):
         # The code meant "resource does not exist" until 2021 and "workspace does not exist" after it.
         return ModelArtsBadRequestError
     status = response.status_code
@@ -240,11 +278,10 @@ def _advice(kind: type[ModelArtsError], code: str, response: ApiResponse) -> tup
         minutes = round(abs(skew).total_seconds() / 60)
         direction = "ahead of" if skew > timedelta() else "behind"
         return "clock", f"This machine's clock is {minutes} min {direction} the server's; 15 min are allowed. Set it."
-    if code in _PROJECT_CODES:
-        return (
-            "project",
-            "Set project_id of the connection to the project of its region that the credentials belong to.",
-        )
+    if kind is ModelArtsRetiredError and response.is_v2:
+        return kind.part, _NO_V2
+    if code in _CODE_HINTS:
+        return _CODE_HINTS[code]
     if kind is ModelArtsPermissionError and response.action:
         return kind.part, (
             f"The caller needs the IAM action {response.action}, and ModelArts must be authorized to reach OBS "

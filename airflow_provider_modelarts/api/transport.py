@@ -167,13 +167,20 @@ def _bounded_pool(pool: Any) -> Any:
 
 
 def connection_error(
-    error: requests.RequestException, *, method: str, url: str, secrets: tuple[str, ...], is_login: bool = False
+    error: requests.RequestException,
+    *,
+    method: str,
+    url: str,
+    secrets: tuple[str, ...],
+    is_login: bool = False,
+    is_read: bool = False,
 ) -> ModelArtsConnectionError:
     """
     Return our exception for one of `requests`: which part failed, and whether the request can have arrived.
 
     :param secrets: what must not be repeated
     :param is_login: whether the request only prepares another one, so that nothing can have been changed
+    :param is_read: whether the request changes nothing
     """
     cause = _cause(error)
     part = _failed_part(error, cause)
@@ -189,7 +196,7 @@ def connection_error(
         hint = _SOCKS_HINT
     return kind(
         f"{method} {url} got no answer ({part}): {excerpt(_plain(cause), secrets, TEXT_LIMIT).rstrip('.')}. "
-        f"{hint}{unknown_outcome(method, may_have_happened)}",
+        f"{hint}{unknown_outcome(is_read, may_have_happened)}",
         part=part,
         method=method,
         url=url,

@@ -173,3 +173,52 @@ def test_errors_survive_pickling(server, client):
     error = failing_get(client)
     copy = pickle.loads(pickle.dumps(error))  # noqa: S301
     assert (type(copy), str(copy), copy.retry_after, copy.retryable) == (type(error), str(error), 90.0, True)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind", "part", "hint"),
+    [
+        (400, "2775", errors.ModelArtsNotFoundError, "job", "Check the job id"),
+        (404, "", errors.ModelArtsNotFoundError, "job", "Check the job id"),
+        (400, "2751", errors.ModelArtsNameTakenError, "request", "Choose another job_name"),
+        (400, "2755", errors.ModelArtsBadRequestError, "request", "Correct what the message names"),
+        (400, "2815", errors.ModelArtsQuotaError, "quota", "Stop or delete jobs"),
+        (400, "0118", errors.ModelArtsQuotaError, "quota", "Stop or delete jobs"),
+        (400, "2833", errors.ModelArtsQuotaError, "quota", "Stop or delete jobs"),
+        (400, "2837", errors.ModelArtsPermissionError, "account", "settle its bills"),
+        (400, "2887", errors.ModelArtsBadRequestError, "resource pool", "start it, or wait"),
+        (404, "2890", errors.ModelArtsBadRequestError, "request", "Correct what the message names"),
+        (400, "0102", errors.ModelArtsBadRequestError, "request", "Correct what the message names"),
+        (400, "2838", errors.ModelArtsPermissionError, "permission", "modelarts:trainJob:get"),
+        (403, "2784", errors.ModelArtsAuthenticationError, "credentials", "Check login and password"),
+        (403, "2785", errors.ModelArtsPermissionError, "permission", "No agency allows ModelArts"),
+        (404, "2786", errors.ModelArtsAuthenticationError, "project", "Set project_id of the connection"),
+        (404, "2836", errors.ModelArtsRetiredError, "endpoint", "No training-jobs API answers"),
+        (409, "2796", errors.ModelArtsConflictError, "request", "status does not allow"),
+        (409, "2878", errors.ModelArtsStatusChangedError, "request", "get the job, then decide again"),
+        (409, "2813", errors.ModelArtsConflictError, "request", "status does not allow"),
+        (429, "2799", errors.ModelArtsThrottledError, "throttling", ""),
+        (404, "APIGW.0101", errors.ModelArtsRetiredError, "endpoint", "No training-jobs API answers"),
+    ],
+)
+def test_errors_of_training_jobs(server, client, status, code, kind, part, hint):
+    code = f"ModelArts.{code}" if code.isdigit() else code
+    body = {"error_msg": "text", "error_code": code, "error_solution": "Do this."} if code else None
+    server.answer(Reply(status, body))
+    with pytest.raises(errors.ModelArtsError) as caught:
+        client.training_jobs.get("425b7087-83de-49b4-9b65-6e2b91e4a5fe")
+    error = caught.value
+    assert type(error) is kind
+    assert (error.part, error.error_code) == (part, code or None)
+    assert hint in str(error)
+    assert ("ModelArts advises: Do this." in str(error)) is bool(code)
+
+
+def test_advice_of_the_server_is_bounded_and_shows_no_secret(server, client):
+    solution = f"Send {SECRET_KEY}\x1b[31m again. " * 1000
+    server.answer(Reply(400, {"error_msg": "text", "error_code": "ModelArts.2755", "error_solution": solution}))
+    with pytest.raises(errors.ModelArtsError) as caught:
+        client.training_jobs.get("425b7087-83de-49b4-9b65-6e2b91e4a5fe")
+    assert len(str(caught.value)) < 3000
+    assert str(caught.value).isprintable()
+    assert SECRET_KEY not in str(caught.value)

@@ -542,7 +542,7 @@ def test_a_closed_poller_does_not_go_on_trying(run, connect, emulator):
                     outcome.append(error)
                     raise
 
-            client._http._sleep = sleep
+            client._http.sleep = sleep
             return client
 
         return make_client

@@ -174,13 +174,13 @@ class TrainingJobPage:
 
     :param rows: the jobs of the page that can be read: one bad row does not hide the others
     :param row_count: how many jobs are on the page
-    :param count: how many jobs match, over all pages; None if the answer leaves it out
+    :param job_total_count: how many jobs match, over all pages; None if the answer leaves it out
     :param body: the page as it came
     """
 
     rows: tuple[StatusRow, ...]
     row_count: int
-    count: int | None
+    job_total_count: int | None
     body: bytes = field(repr=False)
 
     @classmethod
@@ -199,7 +199,12 @@ class TrainingJobPage:
         rows = tuple(row for row in map(_status_row, items) if row is not None)
         if items and not rows:
             raise ValueError("no job of the page can be read")
-        return cls(rows=rows, row_count=len(items), count=count, body=body)
+        return cls(rows=rows, row_count=len(items), job_total_count=count, body=body)
+
+    @property
+    def job_ids(self) -> tuple[str, ...]:
+        """IDs of the jobs of the page that can be read."""
+        return tuple(row.job_id for row in self.rows)
 
     @cached_property
     def jobs(self) -> dict[str, TrainingJob]:

@@ -156,7 +156,8 @@ def test_fields_of_wrong_types_are_left_out_and_do_not_hide_the_phase():
 
 def test_a_page_counts_what_matches_and_leaves_out_what_cannot_be_read():
     found = page_of(page(job(job_id="a", create_time=1641890623262), {"metadata": 7}, JOB, count=120))
-    assert found.count == 120
+    assert found.job_total_count == 120
+    assert found.job_ids == ("a", JOB_ID)
     assert found.row_count == 3
     assert found.rows == (
         StatusRow("a", TrainingJobPhase.RUNNING, pendulum.datetime(2022, 1, 11, 8, 43, 43, 262000)),

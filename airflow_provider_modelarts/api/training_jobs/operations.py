@@ -1,0 +1,378 @@
+"""The operations on training jobs, REST v2."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final, TypeVar
+
+from airflow_provider_modelarts.api import checks
+from airflow_provider_modelarts.api.config import ModelArtsConfig
+from airflow_provider_modelarts.api.creation import create_once
+from airflow_provider_modelarts.api.errors import ModelArtsBadRequestError, ModelArtsNotFoundError
+from airflow_provider_modelarts.api.fields import Fields
+from airflow_provider_modelarts.api.http import Call, Http, Operation, Parse
+from airflow_provider_modelarts.api.pages import read_pages
+from airflow_provider_modelarts.api.training_jobs.logs import LOG_START, JobEvent, LogLines, LogPosition, LogPreview
+from airflow_provider_modelarts.api.training_jobs.models import TrainingJob, TrainingJobPage
+from airflow_provider_modelarts.api.training_jobs.parameters import (
+    MAX_EVENTS_PER_PAGE,
+    MAX_FILTER_VALUES,
+    MAX_LOG_LINES,
+    MAX_PER_PAGE,
+    Filter,
+    FilterLike,
+    checked_job_id,
+    checked_job_ids,
+    checked_job_name,
+    checked_task,
+    checked_workspace_id,
+    events_query,
+    log_lines_query,
+    search_body,
+    update_body,
+)
+from airflow_provider_modelarts.api.training_jobs.resources import Engine, Flavor, Quota
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+FLAVOR_TYPES: Final = ("CPU", "GPU", "Ascend")
+
+
+def _operation(name: str, method: str, action: str, **about: bool) -> Operation:
+    return Operation(f"training.{name}", method, f"modelarts:trainJob:{action}" if action else "", **about)
+
+
+_CREATE: Final = _operation("create", "POST", "create")
+_GET: Final = _operation("get", "GET", "get", names_job=True)
+_SEARCH: Final = _operation("search", "POST", "list", is_search=True)
+_UPDATE: Final = _operation("update", "PUT", "update", names_job=True)
+# Which action terminating needs is documented in two ways.
+_TERMINATE: Final = _operation("terminate", "POST", "", names_job=True)
+_DELETE: Final = _operation("delete", "DELETE", "delete", names_job=True)
+_CHECK_NAME: Final = _operation("check_name", "GET", "get")
+_LOG_PREVIEW: Final = _operation("log_preview", "GET", "get", names_job=True)
+_LOG_URL: Final = _operation("log_url", "GET", "logExport", names_job=True)
+_LOG_LINES: Final = _operation("log_lines", "GET", "get", names_job=True)
+_EVENTS: Final = _operation("events", "GET", "get", names_job=True)
+_METRICS: Final = _operation("metrics", "GET", "get", names_job=True)
+_ENGINES: Final = _operation("engines", "GET", "list")
+_FLAVORS: Final = _operation("flavors", "GET", "list")
+_QUOTAS: Final = _operation("quotas", "GET", "getQuotas")
+
+_NO_LOG_YET: Final = "ModelArts.2818"
+
+_NOTHING: Final[Parse[None]] = Parse(lambda response: None, may_be_empty=True)
+_JOB: Final = Parse.data(TrainingJob.from_api)
+_PAGE: Final = Parse(lambda response: TrainingJobPage.from_api(response.data, response.body))
+
+
+class TrainingJobs:
+    """
+    The training jobs of a project.
+
+    Every operation raises `ValueError` for a parameter that the API would refuse, before anything is sent, and
+    a :class:`~airflow_provider_modelarts.api.errors.ModelArtsError` for what goes wrong after that.
+
+    :param http: sends the requests
+    :param config: where ModelArts is, and the workspace
+    :param project_id: returns the project; may have to ask for it
+    """
+
+    def __init__(self, http: Http, config: ModelArtsConfig, project_id: Callable[[], str]) -> None:
+        self._http = http
+        self._config = config
+        self._project_id = project_id
+
+    def create(self, body: Mapping[str, Any]) -> TrainingJob:
+        """
+        Create a job (``POST /v2/{project_id}/training-jobs``) and return it as it is at first.
+
+        When the answer is lost, the job is looked up by its exact name before anything is sent again.
+
+        :param body: what :func:`~.body.create_body` returns
+        :raises ModelArtsNameTakenError: another job has the name
+        :raises ModelArtsQuotaError: a quota is used up; trying again later may help
+        """
+        metadata = {"workspace_id": self._config.workspace_id, **body["metadata"]}
+        workspace_id = metadata["workspace_id"]
+        if workspace_id is None:
+            del metadata["workspace_id"]
+        call = self._call(_CREATE, "training-jobs", _JOB, body={**body, "metadata": metadata})
+        return create_once(self._http, call, lambda: self.find(metadata["name"], workspace_id=workspace_id))
+
+    def get(self, job_id: str) -> TrainingJob:
+        """
+        Return a job (``GET /v2/{project_id}/training-jobs/{training_job_id}``).
+
+        :raises ModelArtsNotFoundError: there is no such job
+        """
+        return self._http.read(self._job_call(_GET, job_id, "", _JOB))
+
+    def search_page(
+        self,
+        *,
+        filters: Iterable[FilterLike] = (),
+        limit: int = MAX_PER_PAGE,
+        offset: int = 0,
+        order: str = "desc",
+        workspace_id: str | None = None,
+    ) -> TrainingJobPage:
+        """
+        Return one page of the jobs of a workspace (``POST /v2/{project_id}/training-job-searches``).
+
+        :param filters: conditions that all must hold, at most 20
+        :param limit: jobs per page, 1 to 50
+        :param offset: number of the page from 0; :meth:`search_pages` copes with APIs that count jobs
+        :param order: ``desc``, newest first, or ``asc``
+        :param workspace_id: by default the configured one, else the default workspace
+        """
+        body = search_body(
+            filters=filters,
+            limit=limit,
+            offset=offset,
+            order=order,
+            workspace_id=workspace_id or self._config.workspace_id,
+        )
+        found = self._http.read(self._call(_SEARCH, "training-job-searches", _PAGE, body=body))
+        if (left_out := found.row_count - len(found.rows)) > 0:
+            log.warning("%d of %d jobs on a page of training jobs cannot be read", left_out, found.row_count)
+        return found
+
+    def search_pages(self, *, limit: int = MAX_PER_PAGE, **search: Any) -> Iterator[TrainingJobPage]:
+        """
+        Yield all pages of a search, each when it is needed.
+
+        :param search: as for :meth:`search_page`, but for ``offset``
+        """
+        filters = tuple(search.pop("filters", ()))
+        offsets = _Offsets(lambda offset: self.search_page(limit=limit, offset=offset, filters=filters, **search))
+        return read_pages(offsets.page)
+
+    def search(self, **search: Any) -> Iterator[TrainingJob]:
+        """
+        Yield the jobs of all pages, each page when it is needed, each job once.
+
+        :param search: as for :meth:`search_page`, but for ``offset``
+        """
+        yielded: set[str] = set()
+        for page in self.search_pages(**search):
+            yield from (job for job_id, job in page.jobs.items() if job_id not in yielded)
+            yielded.update(page.job_ids)
+
+    def search_by_ids(self, job_ids: Iterable[str], *, workspace_id: str | None = None) -> dict[str, TrainingJob]:
+        """
+        Return the jobs of these IDs that the search shows, by ID: one request for ten. It may miss new jobs.
+
+        :param workspace_id: by default the configured one, else the default workspace
+        """
+        checked = checked_job_ids(job_ids)
+        found: dict[str, TrainingJob] = {}
+        for start in range(0, len(checked), MAX_FILTER_VALUES):
+            wanted = Filter("id", "in", tuple(checked[start : start + MAX_FILTER_VALUES]))
+            found |= self.search_page(filters=[wanted], limit=MAX_FILTER_VALUES, workspace_id=workspace_id).jobs
+        return {job_id: found[job_id] for job_id in checked if job_id in found}
+
+    def find(self, job_name: str, *, workspace_id: str | None = None) -> TrainingJob | None:
+        """
+        Return the job of exactly this name; None if the search does not show it. It may miss a new job.
+
+        :param workspace_id: by default the configured one, else the default workspace
+        """
+        named = Filter("name", "like", (checked_job_name(job_name),))
+        found = self.search(filters=[named], workspace_id=workspace_id)
+        return next((job for job in found if job.job_name == job_name), None)
+
+    def update(self, job_id: str, *, description: str | None = None, body: Mapping[str, Any] | None = None) -> None:
+        """
+        Change a job (``PUT …/{training_job_id}``).
+
+        :param description: at most 256 characters
+        :param body: other fields of the API, such as ``{"spec": {"schedule_policy": {"priority": 3}}}``
+        """
+        changes = update_body(description=description, body=body)
+        self._http.write(self._job_call(_UPDATE, job_id, "", _NOTHING, body=changes))
+
+    def terminate(self, job_id: str) -> None:
+        """
+        Ask for a job to be terminated (``POST …/{training_job_id}/actions``); it is over when its phase is terminal.
+
+        :raises ModelArtsConflictError: its phase does not allow it; it may be over, or be coming to its end
+        """
+        body = {"action_type": "terminate"}
+        self._http.write(self._job_call(_TERMINATE, job_id, "/actions", _NOTHING, body=body))
+
+    def delete(self, job_id: str) -> None:
+        """
+        Ask for a job to be deleted (``DELETE …/{training_job_id}``); it is gone when it is not found any more.
+
+        :raises ModelArtsNotFoundError: there is no such job
+        """
+        self._http.write(self._job_call(_DELETE, job_id, "", _NOTHING), carried_out=ModelArtsNotFoundError)
+
+    def is_name_taken(self, job_name: str, *, workspace_id: str | None = None) -> bool:
+        """Return whether a job has this name (``GET /v2/{project_id}/training-job-names``)."""
+        query = {"job_name": checked_job_name(job_name)}
+        workspace_id = workspace_id or self._config.workspace_id
+        if workspace_id is not None:
+            query["workspace_id"] = checked_workspace_id(workspace_id)
+        return self._http.read(self._call(_CHECK_NAME, "training-job-names", Parse.data(_is_duplicate), query=query))
+
+    def log_preview(self, job_id: str, task: str = "worker-0") -> LogPreview:
+        """Return the end of a task's log, at most 5 MB (``GET …/tasks/{task}/logs/preview``); empty before it runs."""
+        path = f"/tasks/{checked_task(task)}/logs/preview"
+        return self._read_log(_LOG_PREVIEW, job_id, path, LogPreview.from_api)
+
+    def log_lines(
+        self, job_id: str, task: str = "worker-0", *, after: LogPosition = LOG_START, lines: int = MAX_LOG_LINES
+    ) -> LogLines:
+        """
+        Return the lines of a task's log that follow a position (``GET …/logs/{task}``); none before it runs.
+
+        :param after: ``position`` of an earlier answer; the start of the log by default
+        :param lines: how many at most, 1 to 500
+        """
+        query = log_lines_query(base_line=after.line, lines=lines)
+        path = f"/logs/{checked_task(task)}"
+        return self._read_log(_LOG_LINES, job_id, path, lambda data: LogLines.from_api(data, after), query)
+
+    def read_log(self, job_id: str, task: str = "worker-0", *, after: LogPosition = LOG_START) -> Iterator[LogLines]:
+        """Yield the lines that follow a position, up to 500 at a time, until there are no more for now."""
+        found = self.log_lines(job_id, task, after=after)
+        while found.lines:
+            yield found
+            if found.position.line == after.line:
+                return
+            after = found.position
+            found = self.log_lines(job_id, task, after=after)
+
+    def log_url(self, job_id: str, task: str = "worker-0", *, download: bool = False) -> str:
+        """
+        Return a URL of a task's whole log in OBS (``GET …/tasks/{task}/logs/url``).
+
+        Whoever has the URL can read the log for 5 minutes: treat it as a secret.
+
+        :param download: for a browser that saves the log, not one that shows it
+        :raises ModelArtsBadRequestError: there is no log
+        """
+        query = {"Content-Type": "application/octet-stream" if download else "text/plain"}
+        parse = Parse.data(lambda data: str(data["obs_url"]))
+        return self._http.read(
+            self._job_call(_LOG_URL, job_id, f"/tasks/{checked_task(task)}/logs/url", parse, query=query)
+        )
+
+    def events(
+        self, job_id: str, *, order: str = "asc", level: str | None = None, pattern: str | None = None
+    ) -> Iterator[JobEvent]:
+        """
+        Yield the events of a job (``GET …/events``), each page when it is needed.
+
+        :param order: ``asc``, oldest first, or ``desc``
+        :param level: only ``Info``, ``Warning`` or ``Error``
+        :param pattern: text of the message, at most 256 characters
+        """
+        received = offset = 0
+        while True:
+            query = events_query(offset=offset, order=order, level=level, pattern=pattern)
+            found = self._http.read(self._job_call(_EVENTS, job_id, "/events", Parse.data(Fields), query=query))
+            page = found.objects("events")
+            yield from map(JobEvent.from_api, page)
+            received, offset = received + len(page), offset + 1
+            total = found.whole("total")
+            if len(page) < MAX_EVENTS_PER_PAGE or (total is not None and received >= total):
+                return
+
+    def metrics(self, job_id: str, task: str = "worker-0") -> dict[str, tuple[float | None, ...]]:
+        """
+        Return the use of resources by a task in percent (``GET …/metrics/{task}``), one mean per minute.
+
+        Names are such as ``cpuUsage``, ``gpuUtil`` and ``npuUtil``. None means that there is no value.
+        """
+        return self._read_log(_METRICS, job_id, f"/metrics/{checked_task(task)}", _metrics)
+
+    def engines(self) -> list[Engine]:
+        """Return the preset engines (``GET /v2/{project_id}/training-job-engines``)."""
+        parse = Parse.data(lambda data: [Engine.from_api(entry) for entry in Fields(data).objects("items")])
+        return self._http.read(self._call(_ENGINES, "training-job-engines", parse))
+
+    def flavors(self, flavor_type: str | None = None) -> list[Flavor]:
+        """
+        Return the public resource flavors (``GET /v2/{project_id}/training-job-flavors``).
+
+        :param flavor_type: only ``CPU``, ``GPU`` or ``Ascend``
+        """
+        query = None
+        if flavor_type is not None:
+            query = {"flavor_type": checks.one_of("flavor_type", flavor_type, FLAVOR_TYPES)}
+        parse = Parse.data(lambda data: [Flavor.from_api(entry) for entry in Fields(data).objects("flavors")])
+        return self._http.read(self._call(_FLAVORS, "training-job-flavors", parse, query=query))
+
+    def quotas(self) -> list[Quota]:
+        """Return the quotas (``GET /v2/{project_id}/training-quotas``)."""
+        parse = Parse.data(lambda data: [Quota.from_api(entry) for entry in Fields(data).objects("quotas")])
+        return self._http.read(self._call(_QUOTAS, "training-quotas", parse))
+
+    def _read_log(
+        self,
+        operation: Operation,
+        job_id: str,
+        path: str,
+        read: Callable[[Mapping[str, Any]], T],
+        query: Mapping[str, str] | None = None,
+    ) -> T:
+        """Return what a job has written. Before it runs, the API answers 204 or an error of its own: nothing yet."""
+        parse = Parse(lambda response: read(response.data or {}), may_be_empty=True)
+        try:
+            return self._http.read(self._job_call(operation, job_id, path, parse, query=query))
+        except ModelArtsBadRequestError as error:
+            if error.error_code != _NO_LOG_YET:
+                raise
+            return read({})
+
+    def _job_call(self, operation: Operation, job_id: str, path: str, parse: Parse[T], **sent: Any) -> Call[T]:
+        return self._call(operation, f"training-jobs/{checked_job_id(job_id)}{path}", parse, **sent)
+
+    def _call(self, operation: Operation, path: str, parse: Parse[T], **sent: Any) -> Call[T]:
+        project_id = self._project_id()
+        url = f"{self._config.endpoint}/v2/{project_id}/{path}"
+        return Call(operation, url, parse, project_id=project_id, **sent)
+
+
+class _Offsets:
+    """
+    Turns numbers of pages into offsets of a search.
+
+    An offset counts pages in some deployments, and jobs in others. The answer to offset 1 shows which: if most of it
+    was on the first page, offsets count jobs.
+    """
+
+    def __init__(self, read: Callable[[int], TrainingJobPage]) -> None:
+        self._read = read
+        self._step = 1
+        self._first: tuple[str, ...] = ()
+
+    def page(self, number: int) -> TrainingJobPage:
+        """Return a page by its number, counted from 1, in order."""
+        page = self._read((number - 1) * self._step)
+        if number == 1:
+            self._first = page.job_ids
+        if number == 2 and len(self._first) > 1 and 2 * len({*self._first} & {*page.job_ids}) >= len(self._first):
+            self._step = len(self._first)
+            page = self._read(self._step)
+        return page
+
+
+def _is_duplicate(data: Mapping[str, Any]) -> bool:
+    duplicate = Fields(data).flag("is_duplicate")
+    if duplicate is None:
+        raise ValueError("is_duplicate is missing")
+    return duplicate
+
+
+def _metrics(data: Mapping[str, Any]) -> dict[str, tuple[float | None, ...]]:
+    return {
+        entry.text("metric", 64) or "": tuple(None if value < 0 else value for value in entry.numbers("value"))
+        for entry in Fields(data).objects("metrics")
+    }
