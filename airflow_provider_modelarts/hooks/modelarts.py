@@ -1,4 +1,4 @@
-"""The hook: ModelArts' visualization jobs through an Airflow connection."""
+"""The hook: ModelArts' visualization and training jobs through an Airflow connection."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from airflow_provider_modelarts._compat import (
 from airflow_provider_modelarts.api.checks import to_text
 from airflow_provider_modelarts.arguments import seconds
 from airflow_provider_modelarts.hooks.connection import config_from_connection, field_behaviour, form_widgets
+from airflow_provider_modelarts.hooks.training_jobs import TrainingJobMethods
 
 if TYPE_CHECKING:
     from airflow_provider_modelarts.api.client import ModelArtsClient
@@ -29,9 +30,9 @@ if TYPE_CHECKING:
 _MASKING_TIMEOUT: Final = 60.0
 
 
-class ModelArtsHook(BaseHook):
+class ModelArtsHook(TrainingJobMethods, BaseHook):
     """
-    Calls ModelArts' visualization-jobs API, REST v1.
+    Calls ModelArts' APIs of visualization jobs, REST v1, and training jobs, REST v2.
 
     Nothing is looked up and nothing is sent until the first call. The hook keeps one HTTP session; close it, or use
     the hook as a context manager. All operations raise `ValueError` for what the API would refuse, before anything is

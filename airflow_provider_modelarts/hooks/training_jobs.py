@@ -1,0 +1,220 @@
+"""The hook's methods for training jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_provider_modelarts.api.client import ModelArtsClient
+    from airflow_provider_modelarts.api.training_jobs.body import Channels
+    from airflow_provider_modelarts.api.training_jobs.logs import JobEvent, LogLines, LogPosition, LogPreview
+    from airflow_provider_modelarts.api.training_jobs.models import TrainingJob
+    from airflow_provider_modelarts.api.training_jobs.parameters import FilterLike
+    from airflow_provider_modelarts.api.training_jobs.resources import Engine, Flavor
+
+
+class TrainingJobMethods:
+    """Methods of :class:`~.modelarts.ModelArtsHook` for training jobs, REST v2."""
+
+    def get_conn(self) -> ModelArtsClient:
+        """Return the client."""
+        raise NotImplementedError
+
+    def get_training_job(self, job_id: str) -> TrainingJob:
+        """
+        Return a job (``GET /v2/{project_id}/training-jobs/{training_job_id}``).
+
+        :raises ModelArtsNotFoundError: there is no such job
+        """
+        return self.get_conn().training_jobs.get(job_id)
+
+    def list_training_jobs(
+        self,
+        *,
+        name: str | None = None,
+        phase: str | Iterable[str] | None = None,
+        kind: str | Iterable[str] | None = None,
+        filters: Iterable[FilterLike] = (),
+        order: str = "desc",
+        workspace_id: str | None = None,
+    ) -> Iterator[TrainingJob]:
+        """
+        Yield the jobs of a workspace, over all pages, each page when it is needed.
+
+        :param name: text that the job's name contains
+        :param phase: only jobs in this phase, or in one of several
+        :param kind: only jobs of this kind, such as ``job`` or ``visualization_job``, or of one of several
+        :param filters: more conditions, in the form of the API:
+            ``{"key": "algorithm_name", "operator": "like", "value": ["resnet"]}``
+        :param order: ``desc``, newest first, or ``asc``
+        :param workspace_id: by default that of the hook or the connection, else the default workspace
+        """
+        from airflow_provider_modelarts.api.training_jobs.parameters import Filter
+        from airflow_provider_modelarts.api.training_jobs.statuses import checked_phase
+
+        conditions = list(filters)
+        if name is not None:
+            conditions.append(Filter("name", "like", (name,)))
+        if phase is not None:
+            conditions.append(Filter("phase", "in", tuple(str(checked_phase(one)) for one in _several(phase))))
+        if kind is not None:
+            conditions.append(Filter("kind", "in", tuple(_several(kind))))
+        return self.get_conn().training_jobs.search(filters=conditions, order=order, workspace_id=workspace_id)
+
+    def create_training_job(
+        self,
+        *,
+        job_name: str | None = None,
+        kind: str | None = None,
+        description: str | None = None,
+        workspace_id: str | None = None,
+        algorithm_id: str | None = None,
+        engine_id: str | None = None,
+        engine_name: str | None = None,
+        engine_version: str | None = None,
+        code_dir: str | None = None,
+        boot_file: str | None = None,
+        image_url: str | None = None,
+        command: str | None = None,
+        parameters: Mapping[str, Any] | Iterable[Mapping[str, Any]] | None = None,
+        inputs: Channels | None = None,
+        outputs: Channels | None = None,
+        environments: Mapping[str, Any] | None = None,
+        flavor_id: str | None = None,
+        pool_id: str | None = None,
+        node_count: int | None = None,
+        log_url: str | None = None,
+        auto_stop_hours: int | None = None,
+        annotations: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> TrainingJob:
+        """
+        Create a job and return it as it is at first. A job is billed until it is over.
+
+        One of three sets of parameters says what runs: ``algorithm_id``; ``code_dir``, ``boot_file`` and a preset
+        engine (``engine_id``, or ``engine_name`` and ``engine_version``); ``image_url`` and ``command``.
+
+        :param job_name: 1 to 64 letters, digits, ``_`` or ``-``; not that of another job
+        :param kind: ``job`` by default
+        :param description: at most 256 characters
+        :param workspace_id: by default that of the hook or the connection, else the default workspace
+        :param code_dir: OBS directory with the code, ``obs://bucket/dir/`` or ``/bucket/dir/``
+        :param boot_file: file in ``code_dir`` that is started; a path relative to it will do
+        :param image_url: image in SWR, ``organization/image:tag``
+        :param parameters: hyperparameters, passed as ``--name=value``
+        :param inputs: OBS URL of each input, by name
+        :param outputs: OBS directory of each output, by name
+        :param environments: environment variables, at most 100; ``$NAME`` in a value is not replaced
+        :param flavor_id: resource flavor (see :meth:`list_training_job_flavors`); needed unless there is a ``pool_id``
+        :param pool_id: dedicated resource pool
+        :param node_count: 1 by default
+        :param log_url: OBS directory to keep the logs in; ModelArts itself keeps them for 30 days
+        :param auto_stop_hours: hours of running after which ModelArts stops the job, 1 or more
+        :param annotations: such as ``{"fault-tolerance/job-retry-num": "3"}``
+        :param body: any part of the API's body; the other parameters override it
+        :raises ModelArtsNameTakenError: another job has the name
+        :raises ModelArtsQuotaError: a quota is used up; trying again later may help
+        """
+        from airflow_provider_modelarts.api.training_jobs.body import create_body
+
+        content = create_body(
+            job_name=job_name,
+            kind=kind,
+            description=description,
+            workspace_id=workspace_id,
+            algorithm_id=algorithm_id,
+            engine_id=engine_id,
+            engine_name=engine_name,
+            engine_version=engine_version,
+            code_dir=code_dir,
+            boot_file=boot_file,
+            image_url=image_url,
+            command=command,
+            parameters=parameters,
+            inputs=inputs,
+            outputs=outputs,
+            environments=environments,
+            flavor_id=flavor_id,
+            pool_id=pool_id,
+            node_count=node_count,
+            log_url=log_url,
+            auto_stop_hours=auto_stop_hours,
+            annotations=annotations,
+            body=body,
+        )
+        return self.get_conn().training_jobs.create(content)
+
+    def update_training_job(
+        self, job_id: str, *, description: str | None = None, body: Mapping[str, Any] | None = None
+    ) -> None:
+        """
+        Change a job.
+
+        :param description: at most 256 characters
+        :param body: other fields of the API, such as ``{"spec": {"schedule_policy": {"priority": 3}}}``
+        """
+        self.get_conn().training_jobs.update(job_id, description=description, body=body)
+
+    def stop_training_job(self, job_id: str) -> None:
+        """
+        Ask for a job to be terminated. It is over when its phase is Terminated, Completed, Failed or Abnormal.
+
+        :raises ModelArtsConflictError: its phase does not allow it; it may be over already
+        """
+        self.get_conn().training_jobs.terminate(job_id)
+
+    def delete_training_job(self, job_id: str) -> None:
+        """
+        Ask for a job to be deleted. It is gone when it is not found any more. This cannot be undone.
+
+        :raises ModelArtsNotFoundError: there is no such job
+        """
+        self.get_conn().training_jobs.delete(job_id)
+
+    def get_training_job_log(self, job_id: str, task: str = "worker-0") -> LogPreview:
+        """
+        Return the end of a task's log, at most 5 MB; without lines before the job runs.
+
+        :param task: ``worker-0`` for the first node; the job's ``tasks`` names all
+        """
+        return self.get_conn().training_jobs.log_preview(job_id, task)
+
+    def iter_training_job_logs(
+        self, job_id: str, task: str = "worker-0", *, after: LogPosition | None = None
+    ) -> Iterator[LogLines]:
+        """
+        Yield the lines of a task's log, up to 500 at a time, until there are no more for now.
+
+        :param after: ``position`` of what was yielded last, to go on there later; by default the start of the log
+        """
+        from airflow_provider_modelarts.api.training_jobs.logs import LOG_START
+
+        return self.get_conn().training_jobs.read_log(job_id, task, after=after or LOG_START)
+
+    def list_training_job_events(
+        self, job_id: str, *, order: str = "asc", level: str | None = None
+    ) -> Iterator[JobEvent]:
+        """
+        Yield the events of a job, over all pages, each page when it is needed.
+
+        :param order: ``asc``, oldest first, or ``desc``
+        :param level: only ``Info``, ``Warning`` or ``Error``
+        """
+        return self.get_conn().training_jobs.events(job_id, order=order, level=level)
+
+    def list_training_job_engines(self) -> list[Engine]:
+        """Return the preset engines."""
+        return self.get_conn().training_jobs.engines()
+
+    def list_training_job_flavors(self, flavor_type: str | None = None) -> list[Flavor]:
+        """
+        Return the public resource flavors.
+
+        :param flavor_type: only ``CPU``, ``GPU`` or ``Ascend``
+        """
+        return self.get_conn().training_jobs.flavors(flavor_type)
+
+
+def _several(value: str | Iterable[str]) -> list[str]:
+    return [value] if isinstance(value, str) else list(value)
