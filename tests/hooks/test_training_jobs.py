@@ -74,7 +74,7 @@ def test_the_workspace_of_the_hook(emulator, monkeypatch):
     [
         lambda hook: hook.list_training_jobs(phase="Done"),
         lambda hook: hook.create_training_job(job_name="a b", **IMAGE),
-        lambda hook: hook.get_training_job(197),
+        lambda hook: hook.get_training_job("a b"),
         lambda hook: hook.list_training_job_flavors("TPU"),
     ],
 )

@@ -156,7 +156,7 @@ def test_each_operation_sends_what_the_api_documents(server, jobs) -> None:
     "call",
     [
         lambda jobs: jobs.get("../x"),
-        lambda jobs: jobs.terminate(197),
+        lambda jobs: jobs.terminate("a b"),
         lambda jobs: jobs.update(JOB_ID),
         lambda jobs: jobs.log_preview(JOB_ID, "a/b"),
         lambda jobs: jobs.log_lines(JOB_ID, lines=501),
