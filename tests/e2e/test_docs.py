@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def test_a_dag_of_a_document_succeeds(block: Block, local_airflow: LocalAirflow,
     for dag in dags:
         if dag not in triggered:
             # What runs on events must do so by itself, as what was triggered sends them.
-            [run] = poll_until(lambda dag=dag: runs_of(local_airflow, dag), TIMEOUT, lambda: f"no run in {block.name}")
+            [run] = poll_until(partial(runs_of, local_airflow, dag), TIMEOUT, lambda: f"no run in {block.name}")
             assert local_airflow.wait(dag["dag_id"], run["dag_run_id"], TIMEOUT) == "success"
 
 

@@ -13,8 +13,11 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import parse_qs, urlsplit
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 PROJECT_ID = "0123456789abcdef0123456789abcdef"
 
@@ -170,7 +173,7 @@ class FaultyServer:
     def url(self) -> str:
         return f"{'http' if self.tls is None or self.proxy else 'https'}://127.0.0.1:{self.port}"
 
-    def __enter__(self) -> FaultyServer:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc_info: object) -> None:

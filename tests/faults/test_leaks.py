@@ -102,7 +102,7 @@ def test_ten_thousand_polls(run: Callable[[Any], Any], clock: SimulatedTime, mon
         return Held.now()
 
     async def main() -> tuple[Held, Held, set[str]]:
-        kinds = set()
+        kinds: set[str] = set()
         async with subscribe("key", connect_to(server, clock), list(server.statuses), poke_interval=30) as subscription:
 
             async def read() -> None:

@@ -12,7 +12,7 @@ class CanaryTrigger(BaseTrigger):
     """Logs what it is given, and is over."""
 
     def __init__(self, text: str) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.text = text
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -21,4 +21,4 @@ class CanaryTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         self.log.warning("The trigger sings %s", self.text)
         print("The triggerer sings", self.text)
-        yield TriggerEvent({"text": self.text})
+        yield TriggerEvent({"text": self.text})  # type: ignore[no-untyped-call]

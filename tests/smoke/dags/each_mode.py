@@ -17,7 +17,7 @@ MODES: dict[str, dict[str, Any]] = {
 
 
 @task
-def use(job: dict[str, Any]) -> str:
+def use(job: Any) -> str:
     return str(job["status_name"])
 
 
