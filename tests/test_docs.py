@@ -105,7 +105,7 @@ def test_a_connection_is_one(
 def test_options_of_the_emulator_are_there() -> None:
     text = (ROOT / "docs" / "test-your-dags.md").read_text()
     named = {option.replace("-", "_") for option in re.findall(r"(?<![\w-])--([a-z][a-z0-9-]+)", text)} - {"help"}
-    known = {*Options.__dataclass_fields__, "script"}
+    known = {*Options.__dataclass_fields__, "script", "training_script"}
     assert len(named) > 5
     assert named - known == set()
 

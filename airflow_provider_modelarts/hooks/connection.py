@@ -1,10 +1,10 @@
-"""Reads an Airflow connection into a client's configuration, and describes its form for Airflow below 3.2."""
+"""Reads an Airflow connection into a client's configuration, tests it, and describes its form for Airflow below 3.2."""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_modelarts.api.checks import to_text
@@ -12,6 +12,7 @@ from airflow_provider_modelarts.api.fields import printable
 from airflow_provider_modelarts.provider_info import CONNECTION_FIELDS, UI_FIELD_BEHAVIOUR
 
 if TYPE_CHECKING:
+    from airflow_provider_modelarts.api.client import ModelArtsClient
     from airflow_provider_modelarts.api.config import ModelArtsConfig
 
 log = logging.getLogger(__name__)
@@ -129,3 +130,34 @@ def _seconds(name: str, value: Any) -> float:
         return float(value)
     except (TypeError, ValueError):
         raise ValueError(f"{name}: {value!r:.100} is not a number of seconds") from None
+
+
+def describe_jobs(client: ModelArtsClient) -> str:
+    """
+    Return how many jobs of each kind the project has, and which kind cannot be listed.
+
+    Most places have only one of the two APIs, and many users may only use one.
+
+    :raises ModelArtsError: neither kind can be listed
+    """
+    from airflow_provider_modelarts.api.errors import ModelArtsError, ModelArtsPermissionError, ModelArtsRetiredError
+
+    counts: dict[str, Callable[[], int | None]] = {
+        "visualization jobs": lambda: client.list_visualization_jobs(per_page=1).job_total_count,
+        "training jobs": lambda: client.training_jobs.search_page(limit=1).job_total_count,
+    }
+    listed: list[str] = []
+    failures: dict[str, ModelArtsError] = {}
+    for noun, count in counts.items():
+        try:
+            listed.append(f"{count()} {noun}")
+        except (ModelArtsPermissionError, ModelArtsRetiredError) as error:
+            failures[noun] = error
+    if not listed:
+        # An API that refuses is there.
+        raise min(failures.values(), key=lambda error: isinstance(error, ModelArtsRetiredError))
+    reasons = [
+        f"there is no API of {noun}" if isinstance(error, ModelArtsRetiredError) else f"{noun}: {error.part}: {error}"
+        for noun, error in failures.items()
+    ]
+    return "; ".join([" and ".join(listed), *reasons])

@@ -18,7 +18,12 @@ from airflow_provider_modelarts._compat import (
 )
 from airflow_provider_modelarts.api.checks import to_text
 from airflow_provider_modelarts.arguments import seconds
-from airflow_provider_modelarts.hooks.connection import config_from_connection, field_behaviour, form_widgets
+from airflow_provider_modelarts.hooks.connection import (
+    config_from_connection,
+    describe_jobs,
+    field_behaviour,
+    form_widgets,
+)
 from airflow_provider_modelarts.hooks.training_jobs import TrainingJobMethods
 
 if TYPE_CHECKING:
@@ -184,10 +189,11 @@ class ModelArtsHook(TrainingJobMethods, BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """
-        Test the connection by listing one job (the Test button of the UI).
+        Test the connection by listing one job of each kind (the Test button of the UI).
 
-        :return: whether it works, and a message. If it fails, the message begins with the part that fails:
-            configuration, DNS, TLS, proxy, connection, endpoint, clock, credentials, project, permission, ...
+        :return: whether it works, and a message that says which APIs answer. If it fails, the message begins with the
+            part that fails: configuration, DNS, TLS, proxy, connection, endpoint, clock, credentials, project,
+            permission, ...
         """
         from airflow_provider_modelarts.api.config import ignored_text
         from airflow_provider_modelarts.api.errors import ModelArtsError
@@ -196,14 +202,14 @@ class ModelArtsHook(TrainingJobMethods, BaseHook):
             with self:
                 client = self.get_conn()
                 config: Any = self._config
-                page = client.list_visualization_jobs(per_page=1)
+                jobs = describe_jobs(client)
         except ValueError as error:
             return False, f"configuration: {error}"
         except ModelArtsError as error:
             return False, f"{error.part}: {error}"
         except Exception as error:  # noqa: BLE001 - whatever Airflow raises where there is no such connection
             return False, f"configuration: {type(error).__name__}: {error}"
-        answer = f"ModelArts answers; project {client.project_id} has {page.job_total_count} visualization jobs"
+        answer = f"ModelArts answers; project {client.project_id} has {jobs}"
         return True, f"{answer}. {ignored_text(config.ignored)}" if config.ignored else answer
 
     def get_visualization_job(self, job_id: str | int) -> VisualizationJob:

@@ -462,7 +462,31 @@ class TestTestConnection:
 
     def test_it_works(self, says, emulator):
         emulator.create_job()
-        assert says() == (True, f"ModelArts answers; project {emulator.project_id} has 1 visualization jobs")
+        answer = f"ModelArts answers; project {emulator.project_id} has 1 visualization jobs and 0 training jobs"
+        assert says() == (True, answer)
+
+    @pytest.mark.parametrize(
+        ("options", "says_of_the_jobs"),
+        [
+            ({"retired": True}, "0 training jobs; there is no API of visualization jobs"),
+            ({"training_retired": True}, "0 visualization jobs; there is no API of training jobs"),
+            ({"deny": ["list"]}, "0 training jobs; visualization jobs: permission: GET http"),
+            ({"deny": ["training.search"]}, "0 visualization jobs; training jobs: permission: POST http"),
+        ],
+    )
+    def test_it_works_if_one_of_the_two_apis_answers(self, says, emulator, options, says_of_the_jobs):
+        for name, value in options.items():
+            setattr(emulator, name, value)
+        works, message = says()
+        assert works is True
+        assert message.startswith(f"ModelArts answers; project {emulator.project_id} has {says_of_the_jobs}")
+
+    def test_neither_api_answers(self, says, emulator):
+        emulator.retired = emulator.training_retired = True
+        assert self.part(says()) == "endpoint"
+        emulator.training_retired = False
+        emulator.deny = ["training.search"]
+        assert self.part(says()) == "permission"
 
     def test_it_works_but_a_field_is_ignored(self, says):
         works, message = says(schema="http", extra={"regoin": "eu-de"})
@@ -541,14 +565,10 @@ class TestTestConnection:
         assert "no project of the name 'eu-de'" in message
 
     def test_permission(self, says, emulator):
-        emulator.deny = ["list"]
+        emulator.deny = ["list", "training.search"]
         result = says()
         assert self.part(result) == "permission"
         assert "modelarts:tensorboard:list" in result[1]
-
-    def test_retired(self, says, emulator):
-        emulator.retired = True
-        assert self.part(says()) == "endpoint"
 
 
 class TestSecrets:
