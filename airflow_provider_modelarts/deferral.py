@@ -9,16 +9,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_modelarts._compat import DEFER_TIMEOUT_MARGIN, FIRST_POLL_AFTER_DEFERRAL
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
-from airflow_provider_modelarts.waiting import event as events
-from airflow_provider_modelarts.waiting.event import WaitEvent
 from airflow_provider_modelarts.waiting.names import job_name_in
-from airflow_provider_modelarts.waiting.wait import (
-    JobCannotArriveError,
-    JobStateUnknownError,
-    WaitError,
-    WaitTimeoutError,
-    transition,
-)
+from airflow_provider_modelarts.waiting.result import WaitResult
+from airflow_provider_modelarts.waiting.wait import transition
 from airflow_provider_modelarts.worker import show
 
 if TYPE_CHECKING:
@@ -83,13 +76,13 @@ def resumes_another_try(context: Context, next_kwargs: Mapping[str, Any] | None)
     return try_number not in (None, context["ti"].try_number)
 
 
-def resume(task: Any, context: Context, event: Any) -> WaitEvent:
+def resume(task: Any, context: Context, event: Any) -> WaitResult:
     """
     Return how a wait ended in the triggerer, after writing into the task's log what was observed there.
 
     :raises ValueError: the event is missing or not understood
     """
-    result = WaitEvent.from_dict(event)
+    result = WaitResult.from_dict(event)
     # Below Airflow 3.3 the task instance only knows when it was resumed.
     task.try_started_at = event.get("try_started_at")
     for job_id, history in result.histories.items():
@@ -102,9 +95,3 @@ def resume(task: Any, context: Context, event: Any) -> WaitEvent:
     task.link = ""
     show(task, context, result.link)
     return result
-
-
-def error_of(result: WaitEvent) -> WaitError:
-    """Return the error that a wait which ended in the triggerer without its target would have raised here."""
-    kinds = {events.CANNOT_ARRIVE: JobCannotArriveError, events.TIMEOUT: WaitTimeoutError}
-    return kinds.get(result.outcome, JobStateUnknownError)(result.message)

@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_modelarts.operators.visualization_job import ModelArtsStopVisualizationJobOperator
 from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
-from airflow_provider_modelarts.waiting.event import WaitEvent
+from airflow_provider_modelarts.waiting.result import WaitResult
 from tests.sensors.conftest import clock, connection, emulator  # noqa: F401 - fixtures
 from tests.simulated_tasks import TaskDeferred, TaskInstance, first_event
 
@@ -48,7 +48,7 @@ def test_execution_timeout_counts_from_the_start_of_the_try_over_deferrals(emula
     clock.sleep(60)
     ti.start_date = clock.utcnow()
     event = {
-        **WaitEvent("invalid").to_dict(),
+        **WaitResult("invalid").to_dict(),
         "try_number": 1,
         "try_started_at": first.trigger.try_started_at,
     }

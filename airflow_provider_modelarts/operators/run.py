@@ -19,9 +19,8 @@ from airflow_provider_modelarts.api.models import OVER, JobStatus, Visualization
 from airflow_provider_modelarts.api.names import the_job_named
 from airflow_provider_modelarts.api.parameters import checked_job_id, checked_job_name
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
-from airflow_provider_modelarts.deferral import defer, error_of, resume
+from airflow_provider_modelarts.deferral import defer, resume
 from airflow_provider_modelarts.stopping import request_stop
-from airflow_provider_modelarts.waiting import event as events
 from airflow_provider_modelarts.waiting.blocking import poll, wait_here
 from airflow_provider_modelarts.waiting.fetch import JobFetcher
 from airflow_provider_modelarts.waiting.jobs import JobsWait
@@ -238,9 +237,8 @@ class WaitingJobRun(JobRun):
         :raises ValueError: the event is missing or not understood
         """
         result = resume(self._task, self._context, event)
-        if result.outcome == events.ARRIVED:
-            return dict(next(iter(result.jobs.values())))
-        raise ValueError(result.message) if result.outcome == events.INVALID else error_of(result)
+        result.raise_error()
+        return dict(next(iter(result.jobs.values())))
 
     def wait_until_over(self, job_id: str) -> dict[str, Any]:
         """Wait until a job does not run any more, or is gone, and return its XCom."""

@@ -17,12 +17,12 @@ from airflow_provider_modelarts._compat import (
     metrics,
 )
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
-from airflow_provider_modelarts.deferral import defer, error_of, resume, when_try_started
-from airflow_provider_modelarts.waiting import event as events
+from airflow_provider_modelarts.deferral import defer, resume, when_try_started
 from airflow_provider_modelarts.waiting.blocking import poll
 from airflow_provider_modelarts.waiting.fetch import JobFetcher
 from airflow_provider_modelarts.waiting.jobs import JobsWait
 from airflow_provider_modelarts.waiting.wait import (
+    InvalidWaitError,
     JobCannotArriveError,
     WaitError,
     WaitTimeoutError,
@@ -143,13 +143,15 @@ def complete(sensor: ModelArtsVisualizationJobSensor, context: Context, event: A
     :raises ValueError: the event is missing or not understood, or a rendered parameter cannot be
     """
     result = resume(sensor, context, event)
-    if result.outcome == events.INVALID:
+    try:
+        result.raise_error()
+    except InvalidWaitError as error:
         # The triggerer renders less than a worker does; what is wrong here, too, is refused here.
-        sensor.log.info("The triggerer gives the task to a worker: %s", result.message)
+        sensor.log.info("The triggerer gives the task to a worker: %s", error)
         return sensor.execute(context)
-    if result.outcome == events.ARRIVED:
-        return _xcom(sensor, context, result.jobs)
-    return _fail(sensor, error_of(result))
+    except WaitError as error:
+        _fail(sensor, error)
+    return _xcom(sensor, context, result.jobs)
 
 
 def time_out(sensor: ModelArtsVisualizationJobSensor, message: str) -> NoReturn:

@@ -25,17 +25,18 @@ from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.links.visualization_job import XCOM_KEY, link_to
 from airflow_provider_modelarts.stopping import stop_job
-from airflow_provider_modelarts.waiting import event as events
-from airflow_provider_modelarts.waiting.event import WaitEvent
 from airflow_provider_modelarts.waiting.jobs import JobsWait
 from airflow_provider_modelarts.waiting.kind import Status
 from airflow_provider_modelarts.waiting.pause import Pause
 from airflow_provider_modelarts.waiting.poller import Sleep, subscribe
-from airflow_provider_modelarts.waiting.subscription import PollerError, Subscription
+from airflow_provider_modelarts.waiting.result import WaitResult
+from airflow_provider_modelarts.waiting.subscription import Subscription
 from airflow_provider_modelarts.waiting.wait import (
     HEARTBEAT_SECONDS,
-    JobCannotArriveError,
+    InvalidWaitError,
     JobStateUnknownError,
+    WaitError,
+    WaitTimeoutError,
 )
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ LATE: Final = 10.0
 
 class ModelArtsVisualizationJobTrigger(BaseTrigger):
     """
-    Waits until visualization jobs have reached a status, and sends one :class:`.WaitEvent`.
+    Waits until visualization jobs have reached a status, and sends one :class:`.WaitResult`.
 
     What the sensor of the same name takes means the same here, times in seconds. Templates are rendered only where the
     triggerer does so, for tasks that start in it (Airflow 3.3). Nothing secret is in it: the connection's id travels,
@@ -57,7 +58,7 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
     :param timeout: seconds until the wait is given up, from when the trigger first runs
     :param deadline: seconds since the epoch at which it is given up; wins over ``timeout``
     :param first_poll_at: seconds since the epoch before which the jobs are left alone
-    :param histories: what is known of the jobs already, as in :class:`.WaitEvent`
+    :param histories: what is known of the jobs already, as in :class:`.WaitResult`
     :param summaries: jobs as they were seen last, by id, as they go into the XCom
     :param may_end_task: whether an arrived job ends the task from here, without a worker
     :param stop_on_kill: whether ``job_id`` is to be stopped when a user ends the task or its run (Airflow 3.3); for
@@ -174,20 +175,20 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
             if self._not_rendered is not None:
                 raise ValueError(f"The triggerer cannot render this task's templates: {self._not_rendered}")
             jobs = self._jobs(begins_late=now > begins_at + LATE)
-        except ValueError as error:
-            yield self._event(WaitEvent(events.INVALID, str(error)))
+        except ValueError as problem:
+            yield self._event(WaitResult.of(InvalidWaitError(str(problem))))
             return
-        outcome, message = await self._wait(jobs, max(deadline, self.first_poll_at))
-        if outcome == events.ARRIVED and self.may_end_task and await self._push_result(jobs):
+        error = await self._wait(jobs, max(deadline, self.first_poll_at))
+        if error is None and self.may_end_task and await self._push_result(jobs):
             yield TaskSuccessEvent()
             return
         link = link_to(jobs.page_url) or self.link
-        yield self._event(WaitEvent(outcome, message, jobs.summaries(), link, jobs.histories()))
+        yield self._event(WaitResult.of(error, jobs, link=link))
 
-    def _event(self, event: WaitEvent) -> TriggerEvent:
+    def _event(self, result: WaitResult) -> TriggerEvent:
         """Return what the task is resumed with: how the wait ended, and of which try it is."""
         try_number = getattr(self.task_instance, "try_number", None)
-        payload = {**event.to_dict(), "try_number": try_number, "try_started_at": self.try_started_at}
+        payload = {**result.to_dict(), "try_number": try_number, "try_started_at": self.try_started_at}
         return TriggerEvent(payload)  # type: ignore[no-untyped-call]
 
     async def _push_result(self, jobs: JobsWait) -> bool:
@@ -226,8 +227,8 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
             metrics=metrics(),
         )
 
-    async def _wait(self, jobs: JobsWait, deadline: float) -> tuple[str, str]:
-        """Return how the wait ended, and what there is to say about it."""
+    async def _wait(self, jobs: JobsWait, deadline: float) -> WaitError | None:
+        """Wait until the jobs have arrived, and return what ended the wait before."""
         try:
             async with subscribe(
                 VISUALIZATION_JOBS,
@@ -237,13 +238,10 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
                 poke_interval=max(self.poke_interval, 1.0),
                 first_poll_after=max(0.0, self.first_poll_at - time.time()),
             ) as subscription:
-                return await self._follow(jobs, subscription, deadline)
-        except JobCannotArriveError as error:
-            return events.CANNOT_ARRIVE, str(error)
-        except JobStateUnknownError as error:
-            return events.STATE_UNKNOWN, str(error)
-        except PollerError as error:
-            return events.STATE_UNKNOWN, f"The jobs cannot be looked at (details in the triggerer's log). {error}"
+                await self._follow(jobs, subscription, deadline)
+        except WaitError as error:
+            return error
+        return None
 
     def _margin(self) -> float:
         """Return by how many seconds Airflow's own timeout lies behind the end of the wait."""
@@ -253,7 +251,7 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
         # Where a task starts in the triggerer, Airflow cuts it down to the task's execution_timeout.
         return min(DEFER_TIMEOUT_MARGIN, max(0.0, float(limit.total_seconds()) - self.timeout))
 
-    async def _follow(self, jobs: JobsWait, subscription: Subscription, deadline: float) -> tuple[str, str]:
+    async def _follow(self, jobs: JobsWait, subscription: Subscription, deadline: float) -> None:
         is_last = False
         while True:
             if is_last:
@@ -265,13 +263,13 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
                 arrived = jobs.observe(news, now, poll_seconds=subscription.poll_seconds)
                 await self._push_link(jobs)
                 if arrived:
-                    return events.ARRIVED, ""
+                    return
             except JobStateUnknownError as error:
                 if not self.silent_fail:
                     raise
                 self.log.error("Poll failed, silently: %s", error)
             if is_last:
-                return events.TIMEOUT, f"Timed out waiting for {jobs.describe()}"
+                raise WaitTimeoutError(f"Timed out waiting for {jobs.describe()}")
             is_last = now >= deadline
             jobs.heartbeat(now)
             subscription.keep_only(jobs.pending())

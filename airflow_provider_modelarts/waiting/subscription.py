@@ -6,12 +6,17 @@ import asyncio
 from collections.abc import Hashable, Iterable
 from typing import TYPE_CHECKING, Protocol
 
+from airflow_provider_modelarts.waiting.wait import JobStateUnknownError
+
 if TYPE_CHECKING:
     from airflow_provider_modelarts.waiting.fetch import Observation
 
 
-class PollerError(Exception):
+class PollerError(JobStateUnknownError):
     """The poller itself has a bug, so that it cannot serve its waits. It has logged the traceback."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"The jobs cannot be polled (details in the triggerer's log). {problem}")
 
 
 class Source(Protocol):

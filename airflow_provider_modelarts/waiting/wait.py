@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 from airflow_provider_modelarts.api.errors import ModelArtsError, ModelArtsNotFoundError
 from airflow_provider_modelarts.api.metrics import TIME_IN_STATUS, Metrics, NoMetrics
@@ -25,11 +25,19 @@ class Log(Protocol):
 
 
 class WaitError(Exception):
-    """A wait ended without its target."""
+    """
+    A wait ended without its target.
+
+    :cvar outcome: how the wait ended, in one word; it travels from the triggerer to the worker
+    """
+
+    outcome: ClassVar[str]
 
 
 class JobCannotArriveError(WaitError):
     """The job has failed, ended or gone, so that it cannot reach the target any more. Waiting again is no use."""
+
+    outcome = "cannot_arrive"
 
 
 class JobStateUnknownError(WaitError):
@@ -39,9 +47,19 @@ class JobStateUnknownError(WaitError):
     ``__cause__`` is the :class:`~airflow_provider_modelarts.api.errors.ModelArtsError`.
     """
 
+    outcome = "state_unknown"
+
 
 class WaitTimeoutError(WaitError):
     """The job did not arrive in time."""
+
+    outcome = "timeout"
+
+
+class InvalidWaitError(WaitError, ValueError):
+    """The wait could not begin: a parameter is invalid, or the triggerer cannot render it. Nothing was sent."""
+
+    outcome = "invalid"
 
 
 @dataclass(slots=True)

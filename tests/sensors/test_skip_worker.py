@@ -147,7 +147,7 @@ def test_an_own_template_field_does_not_reach_the_trigger(connection, clock):
 
 def test_an_own_end_of_a_subclass_is_called(connection, clock, emulator):
     payload = {
-        "version": trigger_module.WaitEvent("arrived").to_dict()["version"],
+        "version": trigger_module.WaitResult("arrived").to_dict()["version"],
         "outcome": "arrived",
         "jobs": {"1": {"job_id": "1"}},
     }

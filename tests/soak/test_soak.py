@@ -21,10 +21,11 @@ import pytest
 
 from airflow_provider_modelarts.emulator import Emulator, Fault
 from airflow_provider_modelarts.triggers.visualization_job import ModelArtsVisualizationJobTrigger
-from airflow_provider_modelarts.waiting import event as events
 from airflow_provider_modelarts.waiting import fetch
-from airflow_provider_modelarts.waiting.event import WaitEvent
+from airflow_provider_modelarts.waiting.result import ARRIVED, WaitResult
+from airflow_provider_modelarts.waiting.wait import JobCannotArriveError, WaitTimeoutError
 
+CANNOT_ARRIVE, TIMEOUT = JobCannotArriveError.outcome, WaitTimeoutError.outcome
 CONNECTIONS = ("soak_signed", "soak_token")
 TOLERANCE = 90.0
 """Seconds; far more than any outage lasts here."""
@@ -49,24 +50,24 @@ def plans(rng: random.Random) -> Plan:
     """Make up a wait."""
     soon, later = round(rng.uniform(1, 6), 1), round(rng.uniform(1, 8), 1)
     choices = [
-        Plan("runs", [f"1:0,7:{soon},8:{later}"], events.ARRIVED, statuses=("RUNNING",)),
-        Plan("runs by way of an unknown status", [f"7:0,42:{soon},8:{later}"], events.ARRIVED, statuses=("RUNNING",)),
-        Plan("runs at once", ["8:0"], events.ARRIVED, statuses=("RUNNING",)),
-        Plan("fails", [f"7:0,11:{later}"], events.CANNOT_ARRIVE, "is FAILED (11)"),
-        Plan("is stopped", [f"7:0,9:{soon},12:{later}"], events.CANNOT_ARRIVE, "is KILLED (12)"),
-        Plan("vanishes", [f"7:0,gone:{later}"], events.CANNOT_ARRIVE, "is not there"),
-        Plan("never was", [], events.CANNOT_ARRIVE, "is not there", {"job_id": NO_SUCH_JOB}),
-        Plan("hangs", [f"7:0,42:{soon}"], events.TIMEOUT, "Timed out", {"timeout": soon + 3}),
-        Plan("is deleted, as waited for", [f"8:0,9:{soon},gone:{later}"], events.ARRIVED, "",
+        Plan("runs", [f"1:0,7:{soon},8:{later}"], ARRIVED, statuses=("RUNNING",)),
+        Plan("runs by way of an unknown status", [f"7:0,42:{soon},8:{later}"], ARRIVED, statuses=("RUNNING",)),
+        Plan("runs at once", ["8:0"], ARRIVED, statuses=("RUNNING",)),
+        Plan("fails", [f"7:0,11:{later}"], CANNOT_ARRIVE, "is FAILED (11)"),
+        Plan("is stopped", [f"7:0,9:{soon},12:{later}"], CANNOT_ARRIVE, "is KILLED (12)"),
+        Plan("vanishes", [f"7:0,gone:{later}"], CANNOT_ARRIVE, "is not there"),
+        Plan("never was", [], CANNOT_ARRIVE, "is not there", {"job_id": NO_SUCH_JOB}),
+        Plan("hangs", [f"7:0,42:{soon}"], TIMEOUT, "Timed out", {"timeout": soon + 3}),
+        Plan("is deleted, as waited for", [f"8:0,9:{soon},gone:{later}"], ARRIVED, "",
              {"target_status": "GONE"}, ("GONE",)),
-        Plan("is stopped, as waited for", [f"8:0,9:{soon},12:{later}"], events.ARRIVED, "",
+        Plan("is stopped, as waited for", [f"8:0,9:{soon},12:{later}"], ARRIVED, "",
              {"target_status": ["KILLED", "CANCELED"]}, ("KILLED",)),
-        Plan("all of three", [f"7:0,8:{soon}", f"7:0,8:{later}", "8:0"], events.ARRIVED, statuses=("RUNNING",)),
-        Plan("all of three, one fails", [f"7:0,8:{soon}", f"7:0,11:{later}", "7:0"], events.CANNOT_ARRIVE,
+        Plan("all of three", [f"7:0,8:{soon}", f"7:0,8:{later}", "8:0"], ARRIVED, statuses=("RUNNING",)),
+        Plan("all of three, one fails", [f"7:0,8:{soon}", f"7:0,11:{later}", "7:0"], CANNOT_ARRIVE,
              "is FAILED (11)"),
-        Plan("any of three", ["7:0", f"7:0,11:{soon}", f"7:0,8:{later}"], events.ARRIVED, "", {"wait_for": "any"},
+        Plan("any of three", ["7:0", f"7:0,11:{soon}", f"7:0,8:{later}"], ARRIVED, "", {"wait_for": "any"},
              ("RUNNING", "WAITING", "FAILED")),
-        Plan("any of two, none can", [f"7:0,11:{soon}", f"7:0,gone:{later}"], events.CANNOT_ARRIVE, "cannot become",
+        Plan("any of two, none can", [f"7:0,11:{soon}", f"7:0,gone:{later}"], CANNOT_ARRIVE, "cannot become",
              {"wait_for": "any"}),
     ]  # fmt: skip
     return rng.choice(choices)
@@ -162,7 +163,7 @@ async def wait(plan: Plan, emulator: Emulator, connection: str) -> str | None:
     )
     stream = trigger.run()
     try:
-        event = WaitEvent.from_dict(json.loads(json.dumps((await stream.__anext__()).payload)))
+        event = WaitResult.from_dict(json.loads(json.dumps((await stream.__anext__()).payload)))
     finally:
         await stream.aclose()
     for job_id in job_ids:
@@ -171,7 +172,7 @@ async def wait(plan: Plan, emulator: Emulator, connection: str) -> str | None:
     names = {job["status_name"] for job in event.jobs.values()}
     if event.outcome != plan.outcome or plan.says not in event.message:
         return f"{plan}: ended as {event.outcome} ({event.message}), {event.histories}"
-    if plan.outcome == events.ARRIVED and not names <= set(plan.statuses):
+    if plan.outcome == ARRIVED and not names <= set(plan.statuses):
         return f"{plan}: the jobs are {names}"
     return None
 

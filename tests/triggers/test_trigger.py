@@ -23,7 +23,7 @@ from airflow_provider_modelarts.api.models import ENDED, JobStatus
 from airflow_provider_modelarts.emulator import Emulator
 from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
 from airflow_provider_modelarts.triggers.visualization_job import ModelArtsVisualizationJobTrigger, _XComPuller
-from airflow_provider_modelarts.waiting.event import VERSION, WaitEvent
+from airflow_provider_modelarts.waiting.result import VERSION, WaitResult
 from tests.simulated_tasks import TaskDeferred, TaskInstance
 
 SKIPS_WORKER = airflow_version() >= (3, 3)
@@ -37,7 +37,7 @@ def first_event(trigger):
         finally:
             await stream.aclose()
 
-    return WaitEvent.from_dict(asyncio.run(first()))
+    return WaitResult.from_dict(asyncio.run(first()))
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_a_wait_that_is_shorter_than_its_interval_polls_too(emulator):
 
     async def first(trigger):
         async with aclosing(trigger.run()) as stream:
-            return WaitEvent.from_dict((await anext(stream)).payload)
+            return WaitResult.from_dict((await anext(stream)).payload)
 
     async def both():
         other = asyncio.create_task(first(ModelArtsVisualizationJobTrigger(job_id=hanging, poke_interval=60)))

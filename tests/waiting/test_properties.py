@@ -25,10 +25,9 @@ from airflow_provider_modelarts.api.errors import (
 )
 from airflow_provider_modelarts.api.models import ENDED, FAILED, JobStatus, VisualizationJob, to_status
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
-from airflow_provider_modelarts.waiting import event as events
-from airflow_provider_modelarts.waiting.event import WaitEvent
 from airflow_provider_modelarts.waiting.jobs import JobsWait
 from airflow_provider_modelarts.waiting.kind import GONE
+from airflow_provider_modelarts.waiting.result import ARRIVED, WaitResult
 from airflow_provider_modelarts.waiting.target import WAIT_FOR, Target, Verdict, label
 from airflow_provider_modelarts.waiting.wait import JobCannotArriveError, JobStateUnknownError, Wait, WaitError
 from tests.hypothesis_profile import load_profile
@@ -240,8 +239,8 @@ def test_what_travels_to_the_worker_is_what_was_seen(target: set[int], course: l
             now += look.later
             if jobs.observe({"1": look.seen}, now):
                 break
-    sent = WaitEvent(events.ARRIVED, "", jobs.summaries(), "", jobs.histories())
-    assert WaitEvent.from_dict(json.loads(json.dumps(sent.to_dict()))) == sent
+    sent = WaitResult(ARRIVED, "", jobs.summaries(), "", jobs.histories())
+    assert WaitResult.from_dict(json.loads(json.dumps(sent.to_dict()))) == sent
 
 
 @given(CODES | st.just(GONE))

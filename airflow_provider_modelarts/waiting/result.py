@@ -4,40 +4,74 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_modelarts.waiting.kind import Status
+from airflow_provider_modelarts.waiting.wait import (
+    InvalidWaitError,
+    JobCannotArriveError,
+    JobStateUnknownError,
+    WaitError,
+    WaitTimeoutError,
+)
+
+if TYPE_CHECKING:
+    from airflow_provider_modelarts.waiting.jobs import JobsWait
 
 VERSION: Final = 2
 
 ARRIVED: Final = "arrived"
-CANNOT_ARRIVE: Final = "cannot_arrive"
-STATE_UNKNOWN: Final = "state_unknown"
-TIMEOUT: Final = "timeout"
-INVALID: Final = "invalid"
-OUTCOMES: Final = (ARRIVED, CANNOT_ARRIVE, STATE_UNKNOWN, TIMEOUT, INVALID)
+"""The outcome of a wait that ended well. All other outcomes are those of the errors."""
+
+_ERRORS: Final[dict[str, type[WaitError]]] = {
+    error.outcome: error for error in (JobCannotArriveError, JobStateUnknownError, WaitTimeoutError, InvalidWaitError)
+}
+
+OUTCOMES: Final = (ARRIVED, *_ERRORS)
 
 
 @dataclass(frozen=True)
-class WaitEvent:
+class WaitResult:
     """
     The end of a wait.
 
     :param outcome: one of :data:`OUTCOMES`
-    :param message: what a person needs to know of it
-    :param jobs: the jobs as they were last seen, by id, as they go into the XCom
-    :param link: page of the job that the wait is shown by
+    :param message: the error's message
+    :param jobs: the jobs as they were last observed, by id, as they go into the XCom
+    :param link: page of the job that stands for the wait
     :param histories: when each job came into which status, by id; seconds since the epoch and status
     """
 
-    outcome: str
+    outcome: str = ARRIVED
     message: str = ""
     jobs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     link: str = ""
     histories: Mapping[str, list[tuple[float, Status]]] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, error: WaitError | None, jobs: JobsWait | None = None, *, link: str = "") -> WaitResult:
+        """
+        Return the result of a wait.
+
+        :param error: what ended the wait; None if the jobs arrived
+        :param jobs: the wait; None if it could not begin
+        """
+        outcome, message = (ARRIVED, "") if error is None else (error.outcome, str(error))
+        if jobs is None:
+            return cls(outcome, message, link=link)
+        return cls(outcome, message, jobs.summaries(), link, jobs.histories())
+
+    def raise_error(self) -> None:
+        """
+        Raise the error that ended the wait; return if the jobs arrived.
+
+        :raises WaitError: of the class and with the message that the error had in the triggerer
+        """
+        if self.outcome != ARRIVED:
+            raise _ERRORS[self.outcome](self.message)
+
     def to_dict(self) -> dict[str, Any]:
-        """Return the event's payload."""
+        """Return the payload of the trigger's event."""
         return {
             "version": VERSION,
             "outcome": self.outcome,
@@ -48,11 +82,11 @@ class WaitEvent:
         }
 
     @classmethod
-    def from_dict(cls, payload: Any) -> WaitEvent:
+    def from_dict(cls, payload: Any) -> WaitResult:
         """
-        Read an event's payload.
+        Read the payload of the trigger's event.
 
-        :raises ValueError: it is missing, or not one that this version of the provider understands
+        :raises ValueError: it is missing, or this version of the provider does not understand it
         """
         if not isinstance(payload, Mapping) or payload.get("version") != VERSION:
             raise ValueError(
