@@ -10,7 +10,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from airflow_provider_modelarts.api.errors import ModelArtsConflictError, ModelArtsNotFoundError
-from airflow_provider_modelarts.api.models import OVER, JobStatus
+from airflow_provider_modelarts.api.visualization_jobs.statuses import OVER, JobStatus
 
 if TYPE_CHECKING:
     from airflow_provider_modelarts.api.client import ModelArtsClient
@@ -64,12 +64,12 @@ def request_stop(client: ModelArtsClient, job_id: str, *, restarted: bool = Fals
     deadline = time.monotonic() + RESTART_SHOWS
     while True:
         try:
-            client.stop_visualization_job(job_id)
+            client.visualization_jobs.stop(job_id)
         except ModelArtsNotFoundError:
             return "is gone"
         except ModelArtsConflictError:
             try:
-                job = client.get_visualization_job(job_id)
+                job = client.visualization_jobs.get(job_id)
             except ModelArtsNotFoundError:
                 return "is gone"
             is_over = job.status in OVER

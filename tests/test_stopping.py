@@ -130,7 +130,7 @@ def test_a_slow_stop_is_said_before_airflow_kills_the_process(emulator, make_cli
 
 def test_a_kill_stops_the_job_on_a_client_of_its_own(emulator, make_client, log):
     job_id = emulator.create_job("board", status=8)
-    stop_job_in_time(make_client, lambda client: client.find_visualization_job("board").job_id, log)
+    stop_job_in_time(make_client, lambda client: client.visualization_jobs.find("board").job_id, log)
     assert emulator.job(job_id).status == 9
 
 

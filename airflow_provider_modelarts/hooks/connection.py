@@ -143,7 +143,7 @@ def describe_jobs(client: ModelArtsClient) -> str:
     from airflow_provider_modelarts.api.errors import ModelArtsError, ModelArtsPermissionError, ModelArtsRetiredError
 
     counts: dict[str, Callable[[], int | None]] = {
-        "visualization jobs": lambda: client.list_visualization_jobs(per_page=1).job_total_count,
+        "visualization jobs": lambda: client.visualization_jobs.list_page(per_page=1).job_total_count,
         "training jobs": lambda: client.training_jobs.search_page(limit=1).job_total_count,
     }
     listed: list[str] = []

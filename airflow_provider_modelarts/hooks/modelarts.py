@@ -29,8 +29,8 @@ from airflow_provider_modelarts.hooks.training_jobs import TrainingJobMethods
 if TYPE_CHECKING:
     from airflow_provider_modelarts.api.client import ModelArtsClient
     from airflow_provider_modelarts.api.config import ModelArtsConfig
-    from airflow_provider_modelarts.api.models import VisualizationJob
-    from airflow_provider_modelarts.api.parameters import ScheduleLike, StatusLike
+    from airflow_provider_modelarts.api.visualization_jobs.models import VisualizationJob
+    from airflow_provider_modelarts.api.visualization_jobs.parameters import ScheduleLike, StatusLike
 
 _MASKING_TIMEOUT: Final = 60.0
 
@@ -218,7 +218,7 @@ class ModelArtsHook(TrainingJobMethods, BaseHook):
 
         :raises ModelArtsNotFoundError: there is no such job
         """
-        return self.get_conn().get_visualization_job(job_id)
+        return self.get_conn().visualization_jobs.get(job_id)
 
     def list_visualization_jobs(
         self,
@@ -238,7 +238,7 @@ class ModelArtsHook(TrainingJobMethods, BaseHook):
         :param order: ``asc`` or ``desc``
         :param per_page: jobs a request, 1 to 1000; old deployments refuse more than 100
         """
-        return self.get_conn().iter_visualization_jobs(
+        return self.get_conn().visualization_jobs.list_all(
             status=status, search_content=search_content, sort_by=sort_by, order=order, per_page=per_page
         )
 
@@ -265,7 +265,7 @@ class ModelArtsHook(TrainingJobMethods, BaseHook):
         :param schedule: auto stop: ``{"type": "stop", "time_unit": "HOURS", "duration": 1}``, 1 to 24 hours
         :raises ModelArtsNameTakenError: another job has the name
         """
-        return self.get_conn().create_visualization_job(
+        return self.get_conn().visualization_jobs.create(
             job_name=job_name,
             train_url=train_url,
             job_desc=job_desc,
@@ -280,7 +280,7 @@ class ModelArtsHook(TrainingJobMethods, BaseHook):
 
         :param job_desc: at most 256 characters
         """
-        self.get_conn().update_visualization_job(job_id, job_desc=job_desc)
+        self.get_conn().visualization_jobs.update(job_id, job_desc=job_desc)
 
     def stop_visualization_job(self, job_id: str | int) -> None:
         """
@@ -288,7 +288,7 @@ class ModelArtsHook(TrainingJobMethods, BaseHook):
 
         :raises ModelArtsConflictError: its status does not allow it
         """
-        self.get_conn().stop_visualization_job(job_id)
+        self.get_conn().visualization_jobs.stop(job_id)
 
     def restart_visualization_job(self, job_id: str | int) -> None:
         """
@@ -296,7 +296,7 @@ class ModelArtsHook(TrainingJobMethods, BaseHook):
 
         :raises ModelArtsConflictError: its status does not allow it
         """
-        self.get_conn().restart_visualization_job(job_id)
+        self.get_conn().visualization_jobs.restart(job_id)
 
     def delete_visualization_job(self, job_id: str | int) -> None:
         """
@@ -305,7 +305,7 @@ class ModelArtsHook(TrainingJobMethods, BaseHook):
         :raises ModelArtsConflictError: its status does not allow it
         :raises ModelArtsNotFoundError: there is no such job
         """
-        self.get_conn().delete_visualization_job(job_id)
+        self.get_conn().visualization_jobs.delete(job_id)
 
     def wait_for_visualization_job(
         self,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_modelarts.api.checks import to_text
 from airflow_provider_modelarts.api.errors import ModelArtsError
-from airflow_provider_modelarts.api.models import OVER, JobStatus
+from airflow_provider_modelarts.api.visualization_jobs.statuses import OVER, JobStatus
 from airflow_provider_modelarts.arguments import is_literal, seconds
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.operators.base import VisualizationJobOperator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from airflow_provider_modelarts.api.client import ModelArtsClient
-    from airflow_provider_modelarts.api.models import VisualizationJob
+    from airflow_provider_modelarts.api.visualization_jobs.models import VisualizationJob
     from airflow_provider_modelarts.task_arguments import OperatorArguments
 
 ACTIONS: Final = ("report", "stop")

@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_modelarts.api.errors import ModelArtsConflictError, ModelArtsPermissionError
-from airflow_provider_modelarts.api.models import OVER
-from airflow_provider_modelarts.api.parameters import checked_job_id, create_body
+from airflow_provider_modelarts.api.visualization_jobs.parameters import checked_job_id, create_body
+from airflow_provider_modelarts.api.visualization_jobs.statuses import OVER
 from airflow_provider_modelarts.arguments import is_literal
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.links.visualization_job import LINKS_BY_JOB_TYPE
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from airflow_provider_modelarts.api.client import ModelArtsClient
-    from airflow_provider_modelarts.api.models import VisualizationJob
+    from airflow_provider_modelarts.api.visualization_jobs.models import VisualizationJob
     from airflow_provider_modelarts.operators.run import WaitingJobRun
     from airflow_provider_modelarts.task_arguments import OperatorArguments
 
@@ -146,7 +146,7 @@ class ModelArtsCreateVisualizationJobOperator(StartingVisualizationJobOperator):
 
     def _create(self, run: WaitingJobRun, context: Context) -> VisualizationJob:
         self._end_if_killed()
-        job = run.client.create_visualization_job(**self._arguments)
+        job = run.client.visualization_jobs.create(**self._arguments)
         self.log.info("Created visualization job %s (%s)", job.job_id, job.job_name)
         self._own(context, job.job_id)
         return job
@@ -204,7 +204,7 @@ class ModelArtsCreateVisualizationJobOperator(StartingVisualizationJobOperator):
         desc = self.job_desc
         if desc is not None and job.job_desc not in (None, desc):
             run.change(
-                lambda job_id: run.client.update_visualization_job(job_id, job_desc=str(desc)),
+                lambda job_id: run.client.visualization_jobs.update(job_id, job_desc=str(desc)),
                 job.job_id,
                 lambda now: now is not None and now.job_desc == desc,
             )
@@ -259,11 +259,11 @@ class ModelArtsCreateVisualizationJobOperator(StartingVisualizationJobOperator):
     def _find(self, client: ModelArtsClient) -> VisualizationJob | None:
         """Return this task's job by its name."""
         wanted = self._wanted
-        row = client.find_visualization_job(wanted["job_name"])
+        row = client.visualization_jobs.find(wanted["job_name"])
         if row is None:
             return None
         # The list need not tell of the files what the details do.
-        job = client.get_visualization_job(row.job_id)
+        job = client.visualization_jobs.get(row.job_id)
         if self.job_name is None or (job.shows(wanted["train_url"]) and self._has_own_desc(job)):
             return job
         self.log.warning(

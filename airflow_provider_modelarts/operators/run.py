@@ -15,10 +15,10 @@ from airflow_provider_modelarts.api.errors import (
     ModelArtsError,
     ModelArtsNotFoundError,
 )
-from airflow_provider_modelarts.api.models import OVER, JobStatus, VisualizationJob, status_label
-from airflow_provider_modelarts.api.names import the_job_named
-from airflow_provider_modelarts.api.parameters import checked_job_id, checked_job_name
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
+from airflow_provider_modelarts.api.visualization_jobs.models import VisualizationJob
+from airflow_provider_modelarts.api.visualization_jobs.parameters import checked_job_id, checked_job_name
+from airflow_provider_modelarts.api.visualization_jobs.statuses import OVER, JobStatus, status_label
 from airflow_provider_modelarts.deferral import defer, resume
 from airflow_provider_modelarts.stopping import request_stop
 from airflow_provider_modelarts.waiting.blocking import poll, wait_here
@@ -69,7 +69,7 @@ class JobRun:
         if job_name is None:
             return checked_job_id(job_id_in(job_id))
         try:
-            return the_job_named(self.client, checked_job_name(job_name)).job_id
+            return self.client.visualization_jobs.get_by_name(checked_job_name(job_name)).job_id
         except ModelArtsNotFoundError:
             return None
         except ModelArtsAmbiguousNameError as error:
@@ -91,7 +91,7 @@ class JobRun:
     def look(self, job_id: str) -> VisualizationJob | None:
         """Return a job, None when there is none, and let the task's button lead to it."""
         try:
-            job = self.client.get_visualization_job(job_id)
+            job = self.client.visualization_jobs.get(job_id)
         except ModelArtsNotFoundError:
             return None
         show(self._task, self._context, job.service_url)
@@ -167,7 +167,7 @@ class WaitingJobRun(JobRun):
         def restart(job_id: str) -> None:
             nonlocal doubt
             try:
-                self.client.restart_visualization_job(job_id)
+                self.client.visualization_jobs.restart(job_id)
             except ModelArtsError as error:
                 if not error.may_have_happened:
                     raise
@@ -193,7 +193,7 @@ class WaitingJobRun(JobRun):
     def delete(self, job_id: str) -> None:
         """Ask for a job to be deleted, unless it is gone already."""
         try:
-            self.change(self.client.delete_visualization_job, job_id, lambda now: now is None)
+            self.change(self.client.visualization_jobs.delete, job_id, lambda now: now is None)
         except ModelArtsConflictError as error:
             if not error.may_have_happened:
                 raise

@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow_provider_modelarts._compat import AirflowFailException
 from airflow_provider_modelarts.api.checks import job_id_in
 from airflow_provider_modelarts.api.errors import ModelArtsError
-from airflow_provider_modelarts.api.models import OVER, JobStatus
-from airflow_provider_modelarts.api.parameters import checked_job_desc, checked_job_id, checked_job_name
+from airflow_provider_modelarts.api.visualization_jobs.parameters import (
+    checked_job_desc,
+    checked_job_id,
+    checked_job_name,
+)
+from airflow_provider_modelarts.api.visualization_jobs.statuses import OVER, JobStatus
 from airflow_provider_modelarts.arguments import is_literal
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.operators.base import (
@@ -28,7 +32,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
     from typing_extensions import Unpack
 
-    from airflow_provider_modelarts.api.models import VisualizationJob
+    from airflow_provider_modelarts.api.visualization_jobs.models import VisualizationJob
     from airflow_provider_modelarts.operators.run import WaitingJobRun
     from airflow_provider_modelarts.task_arguments import OperatorArguments
 

@@ -14,10 +14,10 @@ try:
 except ImportError as error:
     raise ImportError("Asset watchers, and this trigger for them, need Airflow 3") from error
 
-from airflow_provider_modelarts.api.models import VisualizationJob
-from airflow_provider_modelarts.api.parameters import checked_job_id
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
+from airflow_provider_modelarts.api.visualization_jobs.models import VisualizationJob
 from airflow_provider_modelarts.api.visualization_jobs.packing import pack, unpack
+from airflow_provider_modelarts.api.visualization_jobs.parameters import checked_job_id
 from airflow_provider_modelarts.arguments import plain, seconds
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.waiting.kind import GONE

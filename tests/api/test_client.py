@@ -16,8 +16,8 @@ import pytest
 from airflow_provider_modelarts.api import errors
 from airflow_provider_modelarts.api.client import ModelArtsClient
 from airflow_provider_modelarts.api.config import ModelArtsConfig
-from airflow_provider_modelarts.api.models import JobStatus
 from airflow_provider_modelarts.api.transport import MAX_ANSWER_BYTES, MAX_ANSWER_TIME
+from airflow_provider_modelarts.api.visualization_jobs.statuses import JobStatus
 from airflow_provider_modelarts.emulator import Emulator
 from tests.api.samples import CREATE_SUCCESS, DETAIL_SUCCESS
 from tests.conftest import Reply
@@ -55,13 +55,13 @@ def now_ms(**ago):
 
 def test_each_operation_sends_what_the_api_documents(server, client):
     server.answer(JOB, page(), Reply(200, CREATE_SUCCESS), OK)
-    client.get_visualization_job(10)
-    client.list_visualization_jobs(status="WAITING", search_content="my job/测试~")
-    client.create_visualization_job(job_name="board", train_url="/bucket/dir/", schedule={"duration": 1})
-    client.update_visualization_job(10, job_desc="描述 é")
-    client.stop_visualization_job(10)
-    client.restart_visualization_job(10)
-    client.delete_visualization_job(10)
+    client.visualization_jobs.get(10)
+    client.visualization_jobs.list_page(status="WAITING", search_content="my job/测试~")
+    client.visualization_jobs.create(job_name="board", train_url="/bucket/dir/", schedule={"duration": 1})
+    client.visualization_jobs.update(10, job_desc="描述 é")
+    client.visualization_jobs.stop(10)
+    client.visualization_jobs.restart(10)
+    client.visualization_jobs.delete(10)
     jobs = f"/v1/{PROJECT}/visualization-jobs"
     assert [(request.method, request.target) for request in server.received] == [
         ("GET", f"{jobs}/10"),
@@ -87,18 +87,18 @@ def test_each_operation_sends_what_the_api_documents(server, client):
 
 def test_create_returns_the_job(server, client):
     server.answer(Reply(200, CREATE_SUCCESS))
-    job = client.create_visualization_job(job_name="visualization-job", train_url="/obs/name/", job_desc="mine")
+    job = client.visualization_jobs.create(job_name="visualization-job", train_url="/obs/name/", job_desc="mine")
     assert (job.job_id, job.status, job.train_url, job.job_desc) == ("10", JobStatus.INIT, "/obs/name/", "mine")
 
 
 @pytest.mark.parametrize(
     "call",
     [
-        lambda client: client.get_visualization_job("1/../2"),
-        lambda client: client.stop_visualization_job("x"),
-        lambda client: client.update_visualization_job(1, job_desc="x" * 257),
-        lambda client: client.list_visualization_jobs(per_page=0),
-        lambda client: client.create_visualization_job(job_name="", train_url="/a/b/"),
+        lambda client: client.visualization_jobs.get("1/../2"),
+        lambda client: client.visualization_jobs.stop("x"),
+        lambda client: client.visualization_jobs.update(1, job_desc="x" * 257),
+        lambda client: client.visualization_jobs.list_page(per_page=0),
+        lambda client: client.visualization_jobs.create(job_name="", train_url="/a/b/"),
     ],
 )
 def test_bad_input_is_refused_before_anything_is_sent(server, client, call):
@@ -109,7 +109,7 @@ def test_bad_input_is_refused_before_anything_is_sent(server, client, call):
 
 def test_pages_are_fetched_when_needed_and_each_job_comes_once(server, client):
     server.answer(page({"job_id": 1}, {"job_id": 2}, total=3), page({"job_id": 2}, {"job_id": 3}, total=3))
-    jobs = client.iter_visualization_jobs(per_page=2)
+    jobs = client.visualization_jobs.list_all(per_page=2)
     assert server.received == []
     assert next(jobs).job_id == "1"
     assert len(server.received) == 1
@@ -123,7 +123,7 @@ def test_new_jobs_that_move_the_list_on_by_a_page_hide_no_job():
         client_for(emulator.url, project_id=emulator.project_id, login=emulator.ak, password=emulator.sk) as client,
     ):
         old = [emulator.create_job() for _ in range(30)]
-        jobs = client.iter_visualization_jobs(order="desc", per_page=10)
+        jobs = client.visualization_jobs.list_all(order="desc", per_page=10)
         seen = [next(jobs).job_id for _ in range(10)]
         for _ in range(10):
             emulator.create_job()
@@ -133,7 +133,7 @@ def test_new_jobs_that_move_the_list_on_by_a_page_hide_no_job():
 
 def test_a_list_that_is_the_same_page_over_and_over_ends_whatever_its_total(server, client):
     server.answer(page({"job_id": 1}, {"job_id": 2}, total=10**18))
-    assert [job.job_id for job in client.iter_visualization_jobs(per_page=2)] == ["1", "2"]
+    assert [job.job_id for job in client.visualization_jobs.list_all(per_page=2)] == ["1", "2"]
     assert len(server.received) == 5
 
 
@@ -141,46 +141,48 @@ def test_a_list_that_is_the_same_page_over_and_over_ends_whatever_its_total(serv
 def test_pages_that_are_smaller_than_asked_for_are_all_read(server, client, total):
     pages = [[{"job_id": number} for number in range(start, min(start + 100, 250))] for start in (0, 100, 200)]
     server.answer(*(Reply(200, {"jobs": rows, "job_total_count": total}) for rows in [*pages, []]))
-    assert len(list(client.iter_visualization_jobs(per_page=1000))) == 250
+    assert len(list(client.visualization_jobs.list_all(per_page=1000))) == 250
 
 
 def test_a_server_that_takes_no_notice_of_the_page_is_not_asked_for_ever(server, client):
     server.answer(Reply(200, {"jobs": [{"job_id": 1}, {"job_id": 2}]}))
-    assert [job.job_id for job in client.iter_visualization_jobs(per_page=2)] == ["1", "2"]
+    assert [job.job_id for job in client.visualization_jobs.list_all(per_page=2)] == ["1", "2"]
     assert len(server.received) == 2
 
 
 @pytest.mark.parametrize("failure", [Reply(500), Reply(502), Reply(503), Reply(504), Reply(429), Reply(cut=True)])
 def test_reads_are_repeated_and_signed_anew(server, client, failure, monkeypatch):
     server.answer(failure, failure, JOB)
-    assert client.get_visualization_job(10).job_id == "197"
+    assert client.visualization_jobs.get(10).job_id == "197"
     assert len(server.received) == 3
     assert all("Signature=" in request.headers["Authorization"] for request in server.received)
 
 
 def test_a_cut_body_is_repeated(server, client):
     server.answer(Reply(200, DETAIL_SUCCESS, announced_length=len(DETAIL_SUCCESS) + 100), JOB)
-    assert client.get_visualization_job(10).job_id == "197"
+    assert client.visualization_jobs.get(10).job_id == "197"
 
 
 @pytest.mark.parametrize("value", ["9" * 5000, "Fri, 31 Dec 99999 25:61:61 GMT", "-1", "1e3", "NaN", ";;;"])
 def test_a_retry_after_that_cannot_be_read_is_none(server, client, value):
     server.answer(Reply(503, None, {"Retry-After": value}), JOB)
-    assert client.get_visualization_job(10).job_id == "197"
+    assert client.visualization_jobs.get(10).job_id == "197"
 
 
 @pytest.mark.parametrize("body", [b"[" * 100_000, b'{"job_id": 10, "schedule": ' + b"[" * 100_000])
-@pytest.mark.parametrize("call", ["get_visualization_job", "list_job_statuses"])
+@pytest.mark.parametrize("call", ["get", "list_statuses"])
 def test_a_body_that_is_too_deep_to_be_decoded_is_malformed(server, client, body, call):
     server.answer(Reply(200, body))
     with pytest.raises(errors.ModelArtsMalformedResponseError):
-        getattr(client, call)(**({"job_id": 10} if call.startswith("get") else {"per_page": 10, "page": 1}))
+        getattr(client.visualization_jobs, call)(
+            **({"job_id": 10} if call.startswith("get") else {"per_page": 10, "page": 1})
+        )
 
 
 def test_a_body_that_is_too_long_is_not_read_to_its_end(server, client):
     server.answer(Reply(200, b'{"job_id": 197, "job_desc": "' + b" " * MAX_ANSWER_BYTES + b'"}'))
     with pytest.raises(errors.ModelArtsConnectionError, match="longer than"):
-        client.get_visualization_job(10)
+        client.visualization_jobs.get(10)
     assert len(server.received) == 4
 
 
@@ -194,7 +196,7 @@ def test_an_answer_that_drips_has_an_end(start):
         client = client_for(f"http://127.0.0.1:{listener.getsockname()[1]}", read_timeout=0.1)
         started = time.monotonic()
         with client, pytest.raises(errors.ModelArtsConnectionError):
-            client.get_visualization_job(10)
+            client.visualization_jobs.get(10)
         assert time.monotonic() - started < 4 * MAX_ANSWER_TIME * 0.1 + 5
         dripping.join()
 
@@ -216,7 +218,7 @@ def test_each_attempt_is_dated_anew(server, slept):
         threading.Event().wait(1.1)
 
     server.answer(Reply(503), JOB)
-    client_for(server.url, sleep_into_the_next_second).get_visualization_job(10)
+    client_for(server.url, sleep_into_the_next_second).visualization_jobs.get(10)
     first, second = (request.headers["X-Sdk-Date"] for request in server.received)
     assert first < second
 
@@ -224,7 +226,7 @@ def test_each_attempt_is_dated_anew(server, slept):
 def test_attempts_end(server, client, slept):
     server.answer(Reply(503))
     with pytest.raises(errors.ModelArtsServerError):
-        client.get_visualization_job(10)
+        client.visualization_jobs.get(10)
     assert len(server.received) == 4
     assert len(slept) == 3
     assert all(0.5 <= seconds <= 8.5 for seconds in slept)
@@ -232,39 +234,39 @@ def test_attempts_end(server, client, slept):
 
 def test_retry_after_in_seconds(server, client, slept):
     server.answer(Reply(429, None, {"Retry-After": "7"}), JOB)
-    client.get_visualization_job(10)
+    client.visualization_jobs.get(10)
     assert slept == [7.0]
 
 
 def test_retry_after_as_a_date(server, client, slept):
     later = datetime.now(timezone.utc) + timedelta(seconds=30)
     server.answer(Reply(503, None, {"Retry-After": format_datetime(later, usegmt=True)}), JOB)
-    client.get_visualization_job(10)
+    client.visualization_jobs.get(10)
     assert 20 < slept[0] <= 31
 
 
 def test_a_long_retry_after_is_reported_not_slept(server, client, slept):
     server.answer(Reply(429, None, {"Retry-After": "3600"}))
     with pytest.raises(errors.ModelArtsThrottledError) as caught:
-        client.get_visualization_job(10)
+        client.visualization_jobs.get(10)
     assert (caught.value.retry_after, slept, len(server.received)) == (3600.0, [], 1)
 
 
 def test_an_unusable_retry_after_is_ignored(server, client, slept):
     server.answer(Reply(429, None, {"Retry-After": "soon"}), JOB)
-    client.get_visualization_job(10)
+    client.visualization_jobs.get(10)
     assert 0.5 <= slept[0] <= 1.5
 
 
 LOST = [Reply(500), Reply(502), Reply(503), Reply(504), Reply(cut=True), Reply(200, b"")]
-CHANGES = ["stop_visualization_job", "restart_visualization_job", "delete_visualization_job"]
+CHANGES = ["stop", "restart", "delete"]
 
 
 @pytest.mark.parametrize("failure", LOST)
 @pytest.mark.parametrize("operation", CHANGES)
 def test_a_change_is_repeated_when_its_answer_is_lost(server, client, failure, operation):
     server.answer(failure, OK)
-    getattr(client, operation)(10)
+    getattr(client.visualization_jobs, operation)(10)
     assert len(server.received) == 2
 
 
@@ -272,7 +274,7 @@ def test_a_change_is_repeated_when_its_answer_is_lost(server, client, failure, o
 def test_a_change_whose_answers_are_all_lost_says_so(server, client, operation):
     server.answer(Reply(503))
     with pytest.raises(errors.ModelArtsError, match="Whether it was carried out is not known"):
-        getattr(client, operation)(10)
+        getattr(client.visualization_jobs, operation)(10)
     assert len(server.received) == 4
 
 
@@ -282,10 +284,10 @@ NOT_THERE = Reply(404, {"error_code": "ModelArts.0102", "error_msg": "no job"})
 
 def test_a_deletion_that_finds_nothing_after_a_lost_answer_was_carried_out(server, client):
     server.answer(Reply(cut=True), NOT_THERE)
-    client.delete_visualization_job(10)
+    client.visualization_jobs.delete(10)
     server.answer(NOT_THERE)
     with pytest.raises(errors.ModelArtsNotFoundError) as caught:
-        client.delete_visualization_job(10)
+        client.visualization_jobs.delete(10)
     assert not caught.value.may_have_happened
 
 
@@ -296,13 +298,13 @@ def test_a_refusal_after_a_lost_answer_says_that_it_may_have_been_carried_out(se
     with pytest.raises(
         errors.ModelArtsError, match="Whether an earlier attempt was carried out is not known"
     ) as caught:
-        getattr(client, operation)(10)
+        getattr(client.visualization_jobs, operation)(10)
     assert caught.value.may_have_happened
 
 
 def test_throttled_writes_are_repeated(server, client):
     server.answer(Reply(429), OK)
-    client.stop_visualization_job(10)
+    client.visualization_jobs.stop(10)
     assert len(server.received) == 2
 
 
@@ -311,7 +313,7 @@ def test_refused_connections_are_repeated_for_writes_too(slept):
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
         with pytest.raises(errors.ModelArtsConnectionError, match="Connection refused") as caught:
-            client_for(url, slept.append).stop_visualization_job(10)
+            client_for(url, slept.append).visualization_jobs.stop(10)
     assert (caught.value.may_have_happened, caught.value.part, len(slept)) == (False, "connection", 3)
 
 
@@ -323,13 +325,13 @@ class TestCreateWhoseAnswerWasLost:
         mine = {"job_id": 5, "status": 4, "create_time": now_ms(), **BOARD}
         other = {**mine, "job_id": 4, "job_name": "board-2"}
         server.answer(Reply(cut=True), page(other, mine))
-        assert client.create_visualization_job(**BOARD).job_id == "5"
+        assert client.visualization_jobs.create(**BOARD).job_id == "5"
         assert [request.method for request in server.received] == ["POST", "GET"]
         assert "search_content=board&" in server.received[1].target
 
     def test_it_is_sent_again_when_there_is_none(self, server, client):
         server.answer(Reply(504), page(), Reply(200, CREATE_SUCCESS))
-        assert client.create_visualization_job(**BOARD).job_id == "10"
+        assert client.visualization_jobs.create(**BOARD).job_id == "10"
         assert [request.method for request in server.received] == ["POST", "GET", "POST"]
 
     def test_an_older_job_of_that_name_is_not_taken_for_it(self, server, client):
@@ -337,20 +339,20 @@ class TestCreateWhoseAnswerWasLost:
         taken = Reply(400, {"is_success": False, "error_code": "ModelArts.0103", "error_message": "duplicate"})
         server.answer(Reply(cut=True), page(older), taken, page(older))
         with pytest.raises(errors.ModelArtsNameTakenError):
-            client.create_visualization_job(**BOARD)
+            client.visualization_jobs.create(**BOARD)
 
     @pytest.mark.parametrize("last", [Reply(429), Reply(400, {"error_code": "ModelArts.0101"}), Reply(403)])
     def test_what_comes_after_a_lost_answer_does_not_make_it_certain(self, server, client, last):
         server.answer(Reply(cut=True), page(), last, page(), last, page(), last)
         with pytest.raises(errors.ModelArtsError, match="earlier attempt was carried out is not known") as caught:
-            client.create_visualization_job(**BOARD)
+            client.visualization_jobs.create(**BOARD)
         assert caught.value.may_have_happened
         assert caught.value.status_code == last.status
 
     def test_nothing_lost_is_certain(self, server, client):
         server.answer(Reply(429))
         with pytest.raises(errors.ModelArtsThrottledError) as caught:
-            client.create_visualization_job(**BOARD)
+            client.visualization_jobs.create(**BOARD)
         assert not caught.value.may_have_happened
 
     @pytest.mark.parametrize("minutes", [-60, -20, 20, 60])
@@ -360,42 +362,42 @@ class TestCreateWhoseAnswerWasLost:
         created = int(now.timestamp() * 1000)
         mine = {"job_id": 5, "status": 4, "create_time": created, **BOARD}
         server.answer(Reply(cut=True), Reply(200, page(mine).body, dated))
-        assert client.create_visualization_job(**BOARD).job_id == "5"
+        assert client.visualization_jobs.create(**BOARD).job_id == "5"
         older = {**mine, "create_time": created - 3600 * 1000}
         taken = Reply(400, {"is_success": False, "error_code": "ModelArts.0103", "error_message": "duplicate"})
         server.answer(Reply(cut=True), Reply(200, page(older).body, dated), taken, Reply(200, page(older).body, dated))
         with pytest.raises(errors.ModelArtsNameTakenError):
-            client.create_visualization_job(**BOARD)
+            client.visualization_jobs.create(**BOARD)
 
     def test_a_job_that_shows_late_is_found_when_the_name_is_taken(self, server, client):
         mine = {"job_id": 5, "status": 4, "create_time": now_ms(), **BOARD}
         taken = Reply(400, {"is_success": False, "error_code": "ModelArts.0103", "error_message": "duplicate"})
         server.answer(Reply(502), page(), taken, page(mine))
-        assert client.create_visualization_job(**BOARD).job_id == "5"
+        assert client.visualization_jobs.create(**BOARD).job_id == "5"
 
     def test_a_taken_name_is_an_error_at_once(self, server, client):
         server.answer(Reply(400, {"is_success": False, "error_code": "ModelArts.0103", "error_message": "duplicate"}))
         with pytest.raises(errors.ModelArtsNameTakenError, match="another job_name"):
-            client.create_visualization_job(**BOARD)
+            client.visualization_jobs.create(**BOARD)
         assert len(server.received) == 1
 
     def test_when_the_jobs_cannot_be_listed_it_is_the_create_that_failed(self, server, client):
         server.answer(Reply(502), Reply(403, {"error_code": "ModelArts.0112", "error_message": "no"}))
         with pytest.raises(errors.ModelArtsServerError, match="Whether it was carried out is not known") as caught:
-            client.create_visualization_job(**BOARD)
+            client.visualization_jobs.create(**BOARD)
         assert (caught.value.method, caught.value.may_have_happened) == ("POST", True)
         assert {request.method for request in server.received[1:]} == {"GET", "POST"} - {"POST"}
 
     def test_a_throttled_create_is_just_sent_again(self, server, client):
         server.answer(Reply(429), Reply(200, CREATE_SUCCESS))
-        client.create_visualization_job(**BOARD)
+        client.visualization_jobs.create(**BOARD)
         assert [request.method for request in server.received] == ["POST", "POST"]
 
 
 class TestConnectionsThatFail:
     def failure(self, url, **config):
         with pytest.raises(errors.ModelArtsConnectionError) as caught:
-            client_for(url, **config).get_visualization_job(10)
+            client_for(url, **config).visualization_jobs.get(10)
         return caught.value
 
     def test_dns(self):
@@ -433,14 +435,14 @@ class TestConnectionsThatFail:
         monkeypatch.delenv("NO_PROXY", raising=False)
         server.answer(JOB)
         with client_for("http://modelarts.nowhere.invalid", proxies={"http": server.url}) as proxied:
-            assert proxied.get_visualization_job(10).job_id == "197"
+            assert proxied.visualization_jobs.get(10).job_id == "197"
         assert server.received[0].target.startswith("http://modelarts.nowhere.invalid/v1/")
 
 
 def test_one_connection_is_kept(server, client):
     server.answer(JOB)
     for _ in range(5):
-        client.get_visualization_job(10)
+        client.visualization_jobs.get(10)
     assert len(server.ports) == 1
 
 
@@ -453,7 +455,7 @@ def test_unverified_tls_is_warned_of(caplog):
 def test_secrets_are_in_no_log_line(server, client, caplog):
     caplog.set_level(logging.DEBUG)
     server.answer(Reply(503), JOB)
-    client.get_visualization_job(10)
+    client.visualization_jobs.get(10)
     signature = server.received[0].headers["Authorization"].rpartition("=")[2]
     assert "attempt 2 of 4" in caplog.text
     assert signature not in caplog.text
@@ -470,8 +472,8 @@ class TestProjectByRegion:
 
     def test_it_is_looked_up_once(self, server, nameless):
         server.answer(self.projects(PROJECT), JOB)
-        nameless.get_visualization_job(10)
-        nameless.get_visualization_job(10)
+        nameless.visualization_jobs.get(10)
+        nameless.visualization_jobs.get(10)
         assert [request.target for request in server.received] == [
             "/v3/projects?name=cn-north-4",
             f"/v1/{PROJECT}/visualization-jobs/10",
@@ -483,9 +485,9 @@ class TestProjectByRegion:
     def test_it_must_be_exactly_one(self, server, nameless, ids):
         server.answer(self.projects(*ids))
         with pytest.raises(ValueError, match=r"project_id: needed, because IAM has (no project|2 projects \(a, b\))"):
-            nameless.get_visualization_job(10)
+            nameless.visualization_jobs.get(10)
 
     def test_a_missing_right_is_named(self, server, nameless):
         server.answer(Reply(403, {"error_code": "IAM.0002", "error_msg": "no"}))
         with pytest.raises(errors.ModelArtsPermissionError, match="iam:projects:listProjects"):
-            nameless.get_visualization_job(10)
+            nameless.visualization_jobs.get(10)

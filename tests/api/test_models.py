@@ -7,16 +7,18 @@ import json
 import pendulum
 import pytest
 
-from airflow_provider_modelarts.api.models import (
+from airflow_provider_modelarts.api.visualization_jobs.models import (
+    Schedule,
+    StatusPage,
+    VisualizationJob,
+    VisualizationJobPage,
+)
+from airflow_provider_modelarts.api.visualization_jobs.statuses import (
     ENDED,
     FAILED,
     ON_THE_WAY,
     READY,
     JobStatus,
-    Schedule,
-    StatusPage,
-    VisualizationJob,
-    VisualizationJobPage,
     status_label,
     to_status,
 )

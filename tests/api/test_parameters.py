@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_modelarts.api.models import JobStatus, Schedule
-from airflow_provider_modelarts.api.parameters import (
+from airflow_provider_modelarts.api.visualization_jobs.models import Schedule
+from airflow_provider_modelarts.api.visualization_jobs.parameters import (
     checked_job_desc,
     checked_job_id,
     checked_status,
     create_body,
     list_query,
 )
+from airflow_provider_modelarts.api.visualization_jobs.statuses import JobStatus
 
 LIST = {
     "status": None,

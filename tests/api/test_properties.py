@@ -10,8 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from airflow_provider_modelarts.api.errors import ModelArtsError
-from airflow_provider_modelarts.api.models import JobStatus, StatusPage, VisualizationJob, VisualizationJobPage
 from airflow_provider_modelarts.api.responses import ApiResponse, find_error, retry_after_seconds
+from airflow_provider_modelarts.api.visualization_jobs.models import StatusPage, VisualizationJob, VisualizationJobPage
+from airflow_provider_modelarts.api.visualization_jobs.statuses import JobStatus
 from tests.hypothesis_profile import load_profile
 
 load_profile()

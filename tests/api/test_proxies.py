@@ -41,7 +41,7 @@ def failure(who: str, **fields) -> ModelArtsError:
         **fields,
     )
     with ModelArtsClient(config, sleep=lambda seconds: None) as client, pytest.raises(ModelArtsError) as caught:
-        client.get_visualization_job(10)
+        client.visualization_jobs.get(10)
     return caught.value
 
 
@@ -133,7 +133,7 @@ def test_a_connection_can_do_without_the_environments_proxy(environment, server,
         proxies={},
     )
     with ModelArtsClient(config) as client, pytest.raises(ModelArtsError, match="it got here"):
-        client.get_visualization_job(10)
+        client.visualization_jobs.get(10)
 
 
 def test_the_pytest_fixture_behind_a_proxy(environment, tmp_path):

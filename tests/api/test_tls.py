@@ -58,7 +58,7 @@ def failure(endpoint: str, verify: bool | str) -> ModelArtsConnectionError:
         ModelArtsClient(config, sleep=lambda seconds: None) as client,
         pytest.raises(ModelArtsConnectionError) as error,
     ):
-        client.create_visualization_job(job_name="board", train_url="/bucket/dir/")
+        client.visualization_jobs.create(job_name="board", train_url="/bucket/dir/")
     assert error.value.part == "TLS"
     return error.value
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_modelarts.api.models import status_label
+from airflow_provider_modelarts.api.visualization_jobs.statuses import status_label
 from airflow_provider_modelarts.emulator import Emulator
 from tests.e2e.dags.wait_table import GONE, MODES, TABLE, Row
 from tests.e2e.observed_run import ObservedRun

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_modelarts.api.models import JobStatus
+from airflow_provider_modelarts.api.visualization_jobs.statuses import JobStatus
 from airflow_provider_modelarts.emulator.cloud import JobClock
 from airflow_provider_modelarts.emulator.scripts import Scripts
 from airflow_provider_modelarts.emulator.visualization_jobs.state import SCRIPTS

@@ -23,7 +23,7 @@ from airflow_provider_modelarts.api.errors import (
     ModelArtsMalformedResponseError,
     ModelArtsNotFoundError,
 )
-from airflow_provider_modelarts.api.models import JobStatus
+from airflow_provider_modelarts.api.visualization_jobs.statuses import JobStatus
 from airflow_provider_modelarts.emulator import Emulator, Fault
 from airflow_provider_modelarts.hooks import modelarts
 from airflow_provider_modelarts.hooks.connection import config_from_connection
@@ -318,12 +318,12 @@ class TestTokens:
     def test_many_at_once_renew_it_once(self, hook, emulator):
         job_ids = [emulator.create_job(status=8) for _ in range(16)]
         client = hook.get_conn()
-        client.get_visualization_job(job_ids[0])
+        client.visualization_jobs.get(job_ids[0])
         for _ in range(5):
             emulator.expire_tokens()
             emulator.clear_requests()
             with ThreadPoolExecutor(8) as pool:
-                seen = list(pool.map(client.get_visualization_job, job_ids))
+                seen = list(pool.map(client.visualization_jobs.get, job_ids))
             assert {job.status for job in seen} == {JobStatus.RUNNING}
             assert emulator.request_counts()["token"] == 1
 

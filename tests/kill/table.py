@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from airflow_provider_modelarts._compat import FIRST_POLL_AFTER_DEFERRAL
-from airflow_provider_modelarts.api.models import JobStatus
+from airflow_provider_modelarts.api.visualization_jobs.statuses import JobStatus
 from airflow_provider_modelarts.emulator import Emulator
 from tests.e2e.observed_run import ObservedRun
 from tests.kill.dags.waits_to_be_killed import FATES, MODES, POKE_INTERVAL, task_id_of

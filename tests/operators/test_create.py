@@ -8,8 +8,8 @@ import re
 import pytest
 
 from airflow_provider_modelarts._compat import AirflowTaskTimeout
-from airflow_provider_modelarts.api.client import ModelArtsClient
 from airflow_provider_modelarts.api.errors import ModelArtsNameTakenError
+from airflow_provider_modelarts.api.visualization_jobs.operations import VisualizationJobs
 from airflow_provider_modelarts.assets.visualization_job import create_asset
 from airflow_provider_modelarts.emulator.faults import Fault
 from airflow_provider_modelarts.operators import starting
@@ -221,14 +221,14 @@ def test_a_worker_that_is_told_to_end_stops_the_job(task, emulator):
 def test_a_kill_before_the_job_is_known_stops_it_once_it_is(task, emulator, monkeypatch):
     created = task(Create, train_url=URL)
     operator = created.make()
-    create = ModelArtsClient.create_visualization_job
+    create = VisualizationJobs.create
 
     def create_and_be_killed(client, **arguments):
         job = create(client, **arguments)
         operator.on_kill()
         return job
 
-    monkeypatch.setattr(ModelArtsClient, "create_visualization_job", create_and_be_killed)
+    monkeypatch.setattr(VisualizationJobs, "create", create_and_be_killed)
     with pytest.raises(RuntimeError, match="killed while it started its job"):
         operator.execute(created.context)
     emulator.advance(10)
@@ -238,13 +238,13 @@ def test_a_kill_before_the_job_is_known_stops_it_once_it_is(task, emulator, monk
 def test_a_time_limit_that_strikes_during_the_request_stops_the_job(task, emulator, monkeypatch):
     created = task(Create, train_url=URL)
     operator = created.make()
-    create = ModelArtsClient.create_visualization_job
+    create = VisualizationJobs.create
 
     def create_and_be_timed_out(client, **arguments):
         create(client, **arguments)
         raise AirflowTaskTimeout
 
-    monkeypatch.setattr(ModelArtsClient, "create_visualization_job", create_and_be_timed_out)
+    monkeypatch.setattr(VisualizationJobs, "create", create_and_be_timed_out)
     with pytest.raises(AirflowTaskTimeout):
         operator.execute(created.context)
     operator.on_kill()  # as Airflow does then
@@ -255,13 +255,13 @@ def test_a_time_limit_that_strikes_during_the_request_stops_the_job(task, emulat
 def test_a_task_that_is_killed_while_it_looks_makes_no_job(task, emulator, monkeypatch):
     created = task(Create, train_url=URL)
     operator = created.make()
-    find = ModelArtsClient.find_visualization_job
+    find = VisualizationJobs.find
 
     def find_and_be_killed(client, name):
         operator.on_kill() if not operator._killed else None
         return find(client, name)
 
-    monkeypatch.setattr(ModelArtsClient, "find_visualization_job", find_and_be_killed)
+    monkeypatch.setattr(VisualizationJobs, "find", find_and_be_killed)
     with pytest.raises(RuntimeError, match="killed while it started its job"):
         operator.execute(created.context)
     assert emulator.jobs == {}
@@ -270,13 +270,13 @@ def test_a_task_that_is_killed_while_it_looks_makes_no_job(task, emulator, monke
 def test_a_task_that_is_killed_while_its_job_restarts_stops_it(task, emulator, monkeypatch):
     created = left_in(12, task, emulator)
     operator = created.make()
-    restart = ModelArtsClient.restart_visualization_job
+    restart = VisualizationJobs.restart
 
     def be_killed_and_restart(client, job_id):
         operator.on_kill()
         restart(client, job_id)
 
-    monkeypatch.setattr(ModelArtsClient, "restart_visualization_job", be_killed_and_restart)
+    monkeypatch.setattr(VisualizationJobs, "restart", be_killed_and_restart)
     with pytest.raises(RuntimeError, match="killed while it started its job"):
         operator.execute(created.context)
     emulator.advance(60)

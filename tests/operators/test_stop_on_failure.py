@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_modelarts.api.client import ModelArtsClient
 from airflow_provider_modelarts.api.errors import ModelArtsConflictError, ModelArtsPermissionError
+from airflow_provider_modelarts.api.visualization_jobs.operations import VisualizationJobs
 from airflow_provider_modelarts.emulator.faults import Fault
 from airflow_provider_modelarts.operators.visualization_job import ModelArtsRestartVisualizationJobOperator as Restart
 from airflow_provider_modelarts.waiting.wait import WaitError
@@ -73,13 +73,13 @@ def test_a_worker_that_is_told_to_end_stops_the_job(task, emulator, ended):
 def test_a_task_that_is_killed_while_it_restarts_stops_the_job(task, emulator, ended, monkeypatch):
     restarted = task(Restart, job_id=ended)
     operator = restarted.make()
-    restart = ModelArtsClient.restart_visualization_job
+    restart = VisualizationJobs.restart
 
     def be_killed_and_restart(client, job_id):
         operator.on_kill()
         restart(client, job_id)
 
-    monkeypatch.setattr(ModelArtsClient, "restart_visualization_job", be_killed_and_restart)
+    monkeypatch.setattr(VisualizationJobs, "restart", be_killed_and_restart)
     with pytest.raises(RuntimeError, match="killed while it started its job"):
         operator.execute(restarted.context)
     assert status(emulator, ended) == 12

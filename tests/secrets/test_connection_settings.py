@@ -43,7 +43,7 @@ def by_spare_client() -> None:
     with ModelArtsHook() as hook:
         hook.get_conn()
         with closing(hook.spare_conn()) as client:
-            client.stop_visualization_job(101)
+            client.visualization_jobs.stop(101)
 
 
 def by_trigger() -> None:

@@ -147,7 +147,7 @@ def test_workspace_id(text: str, server: ScriptedServer, sent: Any) -> None:
 def test_search_content(text: str, server: ScriptedServer, sent: Any) -> None:
     with ModelArtsHook() as hook:
         requests = sent(lambda: list(hook.list_visualization_jobs(search_content=text)))
-        found = sent(lambda: hook.get_conn().find_visualization_job(text))
+        found = sent(lambda: hook.get_conn().visualization_jobs.find(text))
     text = text.strip()
     for request in requests:
         check(request, server, "GET", JOBS, LIST | ({"search_content": text} if text else {}))

@@ -14,7 +14,7 @@ try:
 except ImportError:
     from airflow import DAG
 
-from airflow_provider_modelarts.api.models import ENDED, JobStatus
+from airflow_provider_modelarts.api.visualization_jobs.statuses import ENDED, JobStatus
 from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
 from tests.simulated_tasks import TaskInstance
 

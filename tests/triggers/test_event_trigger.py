@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 
 from airflow_provider_modelarts._compat import airflow_version
-from airflow_provider_modelarts.api.models import JobStatus
+from airflow_provider_modelarts.api.visualization_jobs.statuses import JobStatus
 from airflow_provider_modelarts.emulator import Emulator, Fault
 
 if airflow_version() < (3, 0):

@@ -19,7 +19,7 @@ except ImportError:
     from airflow import DAG
 
 from airflow_provider_modelarts._compat import DEFER_TIMEOUT_MARGIN, airflow_version
-from airflow_provider_modelarts.api.models import ENDED, JobStatus
+from airflow_provider_modelarts.api.visualization_jobs.statuses import ENDED, JobStatus
 from airflow_provider_modelarts.emulator import Emulator
 from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
 from airflow_provider_modelarts.triggers.visualization_job import ModelArtsVisualizationJobTrigger, _XComPuller

@@ -16,8 +16,8 @@ from airflow_provider_modelarts.api.errors import (
     ModelArtsServerError,
     ModelArtsThrottledError,
 )
-from airflow_provider_modelarts.api.models import JobStatus
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
+from airflow_provider_modelarts.api.visualization_jobs.statuses import JobStatus
 from airflow_provider_modelarts.emulator import Emulator, Fault
 from airflow_provider_modelarts.waiting.fetch import JobFetcher
 from tests.conftest import Reply

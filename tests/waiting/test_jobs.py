@@ -7,8 +7,9 @@ import logging
 import pytest
 
 from airflow_provider_modelarts.api.errors import ModelArtsPermissionError, ModelArtsServerError
-from airflow_provider_modelarts.api.models import JobStatus, VisualizationJob, to_status
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
+from airflow_provider_modelarts.api.visualization_jobs.models import VisualizationJob
+from airflow_provider_modelarts.api.visualization_jobs.statuses import JobStatus, to_status
 from airflow_provider_modelarts.waiting.jobs import JobsWait, parse_job_ids
 from airflow_provider_modelarts.waiting.target import Target
 from airflow_provider_modelarts.waiting.wait import (

@@ -22,6 +22,7 @@ from airflow_provider_modelarts.api.errors import (
     ModelArtsUnexpectedError,
 )
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
+from airflow_provider_modelarts.api.visualization_jobs.operations import VisualizationJobs
 from airflow_provider_modelarts.emulator import Emulator, Fault
 from airflow_provider_modelarts.waiting import poller
 from airflow_provider_modelarts.waiting.poller import Poller
@@ -453,20 +454,20 @@ def test_a_connection_that_cannot_be_read_anew_leaves_the_refusal(run, connect, 
     assert isinstance(run(main())[job_id], ModelArtsAuthenticationError)
 
 
-@pytest.mark.parametrize("method", ["get_visualization_job", "list_job_statuses"])
+@pytest.mark.parametrize("method", ["get", "list_statuses"])
 def test_a_surprise_is_one_failed_poll_and_its_traceback_is_logged_once(
     run, connect, emulator, monkeypatch, caplog, method
 ):
-    job_ids = jobs(emulator, 1 if method == "get_visualization_job" else 20)
+    job_ids = jobs(emulator, 1 if method == "get" else 20)
     surprises = [ZeroDivisionError("a bug"), ZeroDivisionError("the same bug"), RecursionError("another")]
-    original = getattr(ModelArtsClient, method)
+    original = getattr(VisualizationJobs, method)
 
     def surprising(self, *args, **options):
         if surprises:
             raise surprises.pop(0)
         return original(self, *args, **options)
 
-    monkeypatch.setattr(ModelArtsClient, method, surprising)
+    monkeypatch.setattr(VisualizationJobs, method, surprising)
 
     async def main():
         async with subscribe("key", connect, job_ids, poke_interval=60) as subscription:
@@ -569,7 +570,7 @@ def test_a_server_that_hangs_delays_its_own_group_only(run, connect, emulator, c
             client = ModelArtsClient(
                 ModelArtsConfig(endpoint=emulator.url, project_id=emulator.project_id, login="AK", password="SK")
             )
-            client.get_visualization_job = lambda job_id: released.wait(30)
+            client.visualization_jobs.get = lambda job_id: released.wait(30)
             return client
 
         return make

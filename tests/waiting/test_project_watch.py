@@ -12,6 +12,7 @@ import pytest
 from airflow_provider_modelarts.api.client import ModelArtsClient
 from airflow_provider_modelarts.api.config import ModelArtsConfig
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
+from airflow_provider_modelarts.api.visualization_jobs.operations import VisualizationJobs
 from airflow_provider_modelarts.emulator import Emulator
 from airflow_provider_modelarts.emulator.faults import Fault
 from airflow_provider_modelarts.waiting.project_watch import snapshots, watching
@@ -149,14 +150,14 @@ def test_nothing_is_left_when_nobody_listens(emulator):
 def test_a_surprise_is_borne_and_its_traceback_is_logged_once(emulator, monkeypatch, caplog):
     job_id = emulator.create_job(status=7)
     surprises = [ZeroDivisionError("a bug"), ZeroDivisionError("the same bug")]
-    original = ModelArtsClient.list_job_statuses
+    original = VisualizationJobs.list_statuses
 
     def surprising(self, **options):
         if surprises:
             raise surprises.pop()
         return original(self, **options)
 
-    monkeypatch.setattr(ModelArtsClient, "list_job_statuses", surprising)
+    monkeypatch.setattr(VisualizationJobs, "list_statuses", surprising)
     assert looks(emulator, 1) == [{job_id: 7}]
     assert surprises == []
     assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [ZeroDivisionError]

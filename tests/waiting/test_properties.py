@@ -23,8 +23,9 @@ from airflow_provider_modelarts.api.errors import (
     ModelArtsServerError,
     ModelArtsThrottledError,
 )
-from airflow_provider_modelarts.api.models import ENDED, FAILED, JobStatus, VisualizationJob, to_status
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
+from airflow_provider_modelarts.api.visualization_jobs.models import VisualizationJob
+from airflow_provider_modelarts.api.visualization_jobs.statuses import ENDED, FAILED, JobStatus, to_status
 from airflow_provider_modelarts.waiting.jobs import JobsWait
 from airflow_provider_modelarts.waiting.kind import GONE
 from airflow_provider_modelarts.waiting.result import ARRIVED, WaitResult

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_modelarts.api.models import JobStatus
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
+from airflow_provider_modelarts.api.visualization_jobs.statuses import JobStatus
 from airflow_provider_modelarts.waiting.kind import GONE
 from airflow_provider_modelarts.waiting.target import Target, Verdict, label
 

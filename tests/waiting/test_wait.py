@@ -13,8 +13,9 @@ from airflow_provider_modelarts.api.errors import (
     ModelArtsRetiredError,
     ModelArtsServerError,
 )
-from airflow_provider_modelarts.api.models import VisualizationJob, to_status
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
+from airflow_provider_modelarts.api.visualization_jobs.models import VisualizationJob
+from airflow_provider_modelarts.api.visualization_jobs.statuses import to_status
 from airflow_provider_modelarts.waiting.target import Target, Verdict
 from airflow_provider_modelarts.waiting.wait import (
     JobCannotArriveError,

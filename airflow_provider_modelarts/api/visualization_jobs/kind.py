@@ -5,22 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_modelarts.api.models import (
+from airflow_provider_modelarts.api.visualization_jobs.models import VisualizationJob
+from airflow_provider_modelarts.api.visualization_jobs.parameters import (
+    checked_job_id,
+    checked_job_name,
+    checked_status,
+)
+from airflow_provider_modelarts.api.visualization_jobs.reader import VisualizationJobReader
+from airflow_provider_modelarts.api.visualization_jobs.statuses import (
     OVER,
     JobStatus,
-    VisualizationJob,
     status_label,
     status_name,
     to_status,
 )
-from airflow_provider_modelarts.api.parameters import checked_job_id, checked_job_name, checked_status
-from airflow_provider_modelarts.api.visualization_jobs.reader import VisualizationJobReader
 
 if TYPE_CHECKING:
     from airflow_provider_modelarts.api.client import ModelArtsClient
 
 
-class VisualizationJobs:
+class VisualizationJobKind:
     """Implements :class:`~airflow_provider_modelarts.waiting.kind.Kind`: ids are digits, statuses are codes."""
 
     noun = "visualization job"
@@ -54,7 +58,7 @@ class VisualizationJobs:
 
     def reader(self, client: ModelArtsClient, clock: Callable[[], float]) -> VisualizationJobReader:
         """Return what reads visualization jobs through a client."""
-        return VisualizationJobReader(client, clock)
+        return VisualizationJobReader(client.visualization_jobs, clock)
 
     def fingerprint(self, job: VisualizationJob) -> tuple[int, bool]:
         """Return what a poll compares to tell whether a job has changed."""
@@ -89,4 +93,4 @@ class VisualizationJobs:
         return VisualizationJob.from_summary(summary)
 
 
-VISUALIZATION_JOBS: Final = VisualizationJobs()
+VISUALIZATION_JOBS: Final = VisualizationJobKind()

@@ -8,12 +8,11 @@ from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, Final
 
 from airflow_provider_modelarts.api.errors import ModelArtsBadRequestError, ModelArtsMalformedResponseError
-from airflow_provider_modelarts.api.models import StatusPage, VisualizationJob
-from airflow_provider_modelarts.api.names import the_job_named
 from airflow_provider_modelarts.api.pages import read_pages
+from airflow_provider_modelarts.api.visualization_jobs.models import StatusPage, VisualizationJob
 
 if TYPE_CHECKING:
-    from airflow_provider_modelarts.api.client import ModelArtsClient
+    from airflow_provider_modelarts.api.visualization_jobs.operations import VisualizationJobs
 
 log = logging.getLogger(__name__)
 
@@ -29,12 +28,12 @@ class VisualizationJobReader:
     """
     Reads the visualization jobs of a project. Implements :class:`~airflow_provider_modelarts.waiting.kind.Reader`.
 
-    :param client: sends the requests; it is not closed here
+    :param operations: send the requests
     :param clock: seconds on a clock that only goes forward
     """
 
-    def __init__(self, client: ModelArtsClient, clock: Callable[[], float]) -> None:
-        self._client = client
+    def __init__(self, operations: VisualizationJobs, clock: Callable[[], float]) -> None:
+        self._operations = operations
         self._clock = clock
         self._page_size = PAGE_SIZE
         self._large_pages_at = 0.0
@@ -45,7 +44,7 @@ class VisualizationJobReader:
 
         :raises ModelArtsError: it cannot be had; malformed, if the answer describes another job
         """
-        job = self._client.get_visualization_job(job_id)
+        job = self._operations.get(job_id)
         if job.job_id != job_id:
             raise ModelArtsMalformedResponseError(
                 f"Asked for visualization job {job_id}, the answer describes job {job.job_id}"
@@ -58,7 +57,7 @@ class VisualizationJobReader:
 
         :raises ModelArtsError: it cannot be had, or several jobs have the name
         """
-        return the_job_named(self._client, job_name)
+        return self._operations.get_by_name(job_name)
 
     def find(self, job_ids: Collection[str]) -> Iterator[tuple[StatusPage, set[str]]]:
         """
@@ -103,12 +102,12 @@ class VisualizationJobReader:
         if number == 1 and self._clock() >= self._large_pages_at:
             self._page_size = PAGE_SIZE
         try:
-            return self._client.list_job_statuses(per_page=self._page_size, page=number, status=status)
+            return self._operations.list_statuses(per_page=self._page_size, page=number, status=status)
         except ModelArtsBadRequestError as error:
             # Other refusals, such as a redirect, say nothing about the size; nor does one in the middle of the list.
             if self._page_size == SMALL_PAGE_SIZE or number > 1 or error.status_code not in (200, 400):
                 raise
-        page = self._client.list_job_statuses(per_page=SMALL_PAGE_SIZE, page=number, status=status)
+        page = self._operations.list_statuses(per_page=SMALL_PAGE_SIZE, page=number, status=status)
         self._page_size = SMALL_PAGE_SIZE
         self._large_pages_at = self._clock() + LARGE_PAGES_AGAIN_AFTER
         log.info("This deployment refuses pages of %d jobs; taking %d", PAGE_SIZE, SMALL_PAGE_SIZE)

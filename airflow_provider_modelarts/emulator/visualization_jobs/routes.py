@@ -9,7 +9,7 @@ from html import escape
 from operator import attrgetter
 from typing import Any, Final
 
-from airflow_provider_modelarts.api.models import FAILED, READY, status_label
+from airflow_provider_modelarts.api.visualization_jobs.statuses import FAILED, READY, status_label
 from airflow_provider_modelarts.emulator.access import authenticate, authorize
 from airflow_provider_modelarts.emulator.cloud import Cloud, Route
 from airflow_provider_modelarts.emulator.http import (

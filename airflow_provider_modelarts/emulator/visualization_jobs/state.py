@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Final
 
-from airflow_provider_modelarts.api.models import ENDED, FAILED, JobStatus
+from airflow_provider_modelarts.api.visualization_jobs.statuses import ENDED, FAILED, JobStatus
 from airflow_provider_modelarts.emulator.scripts import GONE, Script, Scripts, Timeline
 
 _SUBMITTED: Final[Script[int]] = ((0, 1), (2, 4))

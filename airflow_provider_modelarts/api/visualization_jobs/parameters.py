@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 from airflow_provider_modelarts.api import checks
-from airflow_provider_modelarts.api.models import JobStatus, Schedule, to_status
+from airflow_provider_modelarts.api.visualization_jobs.models import Schedule
+from airflow_provider_modelarts.api.visualization_jobs.statuses import JobStatus, to_status
 
 JOB_TYPES: Final = ("tensorboard", "mindinsight")
 SORT_FIELDS: Final = ("job_id", "job_name", "job_desc", "create_time", "status")
