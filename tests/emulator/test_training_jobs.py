@@ -6,10 +6,15 @@ from typing import Any
 
 import pytest
 import requests
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from airflow_provider_modelarts.emulator import Fault
 from airflow_provider_modelarts.emulator.training_jobs.job import SCRIPTS
 from tests.emulator.client import Api, ApiMaker
+from tests.hypothesis_profile import load_profile
+
+load_profile()
 
 BODY: dict[str, Any] = {
     "kind": "job",
@@ -78,6 +83,9 @@ def test_a_running_job_answers_tokens_in_details_and_in_lists(api: Api) -> None:
         ({"metadata": {"name": "x" * 65}}, "ModelArts.2788"),
         ({"metadata": {"name": "x", "description": "x" * 257}}, "ModelArts.2788"),
         ({"metadata": []}, "ModelArts.2787"),
+        ({"algorithm": 7}, "ModelArts.2787"),
+        ({"spec": {"resource": None}}, "ModelArts.2787"),
+        ({"spec": {"resource": {"flavor_id": "f"}, "auto_stop": [1]}}, "ModelArts.2787"),
         ({"algorithm": {"id": "missing"}}, "ModelArts.2755"),
         ({"algorithm": {"engine": {"image_url": "org/img:1"}}}, "ModelArts.2806"),
         ({"algorithm": {}}, "ModelArts.2788"),
@@ -191,6 +199,10 @@ def test_search_filters(api: Api) -> None:
         ({"filters": [{"key": "id", "operator": "equals", "value": ["x"]}]}, "ModelArts.2808"),
         ({"filters": [{"key": "id", "operator": "in", "value": ["x"] * 11}]}, "ModelArts.2809"),
         ({"filters": [{"key": "id", "operator": "in", "value": "x"}]}, "ModelArts.2809"),
+        ({"filters": [{"key": "id", "operator": "like", "value": [7]}]}, "ModelArts.2809"),
+        ({"filters": [{"key": "id", "operator": "between", "value": ["a", "b"]}]}, "ModelArts.2808"),
+        ({"filters": [{"key": ["id"], "operator": "in", "value": ["x"]}]}, "ModelArts.2807"),
+        ({"filters": ["id"]}, "ModelArts.2789"),
         (
             {"filters": [{"key": "create_time", "operator": "between", "value": ["2026-01-01", "2026-01-02"]}]},
             "ModelArts.2809",
@@ -429,3 +441,31 @@ def test_the_api_may_be_absent(make_api: ApiMaker) -> None:
     assert create(api).status_code == 404
     assert search(api).json()["error_code"] == "APIGW.0101"
     assert api.list().status_code == 200
+
+
+VALUE = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3) | st.sampled_from(["id", "in", "between", "job"]),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(["key", "operator", "value", "resource", "engine", "name"]), inner, max_size=3
+        )
+    ),
+    max_leaves=6,
+)
+FIELDS = ("kind", "metadata", "algorithm", "spec", "filters", "limit", "offset", "order", "workspace_id", "description")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(st.dictionaries(st.sampled_from(FIELDS), VALUE, max_size=4))
+def test_whatever_is_sent_is_answered_or_refused(api: Api, body: dict[str, Any]) -> None:
+    """A server error is the emulator's own bug."""
+    job_id = api.emulator.training_jobs.create().job_id
+    for method, path, content in (
+        ("POST", "training-jobs", {**BODY, "metadata": {"name": f"x-{job_id}"}, **body}),
+        ("PUT", f"training-jobs/{job_id}", body),
+        ("POST", "training-job-searches", body),
+        ("GET", f"training-jobs/{job_id}", None),
+    ):
+        answer = call(api, method, path, content)
+        assert answer.status_code in (200, 201, 400), (method, path, content, answer.text)

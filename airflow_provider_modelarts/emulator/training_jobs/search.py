@@ -94,13 +94,17 @@ class Query:
 
 
 def _check_filter(entry: Any) -> None:
+    if not isinstance(entry, dict):
+        raise ModelArtsV2Refusal(400, "ModelArts.2789", "A filter is not an object.")
     key, operator, values = (entry.get(name) for name in ("key", "operator", "value"))
-    if key not in _FIELDS:
+    if not isinstance(key, str) or key not in _FIELDS:
         raise ModelArtsV2Refusal(400, "ModelArts.2807", f"Invalid filter key {key}.")
-    if operator not in OPERATORS:
+    if operator not in OPERATORS or (operator == "between") != (key == "create_time"):
         raise ModelArtsV2Refusal(400, "ModelArts.2808", f"Invalid filter operator {operator}.")
-    if not isinstance(values, list) or not 1 <= len(values) <= MAX_VALUES:
-        raise ModelArtsV2Refusal(400, "ModelArts.2809", f"A filter must have 1 to {MAX_VALUES} values.")
+    if not isinstance(values, list) or not 1 <= len(values) <= MAX_VALUES or {*map(type, values)} != {str}:
+        raise ModelArtsV2Refusal(
+            400, "ModelArts.2809", f"A filter must have 1 to {MAX_VALUES} values, all of them text."
+        )
     if operator == "between":
         try:
             first, last = map(_time, values)
