@@ -239,7 +239,7 @@ def test_an_update_of_a_job_that_is_not_there_fails_the_task_for_good(clock):
 
 @pytest.mark.parametrize("operator", [Stop, Restart, Delete])
 def test_what_cannot_be_is_refused_when_the_dag_is_parsed(operator):
-    with pytest.raises(ValueError, match="no job id"):
+    with pytest.raises(ValueError, match="is not a job ID"):
         operator(task_id="x", job_id="../10")
     with pytest.raises(ValueError, match="if_already"):
         operator(task_id="x", job_id=10, if_already="retry")
@@ -249,7 +249,7 @@ def test_what_a_template_renders_is_checked_before_anything_is_sent(task, emulat
     for operator in (Stop, Restart, Delete):
         changed = task(operator, job_id="{{ params.x }}").make()
         changed.render_template_fields({"params": {"x": "10/stop"}})
-        with pytest.raises(ValueError, match="no job id"):
+        with pytest.raises(ValueError, match="is not a job ID"):
             changed.execute({})
     assert emulator.request_counts() == {}
 

@@ -86,7 +86,7 @@ def test_all_pages_are_looked_at(emulator):
 
 
 def test_a_job_that_cannot_be_read_does_not_keep_the_others_from_being_found(jobs, emulator, caplog):
-    emulator.cloud.visualization_jobs.get(jobs["new-a"]).train_url = ["not", "a", "text"]
+    emulator.set_status(jobs["new-a"], -1)
     assert len(clean_up(job_name="old-*")["found"]) == 3
     assert "1 of 6 jobs on page 1 of the list cannot be read" in caplog.text
 

@@ -706,7 +706,7 @@ def test_it_is_known_when_the_poll_began(run, connect, emulator, clock):
 
         def make_client(pause):
             client = make(pause)
-            client._http._sleep = lambda seconds: clock.sleep(80)
+            client._http.sleep = lambda seconds: clock.sleep(80)
             return client
 
         return make_client

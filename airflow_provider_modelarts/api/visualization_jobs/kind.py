@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from airflow_provider_modelarts.api.visualization_jobs.models import VisualizationJob
 from airflow_provider_modelarts.api.visualization_jobs.parameters import (
@@ -21,7 +21,14 @@ from airflow_provider_modelarts.api.visualization_jobs.statuses import (
 )
 
 if TYPE_CHECKING:
-    from airflow_provider_modelarts.api.client import ModelArtsClient
+    from airflow_provider_modelarts.api.visualization_jobs.operations import VisualizationJobs
+
+
+class Client(Protocol):
+    """What the kind needs of a client."""
+
+    @property
+    def visualization_jobs(self) -> VisualizationJobs: ...
 
 
 class VisualizationJobKind:
@@ -56,7 +63,7 @@ class VisualizationJobKind:
         """
         return int(checked_status(value))
 
-    def reader(self, client: ModelArtsClient, clock: Callable[[], float]) -> VisualizationJobReader:
+    def reader(self, client: Client, clock: Callable[[], float]) -> VisualizationJobReader:
         """Return what reads visualization jobs through a client."""
         return VisualizationJobReader(client.visualization_jobs, clock)
 
