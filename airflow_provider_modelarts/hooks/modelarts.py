@@ -336,19 +336,22 @@ class ModelArtsHook(TrainingJobMethods, BaseHook):
         from airflow_provider_modelarts.waiting.fetch import JobFetcher
         from airflow_provider_modelarts.waiting.jobs import JobsWait
         from airflow_provider_modelarts.waiting.kind import GONE
+        from airflow_provider_modelarts.waiting.request import WaitRequest
 
-        jobs = JobsWait.begin(
-            VISUALIZATION_JOBS,
+        request = WaitRequest(
             job_id=job_id,
             target_status=target_status,
             failure_statuses=failure_statuses,
+            modelarts_conn_id=self.modelarts_conn_id,
+            region=self.region,
+            project_id=self.project_id,
+            workspace_id=self.workspace_id,
+            poke_interval=seconds("poke_interval", poke_interval, may_be_zero=False),
             poll_failure_tolerance=seconds("poll_failure_tolerance", poll_failure_tolerance),
-            log=self.log,
-            metrics=metrics(),
+            timeout=seconds("timeout", timeout),
         )
-        interval = seconds("poke_interval", poke_interval, may_be_zero=False)
-        limit = seconds("timeout", timeout)
+        jobs = JobsWait.begin(VISUALIZATION_JOBS, request, log=self.log, metrics=metrics())
         fetcher = JobFetcher(self.get_conn(), VISUALIZATION_JOBS, renew=self.renew_conn)
-        wait_here(jobs, fetcher, poke_interval=interval, timeout=limit)
+        wait_here(jobs, fetcher, poke_interval=request.poke_interval, timeout=request.timeout)
         wait = jobs.first()
         return None if wait.status == GONE else cast("VisualizationJob", wait.last)

@@ -12,6 +12,7 @@ from airflow_provider_modelarts.arguments import seconds
 from airflow_provider_modelarts.deferral import resumes_another_try
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.links.visualization_job import ModelArtsVisualizationJobLink
+from airflow_provider_modelarts.waiting.request import WaitRequest
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -118,16 +119,22 @@ class WaitingVisualizationJobOperator(VisualizationJobOperator):
 
     def trigger_arguments(self, job_id: str, target_status: Any) -> dict[str, Any]:
         """Return the arguments of a trigger that waits for a job, in JSON types."""
-        return {
-            "job_id": job_id,
-            "target_status": target_status,
-            "modelarts_conn_id": self.modelarts_conn_id,
-            "region": self.region,
-            "project_id": self.project_id,
-            "workspace_id": self.workspace_id,
-            "poke_interval": self.poke_interval,
-            "poll_failure_tolerance": self.poll_failure_tolerance,
-        }
+        return vars(self.request(job_id, target_status))
+
+    def request(self, job_id: str, target_status: Any, failure_statuses: Any = None) -> WaitRequest:
+        """Return the request to wait for a job."""
+        return WaitRequest(
+            job_id=job_id,
+            target_status=target_status,
+            failure_statuses=failure_statuses,
+            modelarts_conn_id=self.modelarts_conn_id,
+            region=self.region,
+            project_id=self.project_id,
+            workspace_id=self.workspace_id,
+            poke_interval=self.poke_interval,
+            poll_failure_tolerance=self.poll_failure_tolerance,
+            timeout=self.timeout,
+        )
 
     def _run(self, context: Context) -> WaitingJobRun:
         from airflow_provider_modelarts.operators.run import WaitingJobRun

@@ -256,10 +256,7 @@ class WaitingJobRun(JobRun):
     def _begin(self, job_id: str, target_status: Any, failure_statuses: Any = None) -> JobsWait:
         return JobsWait.begin(
             VISUALIZATION_JOBS,
-            job_id=job_id,
-            target_status=target_status,
-            failure_statuses=failure_statuses,
-            poll_failure_tolerance=self._task.poll_failure_tolerance,
+            self._task.request(job_id, target_status, failure_statuses),
             log=self._task.log,
             seen=True,
             metrics=metrics(),

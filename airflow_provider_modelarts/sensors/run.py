@@ -21,6 +21,7 @@ from airflow_provider_modelarts.deferral import defer, resume, when_try_started
 from airflow_provider_modelarts.waiting.blocking import poll
 from airflow_provider_modelarts.waiting.fetch import JobFetcher
 from airflow_provider_modelarts.waiting.jobs import JobsWait
+from airflow_provider_modelarts.waiting.request import WaitRequest
 from airflow_provider_modelarts.waiting.wait import (
     InvalidWaitError,
     JobCannotArriveError,
@@ -53,13 +54,7 @@ class SensorRun:
         self._started_at = first_run.timestamp() if first_run else when_try_started(sensor, context)
         self._jobs = JobsWait.begin(
             VISUALIZATION_JOBS,
-            job_id=sensor.job_id,
-            job_name=sensor.job_name,
-            job_ids=sensor.job_ids,
-            wait_for=sensor.wait_for,
-            target_status=sensor.target_status,
-            failure_statuses=sensor.failure_statuses,
-            poll_failure_tolerance=sensor.poll_failure_tolerance,
+            WaitRequest.of(sensor),
             log=sensor.log,
             # The first run polls strictly: had it not seen the jobs, only a silent sensor would have a later one.
             seen=first_run is not None,

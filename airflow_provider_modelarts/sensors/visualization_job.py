@@ -22,6 +22,7 @@ from airflow_provider_modelarts.deferral import resumes_another_try
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.links.visualization_job import ModelArtsVisualizationJobLink
 from airflow_provider_modelarts.waiting.jobs import parse_job_ids
+from airflow_provider_modelarts.waiting.request import WaitRequest
 from airflow_provider_modelarts.waiting.target import WAIT_FOR, Target, parse_statuses
 
 if TYPE_CHECKING:
@@ -245,15 +246,8 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
         """Airflow checks these when a task is made; whether this one starts in the triggerer is only known later."""
 
     def trigger_arguments(self) -> dict[str, Any]:
-        """Return what the sensor and its trigger have in common, in JSON types."""
-        names = (
-            *ModelArtsVisualizationJobSensor.template_fields,  # a subclass may have more
-            "wait_for",
-            "poke_interval",
-            "poll_failure_tolerance",
-            "silent_fail",
-        )
-        return {name: plain(getattr(self, name)) for name in names}
+        """Return the request as arguments of the trigger, in JSON types."""
+        return {name: plain(value) for name, value in vars(WaitRequest.of(self)).items()}
 
     def time_to_wait(self) -> float:
         """Return the seconds that the task may wait; Airflow applies no ``execution_timeout`` to a deferred task."""

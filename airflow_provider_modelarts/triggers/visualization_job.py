@@ -29,6 +29,7 @@ from airflow_provider_modelarts.waiting.jobs import JobsWait
 from airflow_provider_modelarts.waiting.kind import Status
 from airflow_provider_modelarts.waiting.pause import Pause
 from airflow_provider_modelarts.waiting.poller import Sleep, subscribe
+from airflow_provider_modelarts.waiting.request import WaitRequest
 from airflow_provider_modelarts.waiting.result import WaitResult
 from airflow_provider_modelarts.waiting.subscription import Subscription
 from airflow_provider_modelarts.waiting.wait import (
@@ -212,13 +213,7 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
     def _jobs(self, *, begins_late: bool) -> JobsWait:
         return JobsWait.begin(
             VISUALIZATION_JOBS,
-            job_id=self.job_id,
-            job_name=self.job_name,
-            job_ids=self.job_ids,
-            wait_for=self.wait_for,
-            target_status=self.target_status,
-            failure_statuses=self.failure_statuses,
-            poll_failure_tolerance=self.poll_failure_tolerance,
+            WaitRequest.of(self),
             log=self.log,
             # Another triggerer may have observed the jobs before: an outage now is not one from the start.
             seen=begins_late,

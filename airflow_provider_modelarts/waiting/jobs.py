@@ -15,6 +15,7 @@ from airflow_provider_modelarts.waiting.wait import JobCannotArriveError, JobSta
 
 if TYPE_CHECKING:
     from airflow_provider_modelarts.waiting.fetch import Observation
+    from airflow_provider_modelarts.waiting.request import WaitRequest
 
 
 class JobsWait:
@@ -39,48 +40,41 @@ class JobsWait:
     def begin(
         cls,
         kind: Kind[Any],
+        request: WaitRequest,
         *,
-        job_id: object = None,
-        job_name: object = None,
-        job_ids: object = None,
-        wait_for: str = "all",
-        target_status: Any,
-        failure_statuses: Any,
-        poll_failure_tolerance: float,
         log: Log,
-        seen: bool = False,
+        metrics: Metrics | None = None,
         histories: Mapping[str, Sequence[tuple[float, Status]]] | None = None,
         summaries: Mapping[str, Mapping[str, Any]] | None = None,
-        metrics: Metrics | None = None,
+        seen: bool = False,
     ) -> JobsWait:
         """
-        Begin to wait, with parameters as a sensor takes them, rendered; ``job_ids`` comes first, then ``job_name``.
+        Begin a wait; of the request's fields for the jobs ``job_ids`` comes first, then ``job_name``.
 
         :param kind: the kind of job
-        :param poll_failure_tolerance: seconds for which polls may fail, once a job has been seen
+        :param request: rendered
         :param log: where transitions go
-        :param seen: whether the jobs have been seen before, by an earlier process of the same wait
-        :param histories: when each job came into which status, as an earlier process of the wait has seen it
-        :param summaries: jobs as that process has seen them last
-        :param metrics: what is told how long each job was in each status
-        :raises ValueError: a parameter cannot be
+        :param metrics: takes how long each job was in each status
+        :param histories: when each job came into which status, as an earlier process of the wait observed it
+        :param summaries: jobs as that process observed them last
+        :param seen: whether an earlier process of the wait has observed the jobs
+        :raises ValueError: a field of the request is invalid
         """
-        if job_ids is not None:
-            checked = parse_job_ids(kind, job_ids)
-        elif job_name is not None:
-            checked = [name_key(kind.parse_job_name(job_name))]
+        if request.job_ids is not None:
+            checked = parse_job_ids(kind, request.job_ids)
+        elif request.job_name is not None:
+            checked = [name_key(kind.parse_job_name(request.job_name))]
         else:
-            checked = [kind.parse_job_id(job_id_in(job_id))]
-        target = Target.of(kind, target_status, failure_statuses)
+            checked = [kind.parse_job_id(job_id_in(request.job_id))]
+        target = Target.of(kind, request.target_status, request.failure_statuses)
+        tolerance = request.poll_failure_tolerance
         waits = []
         for checked_id in checked:
             history = [(float(moment), status) for moment, status in (histories or {}).get(checked_id, ())]
             summary = (summaries or {}).get(checked_id)
             last = None if summary is None else kind.from_summary(summary)
-            waits.append(
-                Wait(checked_id, target, poll_failure_tolerance, log, seen, history, metrics or NoMetrics(), last)
-            )
-        return cls(waits, wait_for)
+            waits.append(Wait(checked_id, target, tolerance, log, seen, history, metrics or NoMetrics(), last))
+        return cls(waits, request.wait_for)
 
     @property
     def arrived(self) -> bool:

@@ -11,6 +11,7 @@ from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION
 from airflow_provider_modelarts.api.visualization_jobs.models import VisualizationJob
 from airflow_provider_modelarts.api.visualization_jobs.statuses import JobStatus, to_status
 from airflow_provider_modelarts.waiting.jobs import JobsWait, parse_job_ids
+from airflow_provider_modelarts.waiting.request import WaitRequest
 from airflow_provider_modelarts.waiting.target import Target
 from airflow_provider_modelarts.waiting.wait import (
     HEARTBEAT_SECONDS,
@@ -94,10 +95,8 @@ def test_an_arrival_counts_more_than_trouble_with_another():
 
 
 def begin(**known):
-    return JobsWait.begin(VISUALIZATION_JOBS,
-        job_ids=["0", "1"], target_status=8, failure_statuses=None, poll_failure_tolerance=600,
-        log=logging.getLogger("jobs"), **known,
-    )  # fmt: skip
+    request = WaitRequest(job_ids=["0", "1"], target_status=8)
+    return JobsWait.begin(VISUALIZATION_JOBS, request, log=logging.getLogger("jobs"), **known)
 
 
 def test_what_an_earlier_process_saw_holds():

@@ -28,6 +28,7 @@ from airflow_provider_modelarts.api.visualization_jobs.models import Visualizati
 from airflow_provider_modelarts.api.visualization_jobs.statuses import ENDED, FAILED, JobStatus, to_status
 from airflow_provider_modelarts.waiting.jobs import JobsWait
 from airflow_provider_modelarts.waiting.kind import GONE
+from airflow_provider_modelarts.waiting.request import WaitRequest
 from airflow_provider_modelarts.waiting.result import ARRIVED, WaitResult
 from airflow_provider_modelarts.waiting.target import WAIT_FOR, Target, Verdict, label
 from airflow_provider_modelarts.waiting.wait import JobCannotArriveError, JobStateUnknownError, Wait, WaitError
@@ -187,15 +188,10 @@ NEWS = st.lists(st.fixed_dictionaries({}, optional={job_id: observations(job_id)
 def test_waits_for_several_jobs(
     wait_for: str, target: set[int], tolerance: float, news: list[dict[str, VisualizationJob | ModelArtsError]]
 ) -> None:
-    jobs = JobsWait.begin(
-        VISUALIZATION_JOBS,
-        job_ids=list(JOB_IDS),
-        wait_for=wait_for,
-        target_status=target,
-        failure_statuses=None,
-        poll_failure_tolerance=tolerance,
-        log=log,
+    request = WaitRequest(
+        job_ids=list(JOB_IDS), wait_for=wait_for, target_status=target, poll_failure_tolerance=tolerance
     )
+    jobs = JobsWait.begin(VISUALIZATION_JOBS, request, log=log)
     arrived: set[str] = set()
     cannot: set[str] = set()
     now = 0.0
@@ -225,15 +221,8 @@ def test_waits_for_several_jobs(
 
 @given(TARGETS, COURSES)
 def test_what_travels_to_the_worker_is_what_was_seen(target: set[int], course: list[Look]) -> None:
-    jobs = JobsWait.begin(
-        VISUALIZATION_JOBS,
-        job_id="1",
-        target_status=target,
-        failure_statuses=None,
-        poll_failure_tolerance=1e9,
-        log=log,
-        seen=True,
-    )
+    request = WaitRequest(job_id="1", target_status=target, poll_failure_tolerance=1e9)
+    jobs = JobsWait.begin(VISUALIZATION_JOBS, request, log=log, seen=True)
     now = 0.0
     with suppress(WaitError):
         for look in course:
