@@ -40,6 +40,15 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
         "description": "The API's default workspace if empty.",
         "schema": {"type": ["string", "null"]},
     },
+    "console_url": {
+        "label": "Console URL",
+        "description": "Start of the addresses of training jobs' pages. Known for Huawei Cloud in China.",
+        "schema": {
+            "type": ["string", "null"],
+            "format": "url",
+            "examples": ["https://console.my-site.example.com/modelarts/"],
+        },
+    },
     "verify": {
         "label": "Verify TLS",
         "description": "true (default), false, or the path of a CA bundle.",

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from airflow_provider_modelarts.api.endpoints import iam_endpoint, modelarts_endpoint, normalized_endpoint
+from airflow_provider_modelarts.api.endpoints import console_url, iam_endpoint, modelarts_endpoint, normalized_endpoint
 from airflow_provider_modelarts.api.errors import ModelArtsConfigurationError
 from airflow_provider_modelarts.api.proxies import environment_proxies, is_proxy_url, secrets_of_proxy
 
@@ -32,6 +32,7 @@ class ModelArtsConfig:
     :param security_token: belongs to a temporary AK and SK
     :param iam_endpoint: derived from ``region`` or ``endpoint`` by default
     :param workspace_id: workspace of lists and new jobs; the API's own default if empty
+    :param console_url: start of the addresses of the console's pages; known for the regions of Huawei Cloud in China
     :param verify: whether to verify TLS certificates, or the path of a CA bundle (``~`` is expanded)
     :param proxies: URL of a proxy by scheme, as `requests` takes it; ``{}`` for none; from the environment by default
     :param connect_timeout: seconds until a connection must be established
@@ -49,6 +50,7 @@ class ModelArtsConfig:
     security_token: str | None = field(default=None, repr=False)
     iam_endpoint: str | None = None
     workspace_id: str | None = None
+    console_url: str | None = None
     verify: bool | str = True
     proxies: Mapping[str, str] | None = field(default=None, repr=False)
     connect_timeout: float = 10.0
@@ -71,6 +73,8 @@ class ModelArtsConfig:
             raise ValueError("region: needed if there is no explicit endpoint (host)")
         endpoint = self.endpoint or modelarts_endpoint(self.region or "")
         object.__setattr__(self, "endpoint", normalized_endpoint(endpoint, field="host"))
+        if self.console_url is None:
+            object.__setattr__(self, "console_url", console_url(self.endpoint))
         if self.iam_endpoint:
             object.__setattr__(self, "iam_endpoint", normalized_endpoint(self.iam_endpoint, field="iam_endpoint"))
         for scheme, url in (self.proxies or {}).items():

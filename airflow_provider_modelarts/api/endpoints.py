@@ -57,6 +57,16 @@ def iam_endpoint(modelarts: str) -> str:
     raise ValueError(f"iam_endpoint: needed, because it cannot be derived from the endpoint {modelarts}")
 
 
+def console_url(modelarts: str) -> str | None:
+    """
+    Return the start of the addresses of ModelArts' console; None where it is not known.
+
+    :param modelarts: ModelArts endpoint in use
+    """
+    match = re.fullmatch(r"https://modelarts\.(cn-[a-z0-9-]+)\.myhuaweicloud\.com", modelarts)
+    return f"https://console.huaweicloud.com/modelarts/?region={match[1]}" if match else None
+
+
 def normalized_endpoint(endpoint: str, *, field: str, port: int | None = None) -> str:
     """
     Return an endpoint as ``scheme://host[:port][/path]``, without a trailing slash or API version (``/v3``).

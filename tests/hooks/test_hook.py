@@ -75,6 +75,7 @@ EVERYTHING = {
     "domain_name": "account",
     "iam_endpoint": "https://iam.example.com",
     "workspace_id": "w1",
+    "console_url": "https://console.example.com/modelarts/",
     "verify": "/etc/ssl/site.pem",
     "proxies": {"https": "http://proxy:3128"},
     "connect_timeout": 3,
@@ -107,7 +108,7 @@ class TestConnectionForms:
             config_of(
                 "modelarts://user:pass%2Fword%401@modelarts.example.com:8443/?region=eu-de"
                 "&project_id=0123456789abcdef0123456789abcdef&domain_name=account"
-                "&iam_endpoint=https%3A%2F%2Fiam.example.com&workspace_id=w1&verify=%2Fetc%2Fssl%2Fsite.pem"
+                "&iam_endpoint=https%3A%2F%2Fiam.example.com&workspace_id=w1&console_url=https%3A%2F%2Fconsole.example.com%2Fmodelarts%2F&verify=%2Fetc%2Fssl%2Fsite.pem"
                 "&proxies=%7B%22https%22%3A%22http%3A%2F%2Fproxy%3A3128%22%7D&connect_timeout=3&read_timeout=12.5"
             )
         )

@@ -11,7 +11,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, cast
+from urllib.parse import quote
 
 import pendulum
 
@@ -75,6 +76,7 @@ class TrainingJob:
     :param tasks: names of its tasks, ``worker-0`` and so on; empty before it runs
     :param outputs: OBS URL of each output, by name
     :param engine: image, or id or name of the preset engine
+    :param page_url: the job's page in the console, where its address is known
     """
 
     job_id: str
@@ -102,12 +104,14 @@ class TrainingJob:
     pool_id: str | None = None
     node_count: int | None = None
     log_url: str | None = None
+    page_url: str | None = None
 
     @classmethod
-    def from_api(cls, data: Mapping[str, Any]) -> TrainingJob:
+    def from_api(cls, data: Mapping[str, Any], console_url: str | None = None) -> TrainingJob:
         """
         Read a job from a decoded answer.
 
+        :param console_url: start of the console's addresses, where it is known
         :raises ValueError: it has no id or no phase
         """
         job_id, phase = _id_and_phase(data)
@@ -144,6 +148,21 @@ class TrainingJob:
             pool_id=resource.text("pool_id"),
             node_count=resource.whole("node_count"),
             log_url=spec.object("log_export_path").text("obs_url"),
+            page_url=None if console_url is None else f"{console_url}#/training/detail/{quote(job_id, safe='')}",
+        )
+
+    @classmethod
+    def from_summary(cls, summary: Mapping[str, Any]) -> TrainingJob:
+        """Return what :meth:`summary` keeps of a job."""
+        created, duration_ms = summary["create_time"], summary["duration_ms"]
+        return cls(
+            job_id=summary["job_id"],
+            phase=to_phase(summary["phase"]),
+            job_name=summary["job_name"],
+            create_time=None if created is None else cast("pendulum.DateTime", pendulum.parse(created)),
+            duration=None if duration_ms is None else pendulum.duration(milliseconds=duration_ms),
+            outputs=summary["outputs"],
+            page_url=summary["link"],
         )
 
     def summary(self) -> dict[str, Any]:
@@ -155,16 +174,8 @@ class TrainingJob:
             "create_time": None if self.create_time is None else self.create_time.to_iso8601_string(),
             "duration_ms": None if self.duration is None else round(self.duration.total_seconds() * 1000),
             "outputs": dict(self.outputs),
+            "link": self.page_url,
         }
-
-
-@dataclass(frozen=True)
-class StatusRow:
-    """A job of a search, as far as a poll of many jobs needs it."""
-
-    job_id: str
-    phase: TrainingJobPhase | str
-    create_time: pendulum.DateTime | None
 
 
 @dataclass(frozen=True)
@@ -172,19 +183,21 @@ class TrainingJobPage:
     """
     One page of a search. It is read no further than a poll of many jobs needs; the jobs are read on demand.
 
-    :param rows: the jobs of the page that can be read: one bad row does not hide the others
+    :param statuses: phases by job ID, of the jobs that can be read: one bad row does not hide the others
     :param row_count: how many jobs are on the page
     :param job_total_count: how many jobs match, over all pages; None if the answer leaves it out
     :param body: the page as it came
+    :param console_url: start of the console's addresses, where it is known
     """
 
-    rows: tuple[StatusRow, ...]
+    statuses: Mapping[str, str]
     row_count: int
     job_total_count: int | None
     body: bytes = field(repr=False)
+    console_url: str | None = None
 
     @classmethod
-    def from_api(cls, data: Mapping[str, Any], body: bytes) -> TrainingJobPage:
+    def from_api(cls, data: Mapping[str, Any], body: bytes, console_url: str | None = None) -> TrainingJobPage:
         """
         Read a page.
 
@@ -196,21 +209,29 @@ class TrainingJobPage:
             items = []
         if not isinstance(items, list):
             raise ValueError("items is not a list")
-        rows = tuple(row for row in map(_status_row, items) if row is not None)
-        if items and not rows:
+        statuses = dict(row for row in map(_status_row, items) if row is not None)
+        if items and not statuses:
             raise ValueError("no job of the page can be read")
-        return cls(rows=rows, row_count=len(items), job_total_count=count, body=body)
+        return cls(statuses, row_count=len(items), job_total_count=count, body=body, console_url=console_url)
 
     @property
     def job_ids(self) -> tuple[str, ...]:
         """IDs of the jobs of the page that can be read."""
-        return tuple(row.job_id for row in self.rows)
+        return tuple(self.statuses)
+
+    def fingerprint(self, job_id: str) -> str:
+        """Return what a poll compares to tell whether a job has changed."""
+        return self.statuses[job_id]
+
+    def job(self, job_id: str) -> TrainingJob:
+        """Return a job of this page."""
+        return self.jobs[job_id]
 
     @cached_property
     def jobs(self) -> dict[str, TrainingJob]:
         """The jobs of the page that can be read, by id."""
         items = json.loads(self.body).get("items") or []
-        jobs = (TrainingJob.from_api(item) for item in items if _status_row(item) is not None)
+        jobs = (TrainingJob.from_api(item, self.console_url) for item in items if _status_row(item) is not None)
         return {job.job_id: job for job in jobs}
 
 
@@ -225,12 +246,12 @@ def _id_and_phase(data: Mapping[str, Any]) -> tuple[str, TrainingJobPhase | str]
     return job_id, to_phase(phase)
 
 
-def _status_row(row: Any) -> StatusRow | None:
+def _status_row(row: Any) -> tuple[str, str] | None:
     try:
         job_id, phase = _id_and_phase(row)
     except ValueError:
         return None
-    return StatusRow(job_id, phase, Fields(row).object("metadata").timestamp("create_time"))
+    return job_id, str(phase)
 
 
 def _task_status(task: Fields) -> TaskStatus:

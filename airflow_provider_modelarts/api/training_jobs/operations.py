@@ -65,8 +65,6 @@ _QUOTAS: Final = _operation("quotas", "GET", "getQuotas")
 _NO_LOG_YET: Final = "ModelArts.2818"
 
 _NOTHING: Final[Parse[None]] = Parse(lambda response: None, may_be_empty=True)
-_JOB: Final = Parse.data(TrainingJob.from_api)
-_PAGE: Final = Parse(lambda response: TrainingJobPage.from_api(response.data, response.body))
 
 
 class TrainingJobs:
@@ -85,6 +83,9 @@ class TrainingJobs:
         self._http = http
         self._config = config
         self._project_id = project_id
+        console_url = config.console_url
+        self._job = Parse.data(lambda data: TrainingJob.from_api(data, console_url))
+        self._page = Parse(lambda response: TrainingJobPage.from_api(response.data, response.body, console_url))
 
     def create(self, body: Mapping[str, Any]) -> TrainingJob:
         """
@@ -100,7 +101,7 @@ class TrainingJobs:
         workspace_id = metadata["workspace_id"]
         if workspace_id is None:
             del metadata["workspace_id"]
-        call = self._call(_CREATE, "training-jobs", _JOB, body={**body, "metadata": metadata})
+        call = self._call(_CREATE, "training-jobs", self._job, body={**body, "metadata": metadata})
         return create_once(self._http, call, lambda: self.find(metadata["name"], workspace_id=workspace_id))
 
     def get(self, job_id: str) -> TrainingJob:
@@ -109,7 +110,7 @@ class TrainingJobs:
 
         :raises ModelArtsNotFoundError: there is no such job
         """
-        return self._http.read(self._job_call(_GET, job_id, "", _JOB))
+        return self._http.read(self._job_call(_GET, job_id, "", self._job))
 
     def search_page(
         self,
@@ -136,8 +137,8 @@ class TrainingJobs:
             order=order,
             workspace_id=workspace_id or self._config.workspace_id,
         )
-        found = self._http.read(self._call(_SEARCH, "training-job-searches", _PAGE, body=body))
-        if (left_out := found.row_count - len(found.rows)) > 0:
+        found = self._http.read(self._call(_SEARCH, "training-job-searches", self._page, body=body))
+        if (left_out := found.row_count - len(found.statuses)) > 0:
             log.warning("%d of %d jobs on a page of training jobs cannot be read", left_out, found.row_count)
         return found
 
@@ -184,6 +185,20 @@ class TrainingJobs:
         named = Filter("name", "like", (checked_job_name(job_name),))
         found = self.search(filters=[named], workspace_id=workspace_id)
         return next((job for job in found if job.job_name == job_name), None)
+
+    def get_by_name(self, job_name: str) -> TrainingJob:
+        """
+        Return the job of exactly this name.
+
+        :raises ModelArtsNotFoundError: the search shows no such job
+        """
+        job = self.find(job_name)
+        if job is None:
+            raise ModelArtsNotFoundError(
+                f"There is no training job with the name {job_name!r}. Check the job_name, and the project_id, region "
+                "and workspace_id that are used."
+            )
+        return job
 
     def update(self, job_id: str, *, description: str | None = None, body: Mapping[str, Any] | None = None) -> None:
         """

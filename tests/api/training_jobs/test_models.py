@@ -16,7 +16,6 @@ from airflow_provider_modelarts.api.training_jobs.logs import LOG_START, LogLine
 from airflow_provider_modelarts.api.training_jobs.models import (
     FailureAnalysis,
     RunningRecord,
-    StatusRow,
     TaskStatus,
     TrainingJob,
     TrainingJobPage,
@@ -101,8 +100,17 @@ def test_the_summary_has_the_same_keys_whatever_is_known():
         "create_time": "2022-01-11T08:43:43.262000Z",
         "duration_ms": 60000,
         "outputs": {"train_url": "/test/out/"},
+        "link": None,
     }
     assert bare == {**dict.fromkeys(full), "job_id": JOB_ID, "phase": "Mystery", "outputs": {}}
+
+
+def test_a_summary_can_be_read_back():
+    job = TrainingJob.from_api(JOB, "https://console.example.com/?region=cn-north-4")
+    assert job.page_url == f"https://console.example.com/?region=cn-north-4#/training/detail/{JOB_ID}"
+    assert TrainingJob.from_summary(job.summary()).summary() == job.summary()
+    unknown = TrainingJob("a", "Mystery")
+    assert TrainingJob.from_summary(unknown.summary()) == unknown
 
 
 def test_every_phase_is_in_exactly_one_group():
@@ -159,17 +167,14 @@ def test_a_page_counts_what_matches_and_leaves_out_what_cannot_be_read():
     assert found.job_total_count == 120
     assert found.job_ids == ("a", JOB_ID)
     assert found.row_count == 3
-    assert found.rows == (
-        StatusRow("a", TrainingJobPhase.RUNNING, pendulum.datetime(2022, 1, 11, 8, 43, 43, 262000)),
-        StatusRow(JOB_ID, TrainingJobPhase.FAILED, pendulum.datetime(2022, 1, 11, 8, 43, 43, 262000)),
-    )
-    assert found.jobs[JOB_ID] == TrainingJob.from_api(JOB)
+    assert found.statuses == {"a": "Running", JOB_ID: "Failed"}
+    assert found.job(JOB_ID) == TrainingJob.from_api(JOB)
     assert list(found.jobs) == ["a", JOB_ID]
 
 
 @pytest.mark.parametrize("empty", [{"count": 0, "items": []}, {"count": 0, "items": None}, {"count": 0}])
 def test_an_empty_page(empty):
-    assert page_of(empty).rows == ()
+    assert page_of(empty).statuses == {}
     assert page_of(empty).jobs == {}
 
 
