@@ -27,6 +27,7 @@ from tools.local_airflow import LocalAirflow, poll_until
 TIMEOUT = 240.0  # seconds
 ROOT = Path(__file__).parents[2]
 SPECIAL = """/+&"<%'> \\"""
+IN_KEYS = SPECIAL.replace(" ", "")  # a key with a space is refused before anything is sent
 """What JSON, HTML, URLs and shells write in another way than it is."""
 
 CANARIES = ("log", "quoted", "json", "base64", "xcom", "exception", "trigger", "template", "dag file", "path", "run id")
@@ -96,9 +97,11 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 
 
 def _servers(scene: Scene, stack: ExitStack) -> Servers:
-    plain = Emulator(time_scale=20, sk=scene.secret("SK"))
+    plain = Emulator(time_scale=20, sk=scene.secret("SK", IN_KEYS))
     users = Emulator(time_scale=20, password=scene.secret("IAM password"))
-    temporary = Emulator(sk=scene.secret("temporary SK"), security_token=scene.secret("security token", "a+/=" * 200))
+    temporary = Emulator(
+        sk=scene.secret("temporary SK", IN_KEYS), security_token=scene.secret("security token", "a+/=" * 200)
+    )
     emulators = {"aksk": plain, "tokens": users, "temporary": temporary}
     for emulator in emulators.values():
         stack.enter_context(emulator)
@@ -113,17 +116,21 @@ def _servers(scene: Scene, stack: ExitStack) -> Servers:
         "aksk": plain.connection(),
         "tokens": users.connection("password"),
         "temporary": temporary.connection(),
-        "proxied": _through_proxy(proxy.url, scene.secret("SK of a proxy's user"), scene.secret("proxy password")),
-        "wrong_key": {**plain.connection(), "password": scene.secret("wrong SK")},
+        "proxied": _through_proxy(
+            proxy.url, scene.secret("SK of a proxy's user", IN_KEYS), scene.secret("proxy password")
+        ),
+        "wrong_key": {**plain.connection(), "password": scene.secret("wrong SK", IN_KEYS)},
         "wrong_user": {**users.connection("password"), "password": scene.secret("wrong password")},
-        "echo_aksk": _of(echoing[0], scene.secret("echoed SK")),
+        "echo_aksk": _of(echoing[0], scene.secret("echoed SK", IN_KEYS)),
         "echo_token": _of(echoing[1], scene.secret("password for an echoed token"), domain_name="account"),
         "echo_temporary": _of(
-            echoing[2], scene.secret("echoed temporary SK"), security_token=scene.secret("echoed security token")
+            echoing[2],
+            scene.secret("echoed temporary SK", IN_KEYS),
+            security_token=scene.secret("echoed security token"),
         ),
         "echo_iam": _of(echoing[3], scene.secret("echoed password"), domain_name="account"),
         "echo_proxy": _through_proxy(
-            echoing[4].url, scene.secret("SK behind an echoing proxy"), scene.secret("echoed proxy password")
+            echoing[4].url, scene.secret("SK behind an echoing proxy", IN_KEYS), scene.secret("echoed proxy password")
         ),
     }
     return Servers(emulators, proxy, echoing, connections)

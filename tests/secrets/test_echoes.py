@@ -28,7 +28,8 @@ def aksk(server: EchoingServer, secret: Callable[..., str]) -> dict[str, Any]:
 
 
 def temporary(server: EchoingServer, secret: Callable[..., str]) -> dict[str, Any]:
-    return {"host": server.url, "password": secret("SK", IN_KEYS), "security_token": secret("security token", "a+/=" * 200)}
+    token = secret("security token", "a+/=" * 200)
+    return {"host": server.url, "password": secret("SK", IN_KEYS), "security_token": token}
 
 
 def user(server: EchoingServer, secret: Callable[..., str]) -> dict[str, Any]:
