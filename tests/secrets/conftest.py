@@ -126,7 +126,7 @@ def _servers(scene: Scene, stack: ExitStack) -> Servers:
         "echo_temporary": _of(
             echoing[2],
             scene.secret("echoed temporary SK", IN_KEYS),
-            security_token=scene.secret("echoed security token"),
+            security_token=scene.secret("echoed security token", IN_KEYS),
         ),
         "echo_iam": _of(echoing[3], scene.secret("echoed password"), domain_name="account"),
         "echo_proxy": _through_proxy(
