@@ -13,7 +13,6 @@ from airflow_provider_modelarts.api.visualization_jobs.statuses import OVER, Job
 from airflow_provider_modelarts.arguments import is_literal, seconds
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.operators.base import VisualizationJobOperator
-from airflow_provider_modelarts.stopping import request_stop
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
@@ -114,13 +113,13 @@ class ModelArtsCleanUpVisualizationJobsOperator(VisualizationJobOperator):
         failures: list[ModelArtsError] = []
         for job in jobs:
             try:
-                needless = request_stop(client, job.job_id)
+                unnecessary = client.visualization_jobs.ensure_stopped(job.job_id)
             except ModelArtsError as failure:
                 self.log.error("Visualization job %s could not be stopped. %s", job.job_id, failure)
                 failures.append(failure)
             else:
-                self.log.info("Visualization job %s %s", job.job_id, needless or "is being stopped")
-                stopped += [] if needless else [job.job_id]
+                self.log.info("Visualization job %s %s", job.job_id, unnecessary or "is being stopped")
+                stopped += [] if unnecessary else [job.job_id]
         if failures:
             raise failures[0]
         return stopped

@@ -20,7 +20,6 @@ from airflow_provider_modelarts.api.visualization_jobs.models import Visualizati
 from airflow_provider_modelarts.api.visualization_jobs.parameters import checked_job_id, checked_job_name
 from airflow_provider_modelarts.api.visualization_jobs.statuses import OVER, JobStatus, status_label
 from airflow_provider_modelarts.deferral import defer, resume
-from airflow_provider_modelarts.stopping import request_stop
 from airflow_provider_modelarts.waiting.blocking import poll, wait_here
 from airflow_provider_modelarts.waiting.fetch import JobFetcher
 from airflow_provider_modelarts.waiting.jobs import JobsWait
@@ -148,7 +147,7 @@ class WaitingJobRun(JobRun):
 
     def stop(self, job_id: str) -> None:
         """Ask for a job to be stopped, unless it has come to its end by itself just now."""
-        unnecessary = request_stop(self.client, job_id)
+        unnecessary = self.client.visualization_jobs.ensure_stopped(job_id)
         if unnecessary:
             self._task.log.info("Visualization job %s %s", job_id, unnecessary)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_modelarts._compat import airflow_version, current_context
+from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
+from airflow_provider_modelarts.hooks.stopping import stop_or_log, stop_with_deadline
 from airflow_provider_modelarts.operators.base import WaitingVisualizationJobOperator
-from airflow_provider_modelarts.stopping import stop_job, stop_job_in_time
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -68,7 +69,9 @@ class StartingVisualizationJobOperator(WaitingVisualizationJobOperator):
             context = current_context()
             self._job_id = None if context is None else _pushed_job_id(context)
         if self.stop_on_failure and self._may_have_started:
-            stop_job_in_time(self.hook.spare_conn, self._find_id, self.log, restarted=self._restarting)
+            stop_with_deadline(
+                VISUALIZATION_JOBS.noun, self.hook.spare_conn, self._find_id, self._ensure_stopped, self.log
+            )
 
     def trigger_arguments(self, job_id: str, target_status: Any) -> dict[str, Any]:
         """Return the arguments of the trigger that waits for the job."""
@@ -96,9 +99,12 @@ class StartingVisualizationJobOperator(WaitingVisualizationJobOperator):
     def _find_id(self, client: ModelArtsClient) -> str | None:
         return self._job_id
 
+    def _ensure_stopped(self, client: ModelArtsClient, job_id: str) -> str | None:
+        return client.visualization_jobs.ensure_stopped(job_id, restarted=self._restarting)
+
     def _stop(self) -> None:
         if self.stop_on_failure and self._may_have_started:
-            stop_job(self.hook.get_conn, self._find_id, self.log, restarted=self._restarting)
+            stop_or_log(VISUALIZATION_JOBS.noun, self.hook.get_conn, self._find_id, self._ensure_stopped, self.log)
 
     def _succeed(self, run: WaitingJobRun, context: Context, xcom: dict[str, Any]) -> dict[str, Any]:
         return run.finish(xcom)

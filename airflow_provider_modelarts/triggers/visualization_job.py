@@ -23,8 +23,8 @@ from airflow_provider_modelarts._compat import (
 )
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
+from airflow_provider_modelarts.hooks.stopping import stop_or_log
 from airflow_provider_modelarts.links.visualization_job import XCOM_KEY, link_to
-from airflow_provider_modelarts.stopping import stop_job
 from airflow_provider_modelarts.waiting.jobs import JobsWait
 from airflow_provider_modelarts.waiting.kind import Status
 from airflow_provider_modelarts.waiting.pause import Pause
@@ -298,9 +298,16 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
     async def _stop_job(self) -> None:
         make_client = await self._connect()
         pause = Pause("the time for a kill is over")
+        kind = VISUALIZATION_JOBS
 
         def stop() -> None:
-            stop_job(lambda: make_client(pause), lambda client: str(self.job_id), self.log)
+            stop_or_log(
+                kind.noun,
+                lambda: make_client(pause),
+                lambda client: str(self.job_id),
+                lambda client, job_id: kind.jobs(client).ensure_stopped(job_id),
+                self.log,
+            )
 
         # With its context, so that the lines go into the task's log.
         in_context = contextvars.copy_context().run

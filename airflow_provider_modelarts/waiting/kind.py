@@ -1,4 +1,4 @@
-"""What the engine must know about a kind of job. Each kind's package in ``api/`` implements it."""
+"""What engine and operators must know about a kind of job. Each kind's package in ``api/`` implements it."""
 
 from __future__ import annotations
 
@@ -86,6 +86,29 @@ class Reader(Protocol):
         ...
 
 
+JobT_co = TypeVar("JobT_co", bound=Job, covariant=True)
+
+
+class Jobs(Protocol[JobT_co]):
+    """The operations that every kind of job has, through one client. All errors are the client's."""
+
+    def get(self, job_id: str, /) -> JobT_co:
+        """Return a job by its id."""
+        ...
+
+    def get_by_name(self, job_name: str, /) -> JobT_co:
+        """Return the one job of a name; errors if there is none or several."""
+        ...
+
+    def ensure_stopped(self, job_id: str, /) -> str | None:
+        """Stop a job unless that is unnecessary, and then return why: it is over, being stopped, or gone."""
+        ...
+
+    def delete(self, job_id: str, /) -> None:
+        """Request the deletion of a job."""
+        ...
+
+
 class Kind(Protocol[JobT]):
     """
     One kind of job: its ids, its statuses, and how a job looks to people and in XComs. Has no state.
@@ -93,12 +116,14 @@ class Kind(Protocol[JobT]):
     :ivar noun: what messages call a job, such as ``visualization job``
     :ivar statuses: all documented statuses
     :ivar terminal: statuses that a job does not leave by itself
+    :ivar stopping: statuses of a job that is being stopped
     :ivar deletion_failures: statuses that end a wait for the deletion of a job
     """
 
     noun: str
     statuses: frozenset[Status]
     terminal: frozenset[Status]
+    stopping: frozenset[Status]
     deletion_failures: frozenset[Status]
 
     def __hash__(self) -> int: ...
@@ -125,6 +150,10 @@ class Kind(Protocol[JobT]):
 
         :raises ValueError: there is no such status
         """
+        ...
+
+    def jobs(self, client: ModelArtsClient) -> Jobs[JobT]:
+        """Return the operations on jobs of this kind, through a client."""
         ...
 
     def reader(self, client: ModelArtsClient, clock: Callable[[], float]) -> Reader:

@@ -8,6 +8,7 @@ import pytest
 
 from airflow_provider_modelarts._compat import airflow_version
 from airflow_provider_modelarts.api.errors import ModelArtsConflictError, ModelArtsError
+from airflow_provider_modelarts.api.visualization_jobs.operations import RESTART_SHOWS
 from airflow_provider_modelarts.assets.visualization_job import create_asset
 from airflow_provider_modelarts.emulator.faults import Fault
 from airflow_provider_modelarts.operators.run import RESTART_TIMEOUT
@@ -23,7 +24,6 @@ from airflow_provider_modelarts.operators.visualization_job import (
 from airflow_provider_modelarts.operators.visualization_job import (
     ModelArtsUpdateVisualizationJobOperator as Update,
 )
-from airflow_provider_modelarts.stopping import RESTART_SHOWS
 from airflow_provider_modelarts.waiting.wait import JobCannotArriveError, JobStateUnknownError
 from tests.operators.conftest import Task
 

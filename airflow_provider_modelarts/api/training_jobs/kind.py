@@ -32,6 +32,7 @@ class TrainingJobKind:
     noun = "training job"
     statuses: frozenset[int | str] = frozenset(map(str, TrainingJobPhase))
     terminal: frozenset[int | str] = frozenset(map(str, TERMINAL))
+    stopping: frozenset[int | str] = frozenset({str(TrainingJobPhase.TERMINATING)})
     deletion_failures: frozenset[int | str] = frozenset()
 
     def parse_job_id(self, value: object) -> str:
@@ -57,6 +58,10 @@ class TrainingJobKind:
         :raises ValueError: there is no such phase
         """
         return str(checked_phase(value))
+
+    def jobs(self, client: Client) -> TrainingJobs:
+        """Return the operations on training jobs through a client."""
+        return client.training_jobs
 
     def reader(self, client: Client, clock: Callable[[], float]) -> TrainingJobReader:
         """Return what reads training jobs through a client."""

@@ -18,7 +18,7 @@ import pendulum
 
 from airflow_provider_modelarts.api.fields import Fields
 from airflow_provider_modelarts.api.training_jobs.logs import log_lines
-from airflow_provider_modelarts.api.training_jobs.statuses import TrainingJobPhase, to_phase
+from airflow_provider_modelarts.api.training_jobs.statuses import TERMINAL, TrainingJobPhase, to_phase
 
 MESSAGE_LIMIT: Final = 8192
 """Characters of a failed task's message, which may be a traceback."""
@@ -164,6 +164,11 @@ class TrainingJob:
             outputs=summary["outputs"],
             page_url=summary["link"],
         )
+
+    @property
+    def end(self) -> str | None:
+        """The phase of a job that is over or being terminated; None for other jobs."""
+        return str(self.phase) if self.phase in TERMINAL or self.phase == TrainingJobPhase.TERMINATING else None
 
     def summary(self) -> dict[str, Any]:
         """Return the job as the small dict that travels in XComs and events: JSON types only, the same keys always."""

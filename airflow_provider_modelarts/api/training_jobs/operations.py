@@ -13,6 +13,7 @@ from airflow_provider_modelarts.api.errors import ModelArtsBadRequestError, Mode
 from airflow_provider_modelarts.api.fields import Fields
 from airflow_provider_modelarts.api.http import Call, Http, Operation, Parse
 from airflow_provider_modelarts.api.pages import read_pages
+from airflow_provider_modelarts.api.stopping import ensure_stopped
 from airflow_provider_modelarts.api.training_jobs.logs import LOG_START, JobEvent, LogLines, LogPosition, LogPreview
 from airflow_provider_modelarts.api.training_jobs.models import TrainingJob, TrainingJobPage
 from airflow_provider_modelarts.api.training_jobs.parameters import (
@@ -218,6 +219,10 @@ class TrainingJobs:
         """
         body = {"action_type": "terminate"}
         self._http.write(self._job_call(_TERMINATE, job_id, "/actions", _NOTHING, body=body))
+
+    def ensure_stopped(self, job_id: str) -> str | None:
+        """Terminate a job unless that is unnecessary, and then return why: it is over, being terminated, or gone."""
+        return ensure_stopped(lambda: self.terminate(job_id), lambda: self.get(job_id).end)
 
     def delete(self, job_id: str) -> None:
         """

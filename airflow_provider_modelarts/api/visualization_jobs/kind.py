@@ -37,6 +37,7 @@ class VisualizationJobKind:
     noun = "visualization job"
     statuses: frozenset[int | str] = frozenset(map(int, JobStatus))
     terminal: frozenset[int | str] = frozenset(map(int, OVER))
+    stopping: frozenset[int | str] = frozenset({int(JobStatus.KILLING)})
     deletion_failures: frozenset[int | str] = frozenset({int(JobStatus.DELETE_FAILED)})
 
     def parse_job_id(self, value: object) -> str:
@@ -62,6 +63,10 @@ class VisualizationJobKind:
         :raises ValueError: there is no such status
         """
         return int(checked_status(value))
+
+    def jobs(self, client: Client) -> VisualizationJobs:
+        """Return the operations on visualization jobs through a client."""
+        return client.visualization_jobs
 
     def reader(self, client: Client, clock: Callable[[], float]) -> VisualizationJobReader:
         """Return what reads visualization jobs through a client."""

@@ -8,9 +8,14 @@ from typing import Any, Final, TypeVar
 
 from airflow_provider_modelarts.api.config import ModelArtsConfig
 from airflow_provider_modelarts.api.creation import create_once
-from airflow_provider_modelarts.api.errors import ModelArtsAmbiguousNameError, ModelArtsNotFoundError
+from airflow_provider_modelarts.api.errors import (
+    ModelArtsAmbiguousNameError,
+    ModelArtsConflictError,
+    ModelArtsNotFoundError,
+)
 from airflow_provider_modelarts.api.http import Call, Http, Operation, Parse
 from airflow_provider_modelarts.api.pages import read_pages
+from airflow_provider_modelarts.api.stopping import ensure_stopped
 from airflow_provider_modelarts.api.visualization_jobs.models import StatusPage, VisualizationJob, VisualizationJobPage
 from airflow_provider_modelarts.api.visualization_jobs.parameters import (
     ScheduleLike,
@@ -20,10 +25,16 @@ from airflow_provider_modelarts.api.visualization_jobs.parameters import (
     create_body,
     list_query,
 )
+from airflow_provider_modelarts.api.visualization_jobs.statuses import OVER, JobStatus
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+RESTART_SHOWS: Final = 10.0
+"""Seconds for which a restarted job may still show its old status."""
+
+_STOP_AGAIN_AFTER: Final = 1.0
 
 _GET: Final = Operation("get", "GET", "modelarts:tensorboard:get", names_job=True)
 _LIST: Final = Operation("list", "GET", "modelarts:tensorboard:list")
@@ -218,6 +229,31 @@ class VisualizationJobs:
         :raises ModelArtsConflictError: its status does not allow it; it may be over, or be coming to its end
         """
         self._http.write(self._call(_STOP, _NOTHING, f"{checked_job_id(job_id)}/stop"))
+
+    def ensure_stopped(self, job_id: str | int, *, restarted: bool = False) -> str | None:
+        """
+        Stop a job unless it is over, being stopped, or gone.
+
+        :param restarted: whether the job was restarted just now. While it still shows its old status, the API refuses
+            to stop it: the request is repeated for ``RESTART_SHOWS``
+        :return: None if the API accepted the request; else why it was unnecessary, such as "is KILLED already"
+        :raises ModelArtsError: the job could not be stopped, and may still run
+        """
+        ends = {JobStatus.KILLING} if restarted else OVER | {JobStatus.KILLING}
+
+        def get_end() -> str | None:
+            job = self.get(job_id)
+            return job.status_name if job.status in ends else None
+
+        attempts_left = round(RESTART_SHOWS / _STOP_AGAIN_AFTER) if restarted else 0
+        while True:
+            try:
+                return ensure_stopped(lambda: self.stop(job_id), get_end)
+            except ModelArtsConflictError:
+                if not attempts_left:
+                    raise
+            attempts_left -= 1
+            self._http.sleep(_STOP_AGAIN_AFTER)
 
     def restart(self, job_id: str | int) -> None:
         """

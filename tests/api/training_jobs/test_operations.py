@@ -90,8 +90,10 @@ def test_the_life_of_a_job(started: Started) -> None:
     with pytest.raises(errors.ModelArtsConflictError, match=r"ModelArts\.2796") as refused:
         jobs.terminate(created.job_id)
     assert refused.value.status_code == 409
+    assert jobs.ensure_stopped(created.job_id) == "is Terminating already"
     emulator.advance(5)
     assert jobs.get(created.job_id).phase == "Terminated"
+    assert jobs.ensure_stopped(created.job_id) == "is Terminated already"
     jobs.delete(created.job_id)
     assert jobs.is_name_taken("train-1")
     emulator.advance(5)
@@ -99,7 +101,9 @@ def test_the_life_of_a_job(started: Started) -> None:
         jobs.get(created.job_id)
     with pytest.raises(errors.ModelArtsNotFoundError):
         jobs.delete(created.job_id)
+    assert jobs.ensure_stopped(created.job_id) == "is gone"
     assert not jobs.is_name_taken("train-1")
+    assert jobs.ensure_stopped(jobs.create(BODY).job_id) is None
 
 
 def test_each_operation_sends_what_the_api_documents(server, jobs) -> None:

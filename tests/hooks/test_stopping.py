@@ -7,11 +7,10 @@ import time
 
 import pytest
 
-from airflow_provider_modelarts import stopping
 from airflow_provider_modelarts.api.client import ModelArtsClient
 from airflow_provider_modelarts.api.config import ModelArtsConfig
 from airflow_provider_modelarts.emulator import Emulator, Fault
-from airflow_provider_modelarts.stopping import stop_job, stop_job_in_time
+from airflow_provider_modelarts.hooks import stopping
 
 
 class Lines:
@@ -22,6 +21,18 @@ class Lines:
 
     def log(self, level, message, /, *args):
         self.lines.append((level, message % args))
+
+
+def stop_or_log(*arguments):
+    stopping.stop_or_log("visualization job", *arguments)
+
+
+def stop_with_deadline(*arguments):
+    stopping.stop_with_deadline("visualization job", *arguments)
+
+
+def ensure_stopped(client, job_id):
+    return client.visualization_jobs.ensure_stopped(job_id)
 
 
 @pytest.fixture
@@ -58,28 +69,28 @@ def log():
 )
 def test_what_becomes_of_a_job(status, said, emulator, make_client, log):
     job_id = emulator.create_job(status=status)
-    stop_job(make_client, lambda client: job_id, log)
+    stop_or_log(make_client, lambda client: job_id, ensure_stopped, log)
     assert log.lines == [(logging.INFO, f"Visualization job {job_id} {said}, as its task ended early")]
     emulator.advance(10)
     assert emulator.job(job_id).status in (9, 11, 12)
 
 
 def test_a_job_that_is_gone(make_client, log):
-    stop_job(make_client, lambda client: "4711", log)
+    stop_or_log(make_client, lambda client: "4711", ensure_stopped, log)
     assert log.lines == [(logging.INFO, "Visualization job 4711 is gone, as its task ended early")]
 
 
 def test_a_lost_request_is_sent_again(emulator, make_client, log):
     emulator.inject(Fault("cut", operation="stop", times=2))
     job_id = emulator.create_job(status=8)
-    stop_job(make_client, lambda client: job_id, log)
+    stop_or_log(make_client, lambda client: job_id, ensure_stopped, log)
     assert emulator.job(job_id).status == 9
 
 
 def test_a_lost_answer_is_no_trouble(emulator, make_client, log):
     emulator.inject(Fault("cut_after", operation="stop", times=1))
     job_id = emulator.create_job(status=8)
-    stop_job(make_client, lambda client: job_id, log)
+    stop_or_log(make_client, lambda client: job_id, ensure_stopped, log)
     assert [line[1].partition(" is ")[2] for line in log.lines] == ["KILLING already, as its task ended early"]
 
 
@@ -88,7 +99,7 @@ def test_a_job_that_may_run_on_is_an_error_in_the_log(status, fault, emulator, m
     if fault:
         emulator.inject(Fault(fault, operation="stop"))
     job_id = emulator.create_job(status=status)
-    stop_job(make_client, lambda client: job_id, log)
+    stop_or_log(make_client, lambda client: job_id, ensure_stopped, log)
     [(level, line)] = log.lines
     assert level == logging.ERROR
     assert "could not be stopped and may run on, billed. POST http://127.0.0.1:" in line
@@ -98,7 +109,7 @@ def test_a_job_that_cannot_be_looked_up_may_run_on(make_client, log):
     def find(client):
         raise ValueError("no list")
 
-    stop_job(make_client, find, log)
+    stop_or_log(make_client, find, ensure_stopped, log)
     assert log.lines == [
         (
             logging.ERROR,
@@ -113,7 +124,7 @@ def test_a_kill_does_not_wait_for_ever(emulator, make_client, log, monkeypatch):
     emulator.inject(Fault("delay", operation="stop", delay=3))
     begin = time.monotonic()
     job_id = emulator.create_job(status=8)
-    stop_job_in_time(make_client, lambda client: job_id, log)
+    stop_with_deadline(make_client, lambda client: job_id, ensure_stopped, log)
     assert time.monotonic() - begin < 2
     said = "The visualization job of this task could not be stopped within 0 s and may run on, billed"
     assert log.lines == [(logging.ERROR, said)]
@@ -123,19 +134,19 @@ def test_a_slow_stop_is_said_before_airflow_kills_the_process(emulator, make_cli
     monkeypatch.setattr(stopping, "KILL_GRACE", 0.1)
     emulator.inject(Fault("delay", operation="stop", delay=1))
     job_id = emulator.create_job(status=8)
-    stop_job_in_time(make_client, lambda client: job_id, log)
+    stop_with_deadline(make_client, lambda client: job_id, ensure_stopped, log)
     assert [level for level, _ in log.lines] == [logging.ERROR, logging.INFO]
     assert log.lines[1][1] == f"Visualization job {job_id} is being stopped, as its task ended early"
 
 
 def test_a_kill_stops_the_job_on_a_client_of_its_own(emulator, make_client, log):
     job_id = emulator.create_job("board", status=8)
-    stop_job_in_time(make_client, lambda client: client.visualization_jobs.find("board").job_id, log)
+    stop_with_deadline(make_client, lambda client: client.visualization_jobs.find("board").job_id, ensure_stopped, log)
     assert emulator.job(job_id).status == 9
 
 
 def test_a_kill_before_there_is_a_job(emulator, make_client, log):
-    stop_job_in_time(make_client, lambda client: None, log)
+    stop_with_deadline(make_client, lambda client: None, ensure_stopped, log)
     assert log.lines == []
 
 
@@ -143,6 +154,6 @@ def test_a_kill_without_a_connection_is_told_of(log):
     def fail():
         raise ValueError("no connection")
 
-    stop_job_in_time(fail, lambda client: "10", log)
+    stop_with_deadline(fail, lambda client: "10", ensure_stopped, log)
     assert [level for level, _ in log.lines] == [logging.ERROR]
     assert log.lines[0][1].endswith("may run on, billed. no connection")
