@@ -1,0 +1,144 @@
+"""Why a training job ended: the class of the failure, and its text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from airflow_provider_modelarts.api.training_jobs import failures
+from airflow_provider_modelarts.api.training_jobs.failures import Evidence, explain_failure, read_failure
+from airflow_provider_modelarts.api.training_jobs.logs import JobEvent
+from airflow_provider_modelarts.api.training_jobs.models import TrainingJob
+from airflow_provider_modelarts.api.training_jobs.operations import TrainingJobs
+from airflow_provider_modelarts.emulator import Emulator, Fault
+from tests.api.training_jobs.samples import JOB, JOB_ID, SECRETS
+from tests.api.training_jobs.test_operations import client_for
+
+
+def ended(phase: str = "Failed", **status: Any) -> TrainingJob:
+    return TrainingJob.from_api({"metadata": {"id": JOB_ID}, "status": {"phase": phase, **status}})
+
+
+def said(*messages: str) -> Evidence:
+    return Evidence([JobEvent("2026-01-01T00:00:00Z", "Error", message, "Job") for message in messages])
+
+
+def exited(code: int) -> dict[str, Any]:
+    return {"start_time": 1641892655000, "task_statuses": [{"task": "worker-0", "exit_code": code, "message": "x"}]}
+
+
+@pytest.mark.parametrize(
+    ("job", "evidence", "expected"),
+    [
+        (ended(**exited(1)), said("Training finished. Exit code 1."), failures.TrainingCodeError),
+        (ended(**exited(137)), said(), failures.TrainingCodeError),
+        (ended(**exited(137)), said("The pod was evicted."), failures.TrainingInfrastructureError),
+        (ended(**exited(143)), said(), failures.TrainingInfrastructureError),
+        (ended(**exited(127)), said(), failures.TrainingConfigurationError),
+        (ended(running_records=[{"end_reason": "exit with 3"}]), said(), failures.TrainingCodeError),
+        (ended(running_records=[{"end_reason": "node fault"}]), said(), failures.TrainingInfrastructureError),
+        (ended(start_time=1641892655000), said(), failures.TrainingInfrastructureError),
+        (ended("Abnormal"), said("Failed to pull the image swr/x:1."), failures.TrainingConfigurationError),
+        (ended("Abnormal"), said("Insufficient resources in the pool."), failures.TrainingCapacityError),
+        (ended("Abnormal"), said("Failed to create the training job."), failures.TrainingJobFailedError),
+        (ended("Terminated"), said(), failures.TrainingStoppedError),
+        (ended("Terminated"), said("The job has been preempted."), failures.TrainingInfrastructureError),
+        (
+            ended("Abnormal", failureAnalysisResult={"analysis_results": [{"description": "quota exceeded"}]}),
+            said(),
+            failures.TrainingCapacityError,
+        ),
+    ],
+)
+def test_the_class_of_a_failure(job: TrainingJob, evidence: Evidence, expected: type) -> None:
+    assert type(explain_failure(job, evidence)) is expected
+
+
+def test_the_text_of_a_program_decides_nothing() -> None:
+    job = ended(start_time=1641892655000, task_statuses=[{"exit_code": 1, "message": "quota: node fault, preempted"}])
+    assert type(explain_failure(job, Evidence(log=("sold out",)))) is failures.TrainingCodeError
+
+
+def test_the_text_of_a_failure() -> None:
+    error = explain_failure(
+        TrainingJob.from_api(JOB, "https://console/"),
+        Evidence([JobEvent("10:00", "Error", "Training job failed.", "Job")], ("step 1", "ValueError: x")),
+    )
+    assert str(error).split("\n") == [
+        f"Training job {JOB_ID} (trainjob--py14_mem06-byd-108) is Failed after 60 s of running: "
+        "worker-1 ended with exit code 1",
+        "Message of worker-1:",
+        "  Traceback:",
+        '    File "a.py"',
+        "  ValueError: x",
+        "Last error events:",
+        "  10:00: Training job failed.",
+        "Diagnosis by ModelArts:",
+        "  out of memory a larger flavor",
+        "Last lines of the log of worker-1:",
+        "  step 1",
+        "  ValueError: x",
+        f"More: https://console/#/training/detail/{JOB_ID}",
+        "worker-1 ended with exit code 1",
+    ]
+    assert not any(secret in str(error) for secret in SECRETS)
+
+
+def test_advice_on_an_exit_code() -> None:
+    assert "larger flavor_id" in str(explain_failure(ended(**exited(137)), Evidence()))
+
+
+def test_the_text_is_bounded() -> None:
+    status = {
+        "phase": "Failed",
+        "task_statuses": [{"exit_code": 1, "message": "m\n" * 9999}],
+        "failureAnalysisResult": {"analysis_results": [{"description": "d" * 9999}] * 999},
+    }
+    job = TrainingJob.from_api({"metadata": {"id": JOB_ID}, "status": status})
+    text = str(explain_failure(job, Evidence(log=["x" * 4096] * failures.LOG_LINES)))
+    assert len(text) < 20_000
+    assert len(text.split("\n")) < 80
+
+
+@pytest.fixture
+def started() -> Iterator[tuple[Emulator, TrainingJobs]]:
+    with (
+        Emulator(time_scale=0) as emulator,
+        client_for(emulator.url, login=emulator.ak, password=emulator.sk) as client,
+    ):
+        yield emulator, client.training_jobs
+
+
+def test_a_failure_that_the_emulator_makes(started: tuple[Emulator, TrainingJobs]) -> None:
+    emulator, jobs = started
+    job_id = emulator.cloud.training_jobs.create("train", script="fails").job_id
+    emulator.advance(60)
+    error = read_failure(jobs, jobs.get(job_id))
+    assert type(error) is failures.TrainingCodeError
+    assert "RuntimeError: the emulated training failed with exit code 1" in str(error)
+    assert "training end: exit with 1" in str(error)
+    assert "Training job failed." in str(error)
+    assert str(error).endswith("worker-0 ended with exit code 1")
+
+
+def test_auto_stop_is_named(started: tuple[Emulator, TrainingJobs]) -> None:
+    emulator, jobs = started
+    job_id = emulator.cloud.training_jobs.create("train", script="runs", auto_stop_hours=1).job_id
+    emulator.advance(2 * 3600)
+    error = read_failure(jobs, jobs.get(job_id))
+    assert type(error) is failures.TrainingStoppedError
+    assert "Terminated after 3600 s of running: auto stop ended it" in str(error)
+
+
+@pytest.mark.parametrize("operation", ["training.events", "training.log_preview"])
+def test_what_the_api_does_not_tell_is_left_out(started: tuple[Emulator, TrainingJobs], operation: str) -> None:
+    emulator, jobs = started
+    job_id = emulator.cloud.training_jobs.create("train", script="fails").job_id
+    emulator.advance(60)
+    emulator.inject(Fault("status", operation, status=403))
+    error = read_failure(jobs, jobs.get(job_id))
+    assert type(error) is failures.TrainingCodeError
+    assert "RuntimeError: the emulated training failed with exit code 1" in str(error)
+    assert ("cannot be read" in str(error)) == (operation == "training.log_preview")
