@@ -15,10 +15,10 @@ import pytest
 
 from airflow_provider_modelarts._compat import AirflowTaskTimeout, BaseSensorOperator
 from airflow_provider_modelarts.api.client import ModelArtsClient
+from airflow_provider_modelarts.api.client_owner import ClientOwner
 from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
 from airflow_provider_modelarts.triggers.visualization_job import ModelArtsVisualizationJobTrigger
 from airflow_provider_modelarts.waiting.fetch import JobFetcher
-from airflow_provider_modelarts.waiting.pause import Pause
 from tests.simulated_loop import SimulatedLoop
 
 try:
@@ -168,7 +168,7 @@ def simulate(monkeypatch: pytest.MonkeyPatch, emulator: Advances) -> SimulatedTi
         monkeypatch.setattr(module, "time", simulated)
     monkeypatch.setattr(BASE, "timezone", simulated)
     monkeypatch.setitem(ModelArtsClient.__init__.__kwdefaults__, "sleep", simulated.sleep)
-    monkeypatch.setattr(Pause, "__call__", lambda pause, seconds: simulated.sleep(seconds))
+    monkeypatch.setattr(ClientOwner, "sleep", lambda owner, seconds: simulated.sleep(seconds))
     monkeypatch.setitem(JobFetcher.__init__.__kwdefaults__, "clock", simulated.monotonic)
     return simulated
 

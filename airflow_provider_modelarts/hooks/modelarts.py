@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from datetime import timedelta
+from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from airflow_provider_modelarts._compat import (
     BaseHook,
@@ -17,6 +18,7 @@ from airflow_provider_modelarts._compat import (
     metrics,
 )
 from airflow_provider_modelarts.api.checks import to_text
+from airflow_provider_modelarts.api.client_owner import ClientOwner, Connect, Sleep
 from airflow_provider_modelarts.arguments import seconds
 from airflow_provider_modelarts.hooks.connection import (
     config_from_connection,
@@ -32,7 +34,10 @@ if TYPE_CHECKING:
     from airflow_provider_modelarts.api.visualization_jobs.models import VisualizationJob
     from airflow_provider_modelarts.api.visualization_jobs.parameters import ScheduleLike, StatusLike
 
-_MASKING_TIMEOUT: Final = 60.0
+T = TypeVar("T")
+
+_LOOP_TIMEOUT: Final = 60.0
+"""Seconds that the event loop of a triggerer has to read a connection or to mask a secret."""
 
 
 class ModelArtsHook(TrainingJobMethods, BaseHook):
@@ -67,7 +72,6 @@ class ModelArtsHook(TrainingJobMethods, BaseHook):
         self.region = region
         self.project_id = project_id
         self.workspace_id = workspace_id
-        self._client: ModelArtsClient | None = None
         self._config: ModelArtsConfig | None = None
 
     @classmethod
@@ -80,30 +84,25 @@ class ModelArtsHook(TrainingJobMethods, BaseHook):
         """Return how the form shows the other fields (Airflow below 3.2)."""
         return field_behaviour()
 
+    @cached_property
+    def client_owner(self) -> ClientOwner:
+        """What makes, renews and closes the hook's client. (Made at first use: Airflow copies what tasks hold.)"""
+        return ClientOwner(self._connect)
+
     def get_conn(self) -> ModelArtsClient:
         """
         Return the client, made at the first call.
 
-        :raises ValueError: a field of the connection cannot be
+        :raises ValueError: a field of the connection is invalid
         """
-        if self._client is None:
-            from airflow_provider_modelarts.api.client import ModelArtsClient
+        return self.client_owner.client()
 
-            connection = self.get_connection(self.modelarts_conn_id)
-            config = self._config_of(connection, connection.extra_dejson)
-            for secret in config.secrets:
-                mask_secret(secret)
-            # Only now: what was not masked must not be used.
-            self._config = config
-            self._client = ModelArtsClient(config, on_secret=mask_secret, metrics=metrics())
-        return self._client
-
-    def spare_conn(self) -> ModelArtsClient:
+    def new_client(self) -> ModelArtsClient:
         """
-        Return one more client; who calls it closes it.
+        Return one more client; the caller closes it.
 
-        Once :meth:`get_conn` has read the connection, nothing of Airflow is asked, and no lock of the other client is
-        needed, so that it works when a task is killed.
+        Once :meth:`get_conn` has read the connection, this asks nothing of Airflow and needs no lock of the other
+        client, so that it works when a task is killed.
         """
         from airflow_provider_modelarts.api.client import ModelArtsClient
 
@@ -112,52 +111,50 @@ class ModelArtsHook(TrainingJobMethods, BaseHook):
         config: Any = self._config
         return ModelArtsClient(config)
 
-    def renew_conn(self) -> ModelArtsClient | None:
+    def connect_in_triggerer(self) -> Connect:
         """
-        Read the connection anew, as when its credentials were refused.
+        Return what makes a client in a triggerer, for a :class:`.ClientOwner`. Call this on the event loop.
 
-        :return: the client from now on, when the connection has other credentials than before
-        :raises ValueError: a field of the connection cannot be
+        The result is called on a thread, because it imports what is heavy. It reads the connection on the event loop,
+        because threads of our own must not ask Airflow for it.
         """
-        before, self._client = self._client, None
-        try:
-            client = self.get_conn()
-        except BaseException:
-            self._client = before
-            raise
-        if before is not None and client.calls_like(before):
-            client.close()
-            self._client = before
-            return None
-        if before is not None:
-            before.close()
-        return client
+        loop = asyncio.get_running_loop()
 
-    async def aget_conn(self) -> Callable[[Callable[[float], None]], ModelArtsClient]:
-        """
-        Look the connection up on the event loop of a triggerer, and return what makes the client.
+        def on_loop(call: Coroutine[Any, Any, T]) -> T:
+            future = asyncio.run_coroutine_threadsafe(call, loop)
+            try:
+                return future.result(_LOOP_TIMEOUT)
+            finally:
+                future.cancel()
 
-        What is returned is to be called on a thread, for it imports what is heavy, with a way to pause for some
-        seconds; who calls it closes the client.
+        def connect(sleep: Sleep) -> ModelArtsClient:
+            from airflow_provider_modelarts.api.client import ModelArtsClient
 
-        :raises ValueError: a field of the connection cannot be
-        """
+            config = on_loop(self._aread_config())
+            # A secret must not be used before it is masked.
+            return ModelArtsClient(
+                config, on_secret=lambda secret: on_loop(amask_secret(secret)), sleep=sleep, metrics=metrics()
+            )
+
+        return connect
+
+    def _connect(self, sleep: Sleep) -> ModelArtsClient:
+        from airflow_provider_modelarts.api.client import ModelArtsClient
+
+        connection = self.get_connection(self.modelarts_conn_id)
+        config = self._config_of(connection, connection.extra_dejson)
+        for secret in config.secrets:
+            mask_secret(secret)
+        # Only now: what was not masked must not be used.
+        self._config = config
+        return ModelArtsClient(config, on_secret=mask_secret, sleep=sleep, metrics=metrics())
+
+    async def _aread_config(self) -> ModelArtsConfig:
         connection = await aget_connection(self.modelarts_conn_id)
         config = self._config_of(connection, await aget_extra(connection))
         for secret in config.secrets:
             await amask_secret(secret)
-        loop = asyncio.get_running_loop()
-
-        def mask_from_thread(secret: str) -> None:
-            # The masker is reached from the event loop only, and the secret must not be used before it is.
-            asyncio.run_coroutine_threadsafe(amask_secret(secret), loop).result(_MASKING_TIMEOUT)
-
-        def make_client(sleep: Callable[[float], None]) -> ModelArtsClient:
-            from airflow_provider_modelarts.api.client import ModelArtsClient
-
-            return ModelArtsClient(config, on_secret=mask_from_thread, sleep=sleep, metrics=metrics())
-
-        return make_client
+        return config
 
     def _config_of(self, connection: Any, extra: Mapping[str, Any]) -> ModelArtsConfig:
         from airflow_provider_modelarts.api.errors import ModelArtsConfigurationError
@@ -175,9 +172,7 @@ class ModelArtsHook(TrainingJobMethods, BaseHook):
 
     def close(self) -> None:
         """Close the HTTP session. A later call opens a new one."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        self.client_owner.close()
 
     def __enter__(self) -> ModelArtsHook:
         return self
@@ -351,7 +346,8 @@ class ModelArtsHook(TrainingJobMethods, BaseHook):
             timeout=seconds("timeout", timeout),
         )
         jobs = JobsWait.begin(VISUALIZATION_JOBS, request, log=self.log, metrics=metrics())
-        fetcher = JobFetcher(self.get_conn(), VISUALIZATION_JOBS, renew=self.renew_conn)
+        self.get_conn()  # what is wrong with the connection is raised as it is
+        fetcher = JobFetcher(self.client_owner, VISUALIZATION_JOBS)
         wait_here(jobs, fetcher, poke_interval=request.poke_interval, timeout=request.timeout)
         wait = jobs.first()
         return None if wait.status == GONE else cast("VisualizationJob", wait.last)

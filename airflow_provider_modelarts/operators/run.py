@@ -250,7 +250,9 @@ class WaitingJobRun(JobRun):
 
     @cached_property
     def _fetcher(self) -> JobFetcher:
-        return JobFetcher(self.client, VISUALIZATION_JOBS, renew=self._task.hook.renew_conn)
+        hook = self._task.hook
+        hook.get_conn()  # what is wrong with the connection is raised as it is
+        return JobFetcher(hook.client_owner, VISUALIZATION_JOBS)
 
     def _begin(self, job_id: str, target_status: Any, failure_statuses: Any = None) -> JobsWait:
         return JobsWait.begin(

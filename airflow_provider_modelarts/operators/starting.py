@@ -70,7 +70,7 @@ class StartingVisualizationJobOperator(WaitingVisualizationJobOperator):
             self._job_id = None if context is None else _pushed_job_id(context)
         if self.stop_on_failure and self._may_have_started:
             stop_with_deadline(
-                VISUALIZATION_JOBS.noun, self.hook.spare_conn, self._find_id, self._ensure_stopped, self.log
+                VISUALIZATION_JOBS.noun, self.hook.new_client, self._find_id, self._ensure_stopped, self.log
             )
 
     def trigger_arguments(self, job_id: str, target_status: Any) -> dict[str, Any]:

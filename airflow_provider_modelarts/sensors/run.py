@@ -63,7 +63,9 @@ class SensorRun:
 
     @cached_property
     def _fetcher(self) -> JobFetcher:
-        return JobFetcher(self._sensor.hook.get_conn(), VISUALIZATION_JOBS, renew=self._sensor.hook.renew_conn)
+        hook = self._sensor.hook
+        hook.get_conn()  # what is wrong with the connection is raised as it is
+        return JobFetcher(hook.client_owner, VISUALIZATION_JOBS)
 
     def close(self) -> None:
         """Let go of what polls needed."""

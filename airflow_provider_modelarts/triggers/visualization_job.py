@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 from jinja2 import StrictUndefined
@@ -21,14 +21,14 @@ from airflow_provider_modelarts._compat import (
     apush_xcom,
     metrics,
 )
+from airflow_provider_modelarts.api.client_owner import ClientOwner
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.hooks.stopping import stop_or_log
 from airflow_provider_modelarts.links.visualization_job import XCOM_KEY, link_to
 from airflow_provider_modelarts.waiting.jobs import JobsWait
 from airflow_provider_modelarts.waiting.kind import Status
-from airflow_provider_modelarts.waiting.pause import Pause
-from airflow_provider_modelarts.waiting.poller import Sleep, subscribe
+from airflow_provider_modelarts.waiting.poller import subscribe
 from airflow_provider_modelarts.waiting.request import WaitRequest
 from airflow_provider_modelarts.waiting.result import WaitResult
 from airflow_provider_modelarts.waiting.subscription import Subscription
@@ -39,10 +39,6 @@ from airflow_provider_modelarts.waiting.wait import (
     WaitError,
     WaitTimeoutError,
 )
-
-if TYPE_CHECKING:
-    from airflow_provider_modelarts.api.client import ModelArtsClient
-
 
 LATE: Final = 10.0
 """Seconds after the begin of a wait from when a trigger that starts is not known to be the first to poll."""
@@ -228,10 +224,11 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
             async with subscribe(
                 VISUALIZATION_JOBS,
                 (self.modelarts_conn_id, self.region, self.project_id, self.workspace_id),
-                self._connect,
+                self._hook.connect_in_triggerer(),
                 jobs.pending(),
                 poke_interval=max(self.poke_interval, 1.0),
                 first_poll_after=max(0.0, self.first_poll_at - time.time()),
+                metrics=metrics(),
             ) as subscription:
                 await self._follow(jobs, subscription, deadline)
         except WaitError as error:
@@ -269,13 +266,14 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
             jobs.heartbeat(now)
             subscription.keep_only(jobs.pending())
 
-    async def _connect(self) -> Callable[[Sleep], ModelArtsClient]:
-        return await ModelArtsHook(
+    @property
+    def _hook(self) -> ModelArtsHook:
+        return ModelArtsHook(
             self.modelarts_conn_id,
             region=self.region,
             project_id=self.project_id,
             workspace_id=self.workspace_id,
-        ).aget_conn()
+        )
 
     async def on_kill(self) -> None:
         """
@@ -296,14 +294,14 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
             self.log.error("Visualization job %s could not be stopped and may run on, billed. %s", self.job_id, error)
 
     async def _stop_job(self) -> None:
-        make_client = await self._connect()
-        pause = Pause("the time for a kill is over")
+        owner = ClientOwner(self._hook.connect_in_triggerer())
         kind = VISUALIZATION_JOBS
 
         def stop() -> None:
+            client = owner.client()
             stop_or_log(
                 kind.noun,
-                lambda: make_client(pause),
+                lambda: client,
                 lambda client: str(self.job_id),
                 lambda client, job_id: kind.jobs(client).ensure_stopped(job_id),
                 self.log,
@@ -314,7 +312,7 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
         try:
             await asyncio.get_running_loop().run_in_executor(_kill_threads(), in_context, stop)
         finally:
-            pause.end()
+            owner.cancel()
 
     async def _runs_again(self) -> bool:
         """Return whether the task was cleared: it is there, and has not ended."""

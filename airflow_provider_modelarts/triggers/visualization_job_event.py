@@ -108,7 +108,7 @@ class ModelArtsVisualizationJobEventTrigger(BaseEventTrigger):
             workspace_id=trigger.workspace_id,
         )
         key = trigger.shared_stream_key()
-        polls = snapshots(VISUALIZATION_JOBS, key, hook.aget_conn, poke_interval=kwargs["poke_interval"])
+        polls = snapshots(VISUALIZATION_JOBS, key, hook.connect_in_triggerer(), poke_interval=kwargs["poke_interval"])
         async with aclosing(polls):
             async for snapshot in polls:
                 yield snapshot

@@ -19,12 +19,13 @@ from airflow_provider_modelarts.api.errors import (
     ModelArtsUnexpectedError,
 )
 from airflow_provider_modelarts.api.unexpected import UnexpectedErrors
-from airflow_provider_modelarts.waiting.kind import Job, Kind, Page
+from airflow_provider_modelarts.waiting.kind import Job, Kind, Page, Reader
 from airflow_provider_modelarts.waiting.names import job_name_in
 from airflow_provider_modelarts.waiting.threads import DaemonThreads
 
 if TYPE_CHECKING:
     from airflow_provider_modelarts.api.client import ModelArtsClient
+    from airflow_provider_modelarts.api.client_owner import ClientOwner
 
 log = logging.getLogger(__name__)
 
@@ -47,29 +48,28 @@ _MISSES_UNTIL_UNLISTED: Final = 2
 
 class JobFetcher:
     """
-    Polls jobs through one client, and remembers what the deployment allows and which jobs its list does not show.
+    Polls jobs of one connection, and remembers what the deployment allows and which jobs its list does not show.
 
     Not to be used by two threads at the same time, except for `close`. Blocks while it polls.
 
-    :param client: sends the requests; the fetcher does not close it
+    :param owner: gives the client at each poll, and renews it if its credentials are refused; the fetcher does not
+        close it
     :param kind: the kind of the jobs
-    :param renew: called when the credentials are refused: reads the connection again, and returns another client if
-        its credentials have changed. The fetcher goes on with that client, and closes neither
     :param clock: seconds on a clock that only goes forward
     """
 
     def __init__(
         self,
-        client: ModelArtsClient,
+        owner: ClientOwner,
         kind: Kind[Any],
         *,
-        renew: Callable[[], ModelArtsClient | None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._owner = owner
         self._kind = kind
-        self._renew = renew
         self._clock = clock
-        self._reader = kind.reader(client, clock)
+        self._client: ModelArtsClient | None = None
+        self._reader: Reader
         self._list_at = 0.0
         self._misses: Counter[str] = Counter()
         self._turns: dict[str, int] = {}
@@ -109,29 +109,36 @@ class JobFetcher:
         if self._clock() < self._resume_at:
             return {}
         try:
+            self._take_client()
             changed = self._poll(known)
             if _refusal(changed.values()) and self._has_renewed():
+                self._take_client()
                 changed = self._poll(known)
         except Exception as error:  # noqa: BLE001 - a surprise must not end the waits that share this
             # What is cut short by `close` is not worth a line.
             return {} if self._closed else dict.fromkeys(known, self._unexpected.failure(error))
         return changed
 
+    def _take_client(self) -> None:
+        """Poll through the owner's client from now on; another one may be allowed to list jobs."""
+        client = self._owner.client()
+        if client is not self._client:
+            self._client = client
+            self._reader = self._kind.reader(client, self._clock)
+            self._list_at = 0.0
+            self._misses.clear()
+
     def _has_renewed(self) -> bool:
         """Return whether there are other credentials to poll with; a secret may have been changed during the wait."""
         try:
-            client = self._renew()
+            is_renewed = self._owner.renew()
         except Exception as error:  # noqa: BLE001 - whatever Airflow raises; the refusal is what must be told
             failure = self._unexpected.failure(error)
             log.warning("The credentials are refused, and the connection cannot be read again. %s", failure)
             return False
-        if client is None:
-            return False
-        log.info("The credentials are refused, but the connection has others by now; going on with those")
-        self._reader = self._kind.reader(client, self._clock)
-        self._list_at = 0.0
-        self._misses.clear()
-        return True
+        if is_renewed:
+            log.info("The credentials are refused, but the connection has others by now; going on with those")
+        return is_renewed
 
     def _poll(self, known: Mapping[str, Hashable]) -> dict[str, Observation]:
         """Poll jobs, some of which may be given by name."""

@@ -11,38 +11,19 @@ import asyncio
 import contextvars
 import logging
 import math
-from collections.abc import AsyncIterator, Callable, Coroutine, Hashable, Iterable, Mapping
+from collections.abc import AsyncIterator, Hashable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-from airflow_provider_modelarts.api.metrics import POLL_FAILURES, POLLS, WAITS, Metrics
-from airflow_provider_modelarts.api.unexpected import UnexpectedErrors
+from airflow_provider_modelarts.api.client_owner import ClientOwner, Connect
+from airflow_provider_modelarts.api.metrics import POLL_FAILURES, POLLS, WAITS, Metrics, NoMetrics
 from airflow_provider_modelarts.waiting.fetch import JobFetcher, Observation
 from airflow_provider_modelarts.waiting.kind import Kind
-from airflow_provider_modelarts.waiting.pause import Pause
 from airflow_provider_modelarts.waiting.subscription import Group, Subscription
 from airflow_provider_modelarts.waiting.threads import DaemonThreads
 
-if TYPE_CHECKING:
-    from airflow_provider_modelarts.api.client import ModelArtsClient
-
 log = logging.getLogger(__name__)
-
-Sleep: TypeAlias = Callable[[float], None]
-"""Waits for some seconds, on a thread."""
-
-Connect: TypeAlias = "Callable[[], Coroutine[Any, Any, Callable[[Sleep], ModelArtsClient]]]"
-"""
-Finds out on the event loop how to make the client of a group. What it returns makes it, on the poller's thread; the
-client is to pause between attempts in the given way, which ends with the poller.
-"""
-
-CONNECT_DELAYS: Final = (0.0, 3.0, 6.0)
-"""Seconds before each attempt to connect: a hiccup of Airflow's own must not end the waits of a connection."""
-
-RENEWAL_TIMEOUT: Final = 60.0
-"""Seconds that the event loop has to read the connection anew, when its credentials are refused."""
 
 WAKEUPS_BETWEEN_YIELDS: Final = 10
 
@@ -67,21 +48,23 @@ async def subscribe(
     *,
     poke_interval: float,
     first_poll_after: float = 0.0,
+    metrics: Metrics | None = None,
 ) -> AsyncIterator[Subscription]:
     """
     Have jobs polled, together with all jobs of the same kind and key in this event loop.
 
     :param kind: the kind of the jobs
     :param key: what may be polled together: connection, region, project
-    :param connect: makes the client, if nobody under this key has yet
+    :param connect: makes the client on the poller's thread, if nobody under this key has yet
     :param job_ids: the jobs
     :param poke_interval: seconds between two looks, greater than 0
     :param first_poll_after: seconds to leave the jobs alone at first
+    :param metrics: counts the polls, if nobody under this key counts them yet
     """
     pollers = _pollers.setdefault(asyncio.get_running_loop(), {})
     key = (kind, key)
     if key not in pollers or pollers[key].ended:
-        pollers[key] = Poller(kind, connect)
+        pollers[key] = Poller(kind, connect, metrics or NoMetrics())
     poller = pollers[key]
     first_poll_at = asyncio.get_running_loop().time() + first_poll_after
     subscription = Subscription(poller, poke_interval, list(job_ids), first_poll_at)
@@ -105,9 +88,9 @@ class Poller:
     served by the same looks.
     """
 
-    def __init__(self, kind: Kind[Any], connect: Connect) -> None:
+    def __init__(self, kind: Kind[Any], connect: Connect, metrics: Metrics) -> None:
         self._kind = kind
-        self._connect = connect
+        self._metrics = metrics
         self._loop = asyncio.get_running_loop()
         self._start = self._loop.time() + _GATHERING
         self._groups: dict[float, Group] = {}
@@ -115,10 +98,8 @@ class Poller:
         self._requests: set[Subscription] = set()
         self._requests_due = math.inf
         self._alarm: asyncio.Future[None] | None = None
-        self._client: ModelArtsClient | None = None
-        self._fetcher: JobFetcher | None = None
-        self._unexpected = UnexpectedErrors()
-        self._pause = Pause("nobody waits any more")
+        self._owner = ClientOwner(connect)
+        self._fetcher = JobFetcher(self._owner, kind, clock=self._loop.time)
         self._broken = False
         # In a context of its own: log lines of the poller do not belong to the wait that happens to come first.
         self._task = contextvars.Context().run(self._loop.create_task, self._serve())
@@ -162,7 +143,7 @@ class Poller:
 
     def close(self) -> None:
         """Stop looking. A request that is under way ends on its thread."""
-        self._pause.end()
+        self._owner.cancel()
         self._task.cancel()
 
     async def _serve(self) -> None:
@@ -176,8 +157,7 @@ class Poller:
                 if known:
                     began = self._loop.time()
                     seen = await self._poll(threads, known)
-                    if self._client is not None:
-                        _count(self._client.metrics, seen)
+                    _count(self._metrics, seen)
                     await self._tell(seen, began, groups)
                     await self._end_polls(requests)
         except Exception as problem:
@@ -186,54 +166,15 @@ class Poller:
             log.exception("The waits of a connection cannot be served")
             await self._break_off(f"{type(problem).__name__}: {problem}")
         finally:
-            if self._fetcher is not None:
-                self._fetcher.close()
-            if self._client is not None:
-                self._client.metrics.gauge(WAITS, len(_waiting))
-            threads.submit(self._close_client)
+            self._fetcher.close()
+            self._metrics.gauge(WAITS, len(_waiting))
+            threads.submit(self._owner.close)
             threads.shutdown()
 
     async def _poll(self, threads: DaemonThreads, known: Mapping[str, Hashable]) -> Mapping[str, Observation]:
-        """Look at the jobs; a connection that cannot be used is a failed look, and is tried again with the next."""
-        try:
-            if self._fetcher is None:
-                self._client = await self._connected(threads)
-                self._fetcher = JobFetcher(self._client, self._kind, renew=self._renewed, clock=self._loop.time)
-            self._fetcher.keep_only({job_id for group in self._groups.values() for job_id in group.known})
-            return await self._loop.run_in_executor(threads, self._fetcher.fetch, known)
-        except Exception as error:  # noqa: BLE001 - a surprise must not end the waits that share this
-            return dict.fromkeys(known, self._unexpected.failure(error))
-
-    async def _connected(self, threads: DaemonThreads) -> ModelArtsClient:
-        """Return the client, trying a few times."""
-        for attempt, delay in enumerate(CONNECT_DELAYS, 1):
-            await asyncio.sleep(delay)
-            try:
-                return await self._loop.run_in_executor(threads, await self._connect(), self._pause)
-            except Exception as error:
-                if attempt == len(CONNECT_DELAYS):
-                    raise
-                log.warning("Cannot connect (attempt %d of %d): %s", attempt, len(CONNECT_DELAYS), error)
-        raise AssertionError("unreachable")
-
-    def _renewed(self) -> ModelArtsClient | None:
-        """Read the connection anew, on the event loop; return a client if it has changed. Runs on our thread."""
-        connecting = asyncio.run_coroutine_threadsafe(self._connect(), self._loop)
-        try:
-            make_client = connecting.result(RENEWAL_TIMEOUT)
-        finally:
-            connecting.cancel()
-        client = make_client(self._pause)
-        if self._client is not None and client.calls_like(self._client):
-            client.close()
-            return None
-        self._close_client()
-        self._client = client
-        return client
-
-    def _close_client(self) -> None:
-        if self._client is not None:
-            self._client.close()
+        """Poll the jobs; a connection that cannot be used is a failed poll, and is tried again with the next."""
+        self._fetcher.keep_only({job_id for group in self._groups.values() for job_id in group.known})
+        return await self._loop.run_in_executor(threads, self._fetcher.fetch, known)
 
     async def _break_off(self, problem: str) -> None:
         everybody = [subscription for group in self._groups.values() for subscription in group.everybody()]

@@ -11,18 +11,17 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from airflow_provider_modelarts.api.client_owner import ClientOwner, Connect
 from airflow_provider_modelarts.api.errors import ModelArtsAuthenticationError, ModelArtsError
 from airflow_provider_modelarts.api.unexpected import UnexpectedErrors
 from airflow_provider_modelarts.waiting.fetch import MAX_BREAK
 from airflow_provider_modelarts.waiting.kind import Kind, Status
-from airflow_provider_modelarts.waiting.pause import Pause
 from airflow_provider_modelarts.waiting.project import ProjectPoller, Snapshot
 from airflow_provider_modelarts.waiting.threads import DaemonThreads
 from airflow_provider_modelarts.waiting.wait import HEARTBEAT_SECONDS, duration
 
 if TYPE_CHECKING:
     from airflow_provider_modelarts.api.client import ModelArtsClient
-    from airflow_provider_modelarts.waiting.poller import Connect
 
 log = logging.getLogger(__name__)
 
@@ -59,45 +58,68 @@ async def snapshots(
     """
     Poll the jobs of a project again and again, and yield each poll. It ends only with who listens.
 
-    What fails is logged, when it begins, now and then, and when it is over. After what cannot heal by itself, refused
-    credentials say, the connection is read anew, as whoever mends it may change it.
+    What fails is logged, when it begins, now and then, and when it is over. After what cannot heal by itself, such as
+    refused credentials, the connection is read again, because whoever mends it may change it.
 
     :param kind: the kind of the jobs
     :param key: tells which statuses are watched, by :func:`watching`
-    :param connect: finds out how to make the client; the client is to pause in the given way, which ends with this
-    :param poke_interval: seconds between two looks
+    :param connect: makes the client, on a thread of the watch
+    :param poke_interval: seconds between two polls
     """
-    pause = Pause("nobody listens any more")
+    owner = ClientOwner(connect)
+    project = _OwnedProject(kind, owner)
     threads = DaemonThreads(1, "modelarts-watch")
     loop = asyncio.get_running_loop()
     outage = _Outage()
     unexpected = UnexpectedErrors()
-    client: ModelArtsClient | None = None
     try:
         while True:
             delay = poke_interval
             try:
-                if client is None:
-                    client = await loop.run_in_executor(threads, await connect(), pause)
-                    project = ProjectPoller(kind, kind.reader(client, time.monotonic), time.monotonic)
                 snapshot = await loop.run_in_executor(threads, project.poll, _watched_statuses(key))
             except Exception as error:  # noqa: BLE001 - whatever it is, DAGs go on being scheduled by this
                 # A changed secret is tried at once; what is refused then, too, must not lock the credentials.
                 refused_again = outage.refused and isinstance(error, ModelArtsAuthenticationError)
                 outage.note(unexpected.failure(error))
                 delay = max(delay, MAX_BREAK if refused_again else _wanted_break(error))
-                if client is not None and not (isinstance(error, ModelArtsError) and error.retryable):
-                    threads.submit(client.close)
-                    client = None
             else:
                 outage.over()
                 yield snapshot
             await asyncio.sleep(delay)
     finally:
-        pause.end()
-        if client is not None:
-            threads.submit(client.close)
+        owner.cancel()
+        threads.submit(owner.close)
         threads.shutdown()
+
+
+class _OwnedProject:
+    """Polls a project through whatever client its owner has. Blocks while it does."""
+
+    def __init__(self, kind: Kind[Any], owner: ClientOwner) -> None:
+        self._kind = kind
+        self._owner = owner
+        self._client: ModelArtsClient | None = None
+        self._project: ProjectPoller
+        self._renew_first = False
+
+    def poll(self, watched: frozenset[Status]) -> Snapshot:
+        """
+        Return the jobs of the project, at least those in the watched statuses.
+
+        :raises Exception: they cannot be had, or the connection cannot be used
+        """
+        if self._renew_first:
+            self._owner.renew()
+            self._renew_first = False
+        client = self._owner.client()
+        if client is not self._client:
+            self._client = client
+            self._project = ProjectPoller(self._kind, self._kind.reader(client, time.monotonic), time.monotonic)
+        try:
+            return self._project.poll(watched)
+        except ModelArtsError as error:
+            self._renew_first = not error.retryable
+            raise
 
 
 def _wanted_break(error: Exception) -> float:

@@ -14,10 +14,10 @@ import psutil
 import pytest
 
 from airflow_provider_modelarts.api.client import ModelArtsClient
+from airflow_provider_modelarts.api.client_owner import Connect, Sleep
 from airflow_provider_modelarts.api.config import ModelArtsConfig
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
 from airflow_provider_modelarts.waiting.fetch import JobFetcher
-from airflow_provider_modelarts.waiting.poller import Sleep
 from airflow_provider_modelarts.waiting.poller import subscribe as subscribe_to
 from tests.faults.servers import PROJECT_ID, Behaviour, Exchange, FaultyServer
 from tests.simulated_loop import SimulatedLoop
@@ -77,10 +77,10 @@ def run(clock: SimulatedTime) -> Iterator[Callable[[Any], Any]]:
     loop.close()
 
 
-def connect_to(server: FaultyServer, clock: SimulatedTime) -> Any:
-    async def connect() -> Callable[[Sleep], ModelArtsClient]:
+def connect_to(server: FaultyServer, clock: SimulatedTime) -> Connect:
+    def connect(sleep: Sleep) -> ModelArtsClient:
         config = ModelArtsConfig(endpoint=server.url, project_id=PROJECT_ID, login="AK", password="SK", read_timeout=5)
-        return lambda pause: ModelArtsClient(config, sleep=clock.sleep)
+        return ModelArtsClient(config, sleep=clock.sleep)
 
     return connect
 

@@ -293,7 +293,7 @@ class TestTheHook:
         for _ in range(2):
             with hook:
                 hook.get_visualization_job(job_id)
-            assert hook._client is None
+            assert hook.client_owner._client is None
 
 
 class TestTokens:
@@ -761,7 +761,7 @@ def test_a_secret_that_could_not_be_masked_is_not_used(connect, monkeypatch):
     with ModelArtsHook() as hook:
         with monkeypatch.context() as patches:
             patches.setattr(modelarts, "mask_secret", broken)
-            for get in (hook.get_conn, hook.spare_conn):
+            for get in (hook.get_conn, hook.new_client):
                 with pytest.raises(RuntimeError, match="no masker"):
                     get()
         assert hook.get_conn() is hook.get_conn()
@@ -771,28 +771,26 @@ class TestRenewal:
     def test_an_unchanged_connection_gives_no_other_client(self, connect):
         with ModelArtsHook() as hook:
             client = hook.get_conn()
-            assert hook.renew_conn() is None
+            assert not hook.client_owner.renew()
             assert hook.get_conn() is client
 
     def test_a_changed_connection_does(self, connect):
         with ModelArtsHook() as hook:
             before = hook.get_conn()
             connect(password="AnotherSecretKey")
-            renewed = hook.renew_conn()
-            assert renewed is not None
-            assert renewed is hook.get_conn()
-            assert renewed is not before
+            assert hook.client_owner.renew()
+            assert hook.get_conn() is not before
 
     def test_a_broken_connection_leaves_the_client(self, connect):
         with ModelArtsHook() as hook:
             client = hook.get_conn()
             connect(password="")
             with pytest.raises(ValueError, match="password: missing, although login is set"):
-                hook.renew_conn()
+                hook.client_owner.renew()
             assert hook.get_conn() is client
 
     def test_what_the_credential_chain_finds_may_have_changed(self, connect):
         connect(login="", password="")
         with ModelArtsHook() as hook:
             hook.get_conn()
-            assert hook.renew_conn() is not None
+            assert hook.client_owner.renew()

@@ -42,7 +42,7 @@ def by_spare_client() -> None:
     """As an operator on a worker that is killed."""
     with ModelArtsHook() as hook:
         hook.get_conn()
-        with closing(hook.spare_conn()) as client:
+        with closing(hook.new_client()) as client:
             client.visualization_jobs.stop(101)
 
 

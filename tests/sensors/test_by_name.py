@@ -8,6 +8,7 @@ import json
 import pytest
 
 from airflow_provider_modelarts.api.client import ModelArtsClient
+from airflow_provider_modelarts.api.client_owner import ClientOwner
 from airflow_provider_modelarts.api.config import ModelArtsConfig
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
 from airflow_provider_modelarts.emulator import Fault
@@ -109,7 +110,9 @@ def test_a_name_is_looked_up_once_and_again_when_its_job_is_gone(emulator):
     config = ModelArtsConfig(
         endpoint=emulator.url, project_id=emulator.project_id, login=emulator.ak, password=emulator.sk
     )
-    fetcher = JobFetcher(ModelArtsClient(config, sleep=lambda seconds: None), VISUALIZATION_JOBS)
+    fetcher = JobFetcher(
+        ClientOwner(lambda sleep: ModelArtsClient(config, sleep=lambda seconds: None)), VISUALIZATION_JOBS
+    )
     key = name_key("board")
     observed = fetcher.fetch({key: None, by_id: None})
     assert observed.keys() == {key, by_id}

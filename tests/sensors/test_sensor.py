@@ -109,7 +109,7 @@ def test_outputs_of_tasks_are_not_judged_when_the_dag_is_parsed():
 def test_the_session_is_closed_in_the_end(emulator, connection):
     task = sensor(job_id=emulator.create_job(status=8))
     task.execute({"ti": TaskInstance()})
-    assert task.hook._client is None
+    assert task.hook.client_owner._client is None
 
 
 def test_transitions_are_logged(emulator, clock, run, caplog, capsys):

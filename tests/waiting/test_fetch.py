@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from airflow_provider_modelarts.api.client import ModelArtsClient
+from airflow_provider_modelarts.api.client_owner import ClientOwner
 from airflow_provider_modelarts.api.config import ModelArtsConfig
 from airflow_provider_modelarts.api.errors import (
     ModelArtsAuthenticationError,
@@ -54,7 +55,7 @@ def fetcher(emulator, clock):
         endpoint=emulator.url, project_id=emulator.project_id, login=emulator.ak, password=emulator.sk
     )
     with ModelArtsClient(config, sleep=lambda seconds: None) as client:
-        made = JobFetcher(client, VISUALIZATION_JOBS, clock=clock)
+        made = JobFetcher(ClientOwner(lambda sleep: client), VISUALIZATION_JOBS, clock=clock)
         yield made
         made.close()
 
@@ -272,7 +273,7 @@ def test_a_list_that_takes_no_notice_of_the_page_is_not_read_for_ever(server):
     page = Reply(200, {"jobs": [{"job_id": 5000 + number, "status": 8} for number in range(1000)]})
     server.answer(page, page, Reply(200, {"job_id": 1, "status": 7}), Reply(200, {"job_id": 2, "status": 7}))
     with client_of(server) as client:
-        fetcher = JobFetcher(client, VISUALIZATION_JOBS)
+        fetcher = JobFetcher(ClientOwner(lambda sleep: client), VISUALIZATION_JOBS)
         news = fetcher.fetch({"1": None, "2": None})
         fetcher.close()
     assert len(server.received) == 4
@@ -282,7 +283,7 @@ def test_a_list_that_takes_no_notice_of_the_page_is_not_read_for_ever(server):
 def test_an_answer_about_another_job_is_none(server):
     server.answer(Reply(200, {"job_id": 2, "status": 8}))
     with client_of(server) as client:
-        (seen,) = JobFetcher(client, VISUALIZATION_JOBS).fetch({"1": None}).values()
+        (seen,) = JobFetcher(ClientOwner(lambda sleep: client), VISUALIZATION_JOBS).fetch({"1": None}).values()
     assert isinstance(seen, ModelArtsMalformedResponseError)
 
 
@@ -293,7 +294,7 @@ def test_rows_that_are_no_jobs_are_none(server, row):
         Reply(404, {"error_code": "ModelArts.0102", "is_success": False}),
     )
     with client_of(server) as client:
-        fetcher = JobFetcher(client, VISUALIZATION_JOBS)
+        fetcher = JobFetcher(ClientOwner(lambda sleep: client), VISUALIZATION_JOBS)
         news = fetcher.fetch({"1": None, "2": None})
         fetcher.close()
     assert all(isinstance(seen, ModelArtsNotFoundError) for seen in news.values())
@@ -329,9 +330,10 @@ def client_to(emulator):
 class TestRefusedCredentials:
     @pytest.fixture
     def renewable(self, emulator, clock):
-        """A fetcher, and what its `renew` is to do, call by call."""
-        answers = []
-        fetcher = JobFetcher(client_to(emulator), VISUALIZATION_JOBS, renew=lambda: answers.pop(0)(), clock=clock)
+        """A fetcher, and what its owner connects to when the credentials are refused, call by call."""
+        first = client_to(emulator)
+        answers = [lambda: first]
+        fetcher = JobFetcher(ClientOwner(lambda sleep: answers.pop(0)()), VISUALIZATION_JOBS, clock=clock)
         yield fetcher, answers
         fetcher.close()
         assert answers == []
@@ -347,7 +349,7 @@ class TestRefusedCredentials:
         assert {int(job.status) for job in fetcher.fetch(dict.fromkeys(job_ids)).values()} == {7}
 
     def test_a_changed_password_is_gone_on_with(self, emulator, clock):
-        def client():
+        def client(sleep):
             return ModelArtsClient(
                 ModelArtsConfig(
                     endpoint=emulator.url,
@@ -359,7 +361,7 @@ class TestRefusedCredentials:
                 )
             )
 
-        fetcher = JobFetcher(client(), VISUALIZATION_JOBS, renew=client, clock=clock)
+        fetcher = JobFetcher(ClientOwner(client), VISUALIZATION_JOBS, clock=clock)
         (job_id,) = make(emulator, 1)
         fetcher.fetch({job_id: None})
         emulator.password = "another-password"
@@ -475,7 +477,7 @@ class TestTurns:
         faulty.behaviour = answer
         news = {}
         with client_of(faulty) as client:
-            fetcher = JobFetcher(client, VISUALIZATION_JOBS)
+            fetcher = JobFetcher(ClientOwner(lambda sleep: client), VISUALIZATION_JOBS)
             for _ in range(2):
                 news |= fetcher.fetch(dict.fromkeys(faulty.statuses))
             fetcher.close()
@@ -493,7 +495,7 @@ class TestTurns:
 
         faulty.behaviour = answer
         with client_of(faulty) as client:
-            fetcher = JobFetcher(client, VISUALIZATION_JOBS)
+            fetcher = JobFetcher(ClientOwner(lambda sleep: client), VISUALIZATION_JOBS)
             news = [fetcher.fetch(dict.fromkeys(faulty.statuses)) for _ in range(2)][-1]
             fetcher.close()
         assert {job_id for job_id, seen in news.items() if isinstance(seen, ModelArtsError)} == {"101"}
@@ -501,6 +503,7 @@ class TestTurns:
     def test_a_surprise_about_one_job_hides_no_others(self, emulator, look, fetcher, caplog):
         emulator.deny = ["list"]
         job_ids = make(emulator, 20)
+        fetcher.fetch({})  # makes the reader
         one = fetcher._reader.one
         fetcher._reader.one = lambda job_id: one(job_id) if job_id != job_ids[3] else 1 / 0
         news, _ = look(job_ids)
@@ -560,7 +563,7 @@ def test_a_page_that_appears_is_new_although_the_status_stays(faulty, job_ids):
         lambda job: job if str(job["job_id"]) in with_page else {**job, "service_url": None}
     )
     with client_of(faulty) as client:
-        fetcher = JobFetcher(client, VISUALIZATION_JOBS)
+        fetcher = JobFetcher(ClientOwner(lambda sleep: client), VISUALIZATION_JOBS)
         known = {job_id: job.fingerprint for job_id, job in fetcher.fetch(dict.fromkeys(job_ids)).items()}
         assert fetcher.fetch(known) == {}
         with_page.add("101")
@@ -583,7 +586,7 @@ def test_closing_it_during_a_request_is_no_failure(faulty, caplog):
     faulty.behaviour = hang
     news = []
     with client_of(faulty) as client:
-        fetcher = JobFetcher(client, VISUALIZATION_JOBS)
+        fetcher = JobFetcher(ClientOwner(lambda sleep: client), VISUALIZATION_JOBS)
         thread = threading.Thread(target=lambda: news.append(fetcher.fetch(dict.fromkeys(faulty.statuses))))
         thread.start()
         assert asked.wait(10)

@@ -32,8 +32,8 @@ def looks(emulator, count, *, between=lambda number: None, within=20.0, **fields
             endpoint=emulator.url, login=emulator.ak, password=emulator.sk, project_id=emulator.project_id, **fields
         )
 
-    async def connect():
-        return lambda pause: ModelArtsClient(config(), sleep=lambda seconds: pause(min(seconds, 0.01)))
+    def connect(sleep):
+        return ModelArtsClient(config(), sleep=lambda seconds: sleep(min(seconds, 0.01)))
 
     async def look():
         seen = []
@@ -55,11 +55,11 @@ def test_a_watcher_that_comes_later_is_shown_its_statuses(emulator):
         emulator.create_job(status=12)
     running = emulator.create_job(status=8)
 
-    async def connect():
+    def connect(sleep):
         config = ModelArtsConfig(
             endpoint=emulator.url, login=emulator.ak, password=emulator.sk, project_id=emulator.project_id
         )
-        return lambda pause: ModelArtsClient(config)
+        return ModelArtsClient(config)
 
     async def poll():
         shown = []

@@ -1,0 +1,78 @@
+"""Who owns a client: makes it at first use, renews it when its credentials are refused, and closes it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+from airflow_provider_modelarts.api.errors import ModelArtsConnectionError
+
+if TYPE_CHECKING:
+    from airflow_provider_modelarts.api.client import ModelArtsClient
+
+Sleep: TypeAlias = Callable[[float], None]
+"""Waits for some seconds, on a thread."""
+
+Connect: TypeAlias = "Callable[[Sleep], ModelArtsClient]"
+"""Reads the connection, and makes a client that waits between two attempts in the given way. May block."""
+
+
+class ClientOwner:
+    """
+    Owns the client of one connection.
+
+    Not to be used by two threads at the same time, except for :meth:`cancel`.
+
+    :param connect: makes a client, with what the connection says at the time of the call
+    """
+
+    def __init__(self, connect: Connect) -> None:
+        self._connect = connect
+        self._client: ModelArtsClient | None = None
+        self._cancelled = threading.Event()
+
+    def client(self) -> ModelArtsClient:
+        """
+        Return the client, which is made at the first call.
+
+        :raises Exception: the connection cannot be read, or is invalid; the next call tries again
+        """
+        if self._client is None:
+            self._client = self._connect(self.sleep)
+        return self._client
+
+    def renew(self) -> bool:
+        """
+        Read the connection again, because its credentials were refused, and return whether it has others now.
+
+        If so, there is another client from now on, and the one before is closed.
+
+        :raises Exception: the connection cannot be read, or is invalid; the client stays
+        """
+        client = self._connect(self.sleep)
+        if self._client is not None and client.calls_like(self._client):
+            client.close()
+            return False
+        self.close()
+        self._client = client
+        return True
+
+    def close(self) -> None:
+        """Close the client. A later call makes another one."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def sleep(self, seconds: float) -> None:
+        """
+        Wait for some seconds, unless another thread cancels that.
+
+        :raises ModelArtsConnectionError: it was cancelled
+        """
+        if self._cancelled.wait(seconds):
+            raise ModelArtsConnectionError("Given up, because nobody waits any more")
+
+    def cancel(self) -> None:
+        """Cancel all sleeps, also those that begin later: nobody waits any more."""
+        self._cancelled.set()
