@@ -265,7 +265,8 @@ class LocalAirflow:
         response = self._http.request(method, f"{self.url}/api/v2/{path}", timeout=API_TIMEOUT, **request)
         if not response.ok:
             raise LocalAirflowError(f"{method} {path}: HTTP {response.status_code} {response.text[:2000]}")
-        answer: dict[str, Any] = response.json()
+        # A deletion is answered without a body.
+        answer: dict[str, Any] = response.json() if response.content else {}
         return answer
 
     def component_log(self, component: str) -> str:

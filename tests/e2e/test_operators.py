@@ -101,6 +101,35 @@ def test_a_task_that_a_user_fails_stops_its_job_within_30_s(
     assert run.link("create", name="TensorBoard"), "the button outlives the failure"
 
 
+def in_triggerer(run: ObservedRun) -> bool:
+    """Return whether the triggerer runs the task's trigger: nobody else pushes the link of a job that was just created."""
+    return run.states("create") == ["deferred"] and run.link("create", name="TensorBoard") is not None
+
+
+def test_a_run_that_a_user_fails_stops_the_job_of_its_deferred_task(
+    local_airflow: LocalAirflow, server: Emulator
+) -> None:
+    server.add_script_rule("*", SLOW)
+    run = ObservedRun(local_airflow, "create_deferred", {})
+    poll_until(lambda: in_triggerer(run), TIMEOUT, lambda: run.log("create"))
+
+    local_airflow.api("PATCH", f"dags/create_deferred/dagRuns/{run.run_id}", json={"state": "failed"})
+
+    poll_until(lambda: statuses(server) in ([9], [12]), 30, lambda: run.log("create"))
+
+
+def test_a_dag_that_is_deleted_while_its_task_is_deferred_stops_its_job(
+    local_airflow: LocalAirflow, server: Emulator
+) -> None:
+    server.add_script_rule("*", SLOW)
+    run = ObservedRun(local_airflow, "create_and_be_deleted", {})
+    poll_until(lambda: in_triggerer(run), TIMEOUT, lambda: run.log("create"))
+
+    local_airflow.api("DELETE", "dags/create_and_be_deleted")
+
+    poll_until(lambda: statuses(server) in ([9], [12]), 30, lambda: run.log("create"))
+
+
 def test_a_task_that_a_user_clears_while_it_is_deferred_takes_its_job_over(
     local_airflow: LocalAirflow, server: Emulator
 ) -> None:

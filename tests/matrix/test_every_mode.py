@@ -73,7 +73,7 @@ def finished(pytestconfig: pytest.Config) -> Finished:
 
 def _let_jobs_go_on_once_waited_for(emulator: Emulator, airflow: CommandLineAirflow, run_id: str) -> None:
     """No job goes on before every wait for it has begun, however slow the machine is."""
-    waits = [f"{wait}-{mode}" for wait in ("running", "fails") for mode in MODES]
+    waits = ["retried", *(f"{wait}-{mode}" for wait in ("running", "fails") for mode in MODES)]
 
     def not_begun() -> list[str]:
         return [task for task in waits if IS_WAITING not in airflow.task_log_text(DAG_ID, run_id, task)]
@@ -81,7 +81,7 @@ def _let_jobs_go_on_once_waited_for(emulator: Emulator, airflow: CommandLineAirf
     poll_until(lambda: not not_begun(), TIMEOUT, lambda: f"not begun: {not_begun()}", interval=1)
     for job_id, job in emulator.jobs.items():
         if job.job_name.startswith("matrix-"):
-            emulator.set_status(job_id, 11 if job.job_name == "matrix-fails" else 8)
+            emulator.set_status(job_id, 11 if job.job_name.startswith("matrix-fails") else 8)
 
 
 def _observed(run: Finished, mode: str) -> dict[str, dict[str, object]]:
@@ -109,6 +109,14 @@ def test_operators_take_a_job_through_its_life(way: str, finished: Finished) -> 
     tasks = [f"board_{way}.{step}" for step in ("create", "check", "describe", "stop")]
     tasks += [f"restart-{way}", f"delete_again-{way}"]
     assert {task: finished.states[task] for task in tasks} == dict.fromkeys(tasks, "success"), finished.logs
+
+
+def test_the_retry_of_a_deferred_create_waits_for_its_own_job(finished: Finished) -> None:
+    tasks = ("retried", "check_retried", "delete_retried")
+    assert {task: finished.states[task] for task in tasks} == dict.fromkeys(tasks, "success"), finished.logs
+    log = finished.logs["retried"]
+    assert "is FAILED (11) and cannot become RUNNING (8) any more" in log
+    assert "Restarting visualization job" in log
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -19,14 +19,20 @@ COMMON: dict[str, Any] = {"modelarts_conn_id": "operators", "poke_interval": 2}
 RETRY: dict[str, Any] = {"retries": 1, "retry_delay": timedelta(seconds=1)}
 
 
-def make_dag(name: str, how: dict[str, Any]) -> None:
-    """Make the DAGs of one way to wait."""
+def make_create_dag(name: str, how: dict[str, Any]) -> None:
+    """Make a DAG that creates a job."""
 
     @dag(dag_id=f"create_{name}", schedule=None)
     def create() -> None:
         ModelArtsCreateVisualizationJobOperator(
             task_id="create", train_url="/bucket/logs/", timeout=120, **COMMON, **RETRY, **how
         )
+
+    create()
+
+
+def make_change_dag(name: str, how: dict[str, Any]) -> None:
+    """Make a DAG that changes a job in every way."""
 
     @dag(dag_id=f"change_{name}", schedule=None, params={"job_id": "0"})
     def change() -> None:
@@ -36,7 +42,6 @@ def make_dag(name: str, how: dict[str, Any]) -> None:
         delete = ModelArtsDeleteVisualizationJobOperator(task_id="delete", job_id=job_id, **COMMON, **how)
         stop >> restart >> delete
 
-    create()
     change()
 
 
@@ -52,5 +57,7 @@ def create_mapped() -> None:
 
 
 for name, how in HOW.items():
-    make_dag(name, how)
+    make_create_dag(name, how)
+    make_change_dag(name, how)
+make_create_dag("and_be_deleted", HOW["deferred"])
 create_mapped()

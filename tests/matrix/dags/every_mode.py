@@ -6,6 +6,7 @@ Imports on Airflow 2.11 and on 3.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 try:
@@ -16,6 +17,7 @@ except ImportError:  # Airflow 2.11
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.links.visualization_job import XCOM_KEY
 from airflow_provider_modelarts.operators.visualization_job import (
+    ModelArtsCreateVisualizationJobOperator,
     ModelArtsDeleteVisualizationJobOperator,
     ModelArtsRestartVisualizationJobOperator,
     ModelArtsUpdateVisualizationJobOperator,
@@ -107,6 +109,23 @@ def operators(way: str) -> None:
     restart >> delete
 
 
+def retry() -> None:
+    """Create a job that fails once: the retry has to start it again, and to wait for it."""
+    create = ModelArtsCreateVisualizationJobOperator(
+        task_id="retried",
+        job_name="matrix-fails-once",
+        train_url="/bucket/logs/",
+        deferrable=True,
+        poke_interval=5,
+        retries=1,
+        retry_delay=timedelta(seconds=1),
+    )
+    job_id: Any = create.output["job_id"]
+    check.override(task_id="check_retried")(create.output, job_id, link_of=create.task_id) >> (
+        ModelArtsDeleteVisualizationJobOperator(task_id="delete_retried", job_id=job_id, poke_interval=5)
+    )
+
+
 @dag(schedule=None, max_active_tasks=64)
 def every_mode() -> None:
     failing_job_id = create.override(task_id="create_failing")(job_name="matrix-fails")
@@ -115,6 +134,7 @@ def every_mode() -> None:
         bad_ends(mode, failing_job_id)
     for way in WAYS:
         operators(way)
+    retry()
 
 
 every_mode()
