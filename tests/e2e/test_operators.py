@@ -102,7 +102,7 @@ def test_a_task_that_a_user_fails_stops_its_job_within_30_s(
 
 
 def in_triggerer(run: ObservedRun) -> bool:
-    """Return whether the triggerer runs the task's trigger: nobody else pushes the link of a job that was just created."""
+    """Return whether the triggerer runs the task's trigger: nobody else pushes the link of a job that was just made."""
     return run.states("create") == ["deferred"] and run.link("create", name="TensorBoard") is not None
 
 

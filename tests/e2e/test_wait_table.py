@@ -112,6 +112,31 @@ def test_the_table(row: Row, mode: str, run: ObservedRun, jobs: list[Job]) -> No
 
 
 @pytest.mark.parametrize("mode", MODES)
+def test_a_task_downstream_is_mapped_over_a_wait(mode: str, run: ObservedRun, jobs: list[Job]) -> None:
+    task_id = f"mapped_over-{mode}"
+    job_ids = [job.job_id for job in jobs if job.task_id == task_id]
+    echoed = [run.xcoms(f"{task_id}.echo", index)["return_value"] for index in range(len(job_ids))]
+    assert echoed == job_ids
+
+
+@pytest.mark.parametrize("mode", ["deferrable", "skip_worker"])
+def test_a_subclass_resumes_in_its_own_way(mode: str, run: ObservedRun) -> None:
+    assert f"resumed for {run.run_id}" in run.log(f"own_steps-{mode}")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_dag_returns_what_its_wait_does(mode: str, local_airflow: LocalAirflow, servers: dict[str, Emulator]) -> None:
+    job_id = servers["waits"].create_job(status=8)
+    dag_id = f"returns_wait_{mode}"
+    run = ObservedRun(local_airflow, dag_id, {"job_id": job_id})
+    assert run.wait(TIMEOUT) == "success"
+
+    answer = local_airflow.api("GET", f"dags/{dag_id}/dagRuns/{run.run_id}/wait", params={"interval": 1})
+
+    assert answer["results"]["wait"]["job_id"] == job_id
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_the_link_opens_the_job(mode: str, run: ObservedRun) -> None:
     job = run.xcoms(f"arrives-{mode}")["return_value"]
     assert job["service_url"].startswith("http://127.0.0.1:")

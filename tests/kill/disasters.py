@@ -12,7 +12,7 @@ import psutil
 
 from airflow_provider_modelarts.emulator import Emulator
 from tests.e2e.observed_run import ObservedRun
-from tools.local_airflow import LocalAirflow
+from tools.local_airflow import LocalAirflow, poll_until
 
 TRIGGERERS: Final = ("triggerer", "triggerer-2")
 ON_WORKERS: Final = ("poke", "reschedule")
@@ -22,6 +22,9 @@ DOWN: Final = 10.0
 
 FROZEN: Final = 26.0
 """Seconds after which Airflow has given up what is frozen, and others have taken over."""
+
+OUTAGE_TIMEOUT: Final = 90.0
+"""Seconds within which all waits must have noticed an outage; it is shorter than what they tolerate."""
 
 
 @dataclass
@@ -54,6 +57,11 @@ class Scene:
         """Return the processes of the tasks that are on a worker, and of what supervises them."""
         running = [instance for instance in self.run.instances() if instance["state"] == "running"]
         return [process for instance in running for process in self.airflow.worker_processes(instance)]
+
+    def deferred_before_failed_poll(self) -> list[str]:
+        """Return the tasks that are deferred, and whose log knows of no failed poll."""
+        deferred = [instance["task_id"] for instance in self.run.instances() if instance["state"] == "deferred"]
+        return [task_id for task_id in deferred if " failed, for " not in self.run.log(task_id)]
 
     def freeze(self, processes: Collection[psutil.Process]) -> None:
         """Stop processes as a machine does that hangs; they know nothing of it."""
@@ -98,6 +106,18 @@ def _kill_workers(scene: Scene) -> None:
             process.kill()
 
 
+def _kill_triggerers_and_begin_outage(scene: Scene) -> None:
+    scene.kill(*TRIGGERERS)
+    scene.emulator.stop()
+
+
+def _start_triggerers_and_end_outage(scene: Scene) -> None:
+    """Let the API answer once the first polls of the new triggerers have failed."""
+    scene.start(*TRIGGERERS)
+    poll_until(lambda: not scene.deferred_before_failed_poll(), OUTAGE_TIMEOUT, scene.deferred_before_failed_poll)
+    scene.emulator.start()
+
+
 def _begin_rolling_restart(scene: Scene) -> None:
     scene.airflow.end("triggerer")
 
@@ -136,6 +156,11 @@ DISASTERS: Final = (
         "both triggerers killed",
         lambda scene: scene.kill(*TRIGGERERS),
         lambda scene: scene.start(*TRIGGERERS),
+    ),
+    Disaster(
+        "both triggerers killed, and back during an outage of ModelArts",
+        _kill_triggerers_and_begin_outage,
+        _start_triggerers_and_end_outage,
     ),
     Disaster("one of two triggerers killed", lambda scene: scene.kill(scene.polling_triggerer())),
     Disaster(

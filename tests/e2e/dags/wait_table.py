@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, dag, task
 
 from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
 
@@ -19,6 +19,25 @@ MODES: dict[str, dict[str, Any]] = {
 GONE = -1
 
 
+class OwnSteps(ModelArtsVisualizationJobSensor):
+    """A sensor with one more template field, and steps of its own."""
+
+    template_fields = (*ModelArtsVisualizationJobSensor.template_fields, "topic")
+
+    def __init__(self, *, topic: str, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.topic = topic
+
+    def execute_complete(self, context: Any, event: Any = None) -> Any:
+        """Say so."""
+        print("resumed for", self.topic)
+        return super().execute_complete(context, event)
+
+    def post_execute(self, context: Any, result: Any = None) -> None:
+        """Say so."""
+        print("executed for", self.topic)
+
+
 @dataclass(frozen=True)
 class Row:
     """
@@ -28,6 +47,8 @@ class Row:
     :param server: which emulator the jobs are in, and the connection to it; one breaks down between the statuses
     :param says: what the log of the task says
     :param status_name: of the last job in the XCom, for a wait that succeeds
+    :param sensor: the class of the sensor
+    :param mapped_over: whether a task downstream is mapped over the XCom
     """
 
     name: str
@@ -37,6 +58,8 @@ class Row:
     server: str = "waits"
     says: tuple[str, ...] = ()
     status_name: str | None = None
+    sensor: type[ModelArtsVisualizationJobSensor] = ModelArtsVisualizationJobSensor
+    mapped_over: bool = False
 
     def task_id(self, mode: str) -> str:
         """Return the id of the task that waits this way."""
@@ -55,6 +78,10 @@ TABLE = [
     Row("all_of_several", "success", ((8,), (7, 8)), status_name="RUNNING"),
     Row("any_of_several", "success", ((7,), (7, 8)), {"wait_for": "any"}, status_name="RUNNING"),
 
+    Row("mapped_over", "success", ((8,), (7, 8)), status_name="RUNNING", mapped_over=True),
+    Row("own_steps", "success", ((7, 8),), {"topic": "{{ run_id }}"}, status_name="RUNNING",
+        sensor=OwnSteps, says=("executed for manual__",)),
+
     Row("fails", "failed", ((7, 11),), says=("is FAILED (11) and cannot become RUNNING (8) any more",)),
     Row("vanishes", "failed", ((7, GONE),), says=("is not there and cannot become RUNNING (8); last seen: ",)),
     Row("one_of_several_fails", "failed", ((8,), (7, 11), (7,)),
@@ -62,12 +89,26 @@ TABLE = [
     Row("hangs", "failed", ((7,),), {"timeout": 15}, says=("imed out",)),
     Row("wrong_secret_key", "failed", ((7,),), server="wrong_key",
         says=("is unknown; last seen: never", "APIGW.0301")),
+    Row("undefined_variable", "failed", ((8,),), {"region": "{{ params.typo }}"}, says=("has no attribute 'typo'",)),
+    Row("no_connection", "failed", ((8,),), {"modelarts_conn_id": "no_such_connection"},
+        says=("no_such_connection",)),
+    Row("no_connection_silently", "failed", ((8,),),
+        {"modelarts_conn_id": "no_such_connection", "silent_fail": True, "timeout": 15},
+        says=("no_such_connection", "imed out")),
 
     Row("fails_softly", "skipped", ((7, 11),), {"soft_fail": True}, says=("is FAILED (11)",)),
     Row("hangs_softly", "skipped", ((7,),), {"timeout": 15, "soft_fail": True}, says=("imed out",)),
+    Row("no_connection_never_fails", "skipped", ((8,),),
+        {"modelarts_conn_id": "no_such_connection", "never_fail": True}, says=("no_such_connection",)),
 ]  # fmt: skip
 
 with DAG("wait_table", schedule=None, max_active_tasks=64, default_args={"poke_interval": 5}):
+
+    @task
+    def echo(item: list[Any]) -> str:
+        """Return the id of a job, of one entry of the XCom of several."""
+        return str(item[0])
+
     for row in TABLE:
         for mode, options in MODES.items():
             task_id = row.task_id(mode)
@@ -75,6 +116,26 @@ with DAG("wait_table", schedule=None, max_active_tasks=64, default_args={"poke_i
             which: dict[str, Any] = (
                 {"job_id": f"{{{{ {jobs}[0] }}}}"} if len(row.paths) == 1 else {"job_ids": f"{{{{ {jobs} }}}}"}
             )
-            ModelArtsVisualizationJobSensor(
-                task_id=task_id, modelarts_conn_id=row.server, **which, **row.arguments, **options
-            )
+            wait = row.sensor(task_id=task_id, **{"modelarts_conn_id": row.server, **which, **row.arguments, **options})
+            if row.mapped_over:
+                echo.override(task_id=f"{task_id}.echo").expand(item=wait.output)
+
+
+def make_dag_that_returns_a_wait(mode: str) -> None:
+    """Make the DAG of one mode; a DAG has one result."""
+
+    @dag(dag_id=f"returns_wait_{mode}", schedule=None)
+    def returns_wait() -> Any:
+        return ModelArtsVisualizationJobSensor(
+            task_id="wait",
+            job_id="{{ params.job_id }}",
+            modelarts_conn_id="waits",
+            poke_interval=5,
+            **MODES[mode],
+        ).output
+
+    returns_wait()
+
+
+for mode in MODES:
+    make_dag_that_returns_a_wait(mode)
