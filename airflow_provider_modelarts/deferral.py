@@ -5,56 +5,72 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from datetime import timedelta
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_modelarts._compat import DEFER_TIMEOUT_MARGIN, FIRST_POLL_AFTER_DEFERRAL
-from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
+from airflow_provider_modelarts.links.base import publish_link
 from airflow_provider_modelarts.waiting.names import job_name_in
 from airflow_provider_modelarts.waiting.result import WaitResult
 from airflow_provider_modelarts.waiting.wait import transition
-from airflow_provider_modelarts.worker import show
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_provider_modelarts.triggers.visualization_job import ModelArtsVisualizationJobTrigger
     from airflow_provider_modelarts.waiting.jobs import JobsWait
+    from airflow_provider_modelarts.waiting.request import WaitRequest
 
 
 def defer(
-    task: Any, context: Context, jobs: JobsWait, arguments: Mapping[str, Any], *, started_at: float | None = None
+    task: Any,
+    context: Context,
+    request: WaitRequest,
+    wait: JobsWait,
+    *,
+    started_at: float | None = None,
+    stop_on_kill: bool = False,
 ) -> NoReturn:
     """
     Defer a task until its jobs have arrived.
 
-    The wait ends ``timeout`` after it began, and ``execution_timeout`` after the task's try began, however often that
-    try is deferred. (Airflow itself counts each deferral by itself.)
+    The wait ends ``request.timeout`` after it began, and ``execution_timeout`` after the task's try began, however
+    often that try is deferred. (Airflow itself counts each deferral by itself.)
 
-    :param task: has ``timeout``, ``execution_timeout``, ``link`` and ``try_started_at``; ``execute_complete`` is called
-        at the end of the wait
-    :param jobs: the wait as far as it is
-    :param arguments: of the trigger
+    :param task: has ``trigger_path``, ``execution_timeout``, ``link`` and ``try_started_at``; ``execute_complete`` is
+        called at the end of the wait
+    :param request: rendered, JSON types only
+    :param wait: the wait of that request, as far as it is
     :param started_at: when the wait began, seconds since the epoch; now by default
+    :param stop_on_kill: whether the trigger stops the job when a user ends the task (Airflow 3.3)
     """
-    from airflow_provider_modelarts.triggers.visualization_job import ModelArtsVisualizationJobTrigger
-
     now = time.time()
     try_started_at = when_try_started(task, context)
-    deadline = (started_at or now) + task.timeout
+    deadline = (started_at or now) + request.timeout
     if task.execution_timeout is not None:
         deadline = min(deadline, try_started_at + task.execution_timeout.total_seconds())
     deadline = max(now, deadline)
-    trigger = ModelArtsVisualizationJobTrigger(
-        **arguments,
+    trigger = _trigger_class(task.trigger_path)(
+        **vars(request),
         deadline=deadline,
         first_poll_at=now + FIRST_POLL_AFTER_DEFERRAL,
-        histories=jobs.histories(),
-        summaries=jobs.kept(),
+        histories=wait.histories(),
+        summaries=wait.kept(),
+        stop_on_kill=stop_on_kill,
         link=task.link or "",
+        try_number=getattr(context.get("ti"), "try_number", None),
         try_started_at=try_started_at,
     )
     timeout = timedelta(seconds=deadline - now + FIRST_POLL_AFTER_DEFERRAL + DEFER_TIMEOUT_MARGIN)
     task.defer(trigger=trigger, method_name="execute_complete", timeout=timeout)
     raise AssertionError("unreachable")
+
+
+def _trigger_class(path: str) -> type[ModelArtsVisualizationJobTrigger]:
+    """Import a trigger only now: a DAG file that is parsed needs none."""
+    module, _, name = path.rpartition(".")
+    trigger: type[ModelArtsVisualizationJobTrigger] = getattr(import_module(module), name)
+    return trigger
 
 
 def when_try_started(task: Any, context: Context) -> float:
@@ -80,18 +96,19 @@ def resume(task: Any, context: Context, event: Any) -> WaitResult:
     """
     Return how a wait ended in the triggerer, after writing into the task's log what was observed there.
 
+    :param task: has ``kind`` and ``link``
     :raises ValueError: the event is missing or not understood
     """
     result = WaitResult.from_dict(event)
     # Below Airflow 3.3 the task instance only knows when it was resumed.
     task.try_started_at = event.get("try_started_at")
     for job_id, history in result.histories.items():
+        name = job_name_in(job_id) or job_id
         before = None
         for entry in history:
             moment = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(entry[0]))
-            name = job_name_in(job_id) or job_id
-            task.log.info("%s: visualization job %s %s", moment, name, transition(VISUALIZATION_JOBS, before, entry))
+            task.log.info("%s: %s %s %s", moment, task.kind.noun, name, transition(task.kind, before, entry))
             before = entry
     task.link = ""
-    show(task, context, result.link)
+    publish_link(task, context, result.link)
     return result

@@ -189,7 +189,7 @@ def run_to_its_end(mode: str, clock: SimulatedTime, monkeypatch: pytest.MonkeyPa
             start = sensor.start_trigger_args
             event = run_trigger(start.trigger_cls, start.trigger_kwargs, clock, ti)
             if event == "success":
-                return Outcome("success", clock.now, xcom=ti.xcoms["return_value"], starts=starts, xcoms=ti.xcoms)
+                return Outcome("success", clock.now, xcom=ti.xcoms.get("return_value"), starts=starts, xcoms=ti.xcoms)
         starts += 1
         started = clock.utcnow()
         try:

@@ -19,7 +19,6 @@ from airflow_provider_modelarts._compat import (
 )
 from airflow_provider_modelarts.api.checks import to_text
 from airflow_provider_modelarts.api.client_owner import ClientOwner, Connect, Sleep
-from airflow_provider_modelarts.arguments import seconds
 from airflow_provider_modelarts.hooks.connection import (
     config_from_connection,
     describe_jobs,
@@ -27,6 +26,7 @@ from airflow_provider_modelarts.hooks.connection import (
     form_widgets,
 )
 from airflow_provider_modelarts.hooks.training_jobs import TrainingJobMethods
+from airflow_provider_modelarts.templates import seconds
 
 if TYPE_CHECKING:
     from airflow_provider_modelarts.api.client import ModelArtsClient

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow_provider_modelarts._compat import BaseOperator, conf
-from airflow_provider_modelarts.arguments import seconds
+from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
 from airflow_provider_modelarts.deferral import resumes_another_try
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.links.visualization_job import ModelArtsVisualizationJobLink
+from airflow_provider_modelarts.templates import seconds
 from airflow_provider_modelarts.waiting.request import WaitRequest
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
     from airflow_provider_modelarts.operators.run import WaitingJobRun
 
+
+VISUALIZATION_JOB_TRIGGER: Final = (
+    "airflow_provider_modelarts.triggers.visualization_job.ModelArtsVisualizationJobTrigger"
+)
 
 DEFERRABLE: Final = conf.getboolean("operators", "default_deferrable", fallback=False)
 POKE_INTERVAL: Final = 10.0
@@ -79,6 +84,10 @@ class WaitingVisualizationJobOperator(VisualizationJobOperator):
     :param kwargs: as for all operators (:class:`VisualizationJobOperator`)
     """
 
+    kind: ClassVar = VISUALIZATION_JOBS
+    trigger_path: ClassVar = VISUALIZATION_JOB_TRIGGER
+    stop_on_kill = False
+    """Whether the trigger stops the job when a user ends the task (Airflow 3.3)."""
     try_started_at: float | None = None
     """When this try began, as a resumed task knows it from its event; seconds since the epoch."""
 
@@ -116,10 +125,6 @@ class WaitingVisualizationJobOperator(VisualizationJobOperator):
             return self.execute(context)
         self.link = None
         return super().resume_execution(next_method, next_kwargs, context)
-
-    def trigger_arguments(self, job_id: str, target_status: Any) -> dict[str, Any]:
-        """Return the arguments of a trigger that waits for a job, in JSON types."""
-        return vars(self.request(job_id, target_status))
 
     def request(self, job_id: str, target_status: Any, failure_statuses: Any = None) -> WaitRequest:
         """Return the request to wait for a job."""

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow_provider_modelarts.api.checks import to_text
 from airflow_provider_modelarts.api.errors import ModelArtsError
 from airflow_provider_modelarts.api.visualization_jobs.statuses import OVER, JobStatus
-from airflow_provider_modelarts.arguments import is_literal, seconds
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.operators.base import VisualizationJobOperator
+from airflow_provider_modelarts.templates import is_literal, seconds
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow_provider_modelarts.api.errors import ModelArtsConflictError, ModelArtsPermissionError
 from airflow_provider_modelarts.api.visualization_jobs.parameters import checked_job_id, create_body
 from airflow_provider_modelarts.api.visualization_jobs.statuses import OVER
-from airflow_provider_modelarts.arguments import is_literal
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.links.visualization_job import LINKS_BY_JOB_TYPE
 from airflow_provider_modelarts.operators.base import (
@@ -27,6 +26,7 @@ from airflow_provider_modelarts.operators.identity import (
     settings_of,
 )
 from airflow_provider_modelarts.operators.starting import StartingVisualizationJobOperator
+from airflow_provider_modelarts.templates import is_literal
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg

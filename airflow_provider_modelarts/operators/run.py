@@ -19,12 +19,14 @@ from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION
 from airflow_provider_modelarts.api.visualization_jobs.models import VisualizationJob
 from airflow_provider_modelarts.api.visualization_jobs.parameters import checked_job_id, checked_job_name
 from airflow_provider_modelarts.api.visualization_jobs.statuses import OVER, JobStatus, status_label
+from airflow_provider_modelarts.assets.base import add_to_outlet_events
 from airflow_provider_modelarts.deferral import defer, resume
+from airflow_provider_modelarts.links.base import clear_link, publish_link
 from airflow_provider_modelarts.waiting.blocking import poll, wait_here
 from airflow_provider_modelarts.waiting.fetch import JobFetcher
 from airflow_provider_modelarts.waiting.jobs import JobsWait
 from airflow_provider_modelarts.waiting.wait import JobStateUnknownError, duration
-from airflow_provider_modelarts.worker import hide, push_fields, show, tell_consumers
+from airflow_provider_modelarts.xcoms import push_fields
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -93,7 +95,7 @@ class JobRun:
             job = self.client.visualization_jobs.get(job_id)
         except ModelArtsNotFoundError:
             return None
-        show(self._task, self._context, job.service_url)
+        publish_link(self._task, self._context, job.service_url)
         return job
 
     def see(self, job_id: str) -> VisualizationJob:
@@ -131,7 +133,7 @@ class JobRun:
     def finish(self, job: VisualizationJob | dict[str, Any]) -> dict[str, Any]:
         """Return the XCom of the task, after telling those who are scheduled on its outlets."""
         xcom = job.summary() if isinstance(job, VisualizationJob) else job
-        tell_consumers(self._task, self._context, xcom)
+        add_to_outlet_events(self._task, self._context, xcom)
         push_fields(self._task, self._context, xcom)
         return xcom
 
@@ -179,7 +181,7 @@ class WaitingJobRun(JobRun):
             poll(jobs, self._fetcher)
             now = cast("VisualizationJob | None", jobs.first().last)
             if now is not None and now.status != job.status:
-                show(self._task, self._context, now.service_url)
+                publish_link(self._task, self._context, now.service_url)
                 return now
             waited = time.monotonic() - begin
             if waited > self._task.timeout or (waited > RESTART_TIMEOUT and not jobs.failing):
@@ -205,7 +207,7 @@ class WaitingJobRun(JobRun):
             self._wait_here(job.job_id, OVER_OR_GONE)
         self.delete(job.job_id)
         self._wait_here(job.job_id, "GONE")
-        hide(self._task, self._context)
+        clear_link(self._task, self._context)
 
     def settle(self, job: VisualizationJob) -> VisualizationJob | None:
         """Return a job once it is not being stopped or deleted any more; None when it is gone then."""
@@ -225,7 +227,8 @@ class WaitingJobRun(JobRun):
             return self._wait_here(job_id, target_status)
         jobs = self._begin(job_id, target_status)
         if not (jobs.observe({job_id: seen}, time.time()) if seen else poll(jobs, self._fetcher)):
-            defer(self._task, self._context, jobs, self._task.trigger_arguments(job_id, target_status))
+            request = self._task.request(job_id, target_status)
+            defer(self._task, self._context, request, jobs, stop_on_kill=self._task.stop_on_kill)
         return jobs.summaries()[job_id]
 
     def complete(self, event: Any) -> dict[str, Any]:
@@ -271,7 +274,7 @@ class WaitingJobRun(JobRun):
             self._fetcher,
             poke_interval=self._task.poke_interval,
             timeout=self._task.timeout,
-            after_look=lambda: show(self._task, self._context, jobs.page_url),
+            after_look=lambda: publish_link(self._task, self._context, jobs.page_url),
         )
         return jobs.summaries()[job_id]
 

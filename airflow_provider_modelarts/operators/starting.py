@@ -73,10 +73,10 @@ class StartingVisualizationJobOperator(WaitingVisualizationJobOperator):
                 VISUALIZATION_JOBS.noun, self.hook.new_client, self._find_id, self._ensure_stopped, self.log
             )
 
-    def trigger_arguments(self, job_id: str, target_status: Any) -> dict[str, Any]:
-        """Return the arguments of the trigger that waits for the job."""
-        stop_on_kill = self.stop_on_failure and self._may_have_started
-        return {**super().trigger_arguments(job_id, target_status), "stop_on_kill": stop_on_kill}
+    @property
+    def stop_on_kill(self) -> bool:  # type: ignore[override]
+        """Whether the trigger stops the job when a user ends the task (Airflow 3.3)."""
+        return self.stop_on_failure and self._may_have_started
 
     @property
     def _may_have_started(self) -> bool:

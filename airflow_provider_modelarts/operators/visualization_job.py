@@ -15,7 +15,6 @@ from airflow_provider_modelarts.api.visualization_jobs.parameters import (
     checked_job_name,
 )
 from airflow_provider_modelarts.api.visualization_jobs.statuses import OVER, JobStatus
-from airflow_provider_modelarts.arguments import is_literal
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.operators.base import (
     DEFERRABLE,
@@ -27,6 +26,7 @@ from airflow_provider_modelarts.operators.base import (
 )
 from airflow_provider_modelarts.operators.create_visualization_job import ModelArtsCreateVisualizationJobOperator
 from airflow_provider_modelarts.operators.starting import StartingVisualizationJobOperator
+from airflow_provider_modelarts.templates import is_literal
 
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg

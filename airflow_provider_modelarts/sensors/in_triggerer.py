@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from airflow_provider_modelarts._compat import BaseSensorOperator, airflow_version, conf, stores_xcoms_elsewhere
-from airflow_provider_modelarts.arguments import can_be_template
+from airflow_provider_modelarts.templates import can_be_template
 
 STEPS: Final = (
     "hook",
@@ -16,7 +16,7 @@ STEPS: Final = (
     "resume_execution",
     "execute_complete",
     "post_execute",
-    "trigger_arguments",
+    "wait_request",
 )
 """What a sensor does on a worker, in this order; a subclass may have its own."""
 

@@ -17,7 +17,9 @@ from airflow_provider_modelarts._compat import (
     metrics,
 )
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
+from airflow_provider_modelarts.assets.base import add_to_outlet_events
 from airflow_provider_modelarts.deferral import defer, resume, when_try_started
+from airflow_provider_modelarts.links.base import publish_link
 from airflow_provider_modelarts.waiting.blocking import poll
 from airflow_provider_modelarts.waiting.fetch import JobFetcher
 from airflow_provider_modelarts.waiting.jobs import JobsWait
@@ -29,7 +31,7 @@ from airflow_provider_modelarts.waiting.wait import (
     WaitTimeoutError,
     duration,
 )
-from airflow_provider_modelarts.worker import push_fields, show, tell_consumers
+from airflow_provider_modelarts.xcoms import push_fields
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -112,7 +114,7 @@ class SensorRun:
 
     def _defer(self) -> NoReturn:
         sensor = self._sensor
-        defer(sensor, self._context, self._jobs, sensor.trigger_arguments(), started_at=self._started_at)
+        defer(sensor, self._context, sensor.wait_request(), self._jobs, started_at=self._started_at)
 
     def _poll(self) -> bool:
         """
@@ -124,7 +126,7 @@ class SensorRun:
         try:
             return poll(self._jobs, self._fetcher)
         finally:
-            show(self._sensor, self._context, self._jobs.page_url)
+            publish_link(self._sensor, self._context, self._jobs.page_url)
 
     def _time_is_up(self) -> bool:
         return time.time() > self._started_at + self._sensor.time_to_wait()
@@ -177,7 +179,7 @@ def _fail(sensor: ModelArtsVisualizationJobSensor, error: Exception) -> NoReturn
 
 def _xcom(sensor: ModelArtsVisualizationJobSensor, context: Context, jobs: Mapping[str, Mapping[str, Any]]) -> Any:
     xcom = next(iter(jobs.values())) if sensor.job_ids is None else dict(jobs)
-    tell_consumers(sensor, context, xcom)
+    add_to_outlet_events(sensor, context, xcom)
     if sensor.job_ids is None:
         push_fields(sensor, context, xcom)
     return xcom

@@ -17,10 +17,10 @@ from airflow_provider_modelarts._compat import (
 )
 from airflow_provider_modelarts.api.checks import job_id_in
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
-from airflow_provider_modelarts.arguments import is_literal, materialized, plain, seconds, time_to_wait
 from airflow_provider_modelarts.deferral import resumes_another_try
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.links.visualization_job import ModelArtsVisualizationJobLink
+from airflow_provider_modelarts.templates import is_literal, materialized, plain, seconds, time_to_wait
 from airflow_provider_modelarts.waiting.jobs import parse_job_ids
 from airflow_provider_modelarts.waiting.request import WaitRequest
 from airflow_provider_modelarts.waiting.target import WAIT_FOR, Target, parse_statuses
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_modelarts._compat import PokeReturnValue
     from airflow_provider_modelarts.sensors.run import SensorRun
-
-TRIGGER = "airflow_provider_modelarts.triggers.visualization_job.ModelArtsVisualizationJobTrigger"
 
 
 class _InstanceProperty(property):
@@ -95,6 +93,8 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
     )
     operator_extra_links = (ModelArtsVisualizationJobLink(),)
     ui_color = "#f5e0df"
+    kind = VISUALIZATION_JOBS
+    trigger_path = "airflow_provider_modelarts.triggers.visualization_job.ModelArtsVisualizationJobTrigger"
     skip_worker = False
     try_started_at: float | None = None
     """When this try began, as a resumed task knows it from its event; seconds since the epoch."""
@@ -230,8 +230,8 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
         from airflow.triggers.base import StartTriggerArgs
 
         return StartTriggerArgs(
-            trigger_cls=TRIGGER,
-            trigger_kwargs={**self.trigger_arguments(), "timeout": self.time_to_wait(), "may_end_task": True},
+            trigger_cls=self.trigger_path,
+            trigger_kwargs={**vars(self.wait_request()), "timeout": self.time_to_wait(), "may_end_task": True},
             next_method="execute_complete",
             timeout=timedelta(seconds=self.time_to_wait() + DEFER_TIMEOUT_MARGIN),
         )
@@ -245,9 +245,9 @@ class ModelArtsVisualizationJobSensor(BaseSensorOperator):
     def _validate_start_from_trigger_kwargs(self) -> None:
         """Airflow checks these when a task is made; whether this one starts in the triggerer is only known later."""
 
-    def trigger_arguments(self) -> dict[str, Any]:
-        """Return the request as arguments of the trigger, in JSON types."""
-        return {name: plain(value) for name, value in vars(WaitRequest.of(self)).items()}
+    def wait_request(self) -> WaitRequest:
+        """Return what the sensor waits for, in JSON types."""
+        return WaitRequest(**{name: plain(value) for name, value in vars(WaitRequest.of(self)).items()})
 
     def time_to_wait(self) -> float:
         """Return the seconds that the task may wait; Airflow applies no ``execution_timeout`` to a deferred task."""

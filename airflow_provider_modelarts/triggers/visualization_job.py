@@ -25,7 +25,7 @@ from airflow_provider_modelarts.api.client_owner import ClientOwner
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.hooks.stopping import stop_or_log
-from airflow_provider_modelarts.links.visualization_job import XCOM_KEY, link_to
+from airflow_provider_modelarts.links.base import XCOM_KEY, link_to
 from airflow_provider_modelarts.waiting.jobs import JobsWait
 from airflow_provider_modelarts.waiting.kind import Status
 from airflow_provider_modelarts.waiting.poller import subscribe
@@ -61,6 +61,7 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
     :param stop_on_kill: whether ``job_id`` is to be stopped when a user ends the task or its run (Airflow 3.3); for
         the task that made it
     :param link: page of the job that the task's button leads to already
+    :param try_number: of the task; travels back with the event
     :param try_started_at: when the task's try began, seconds since the epoch; travels back with the event
     """
 
@@ -88,6 +89,7 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
         may_end_task: bool = False,
         stop_on_kill: bool = False,
         link: str = "",
+        try_number: int | None = None,
         try_started_at: float | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -112,6 +114,7 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
         self.may_end_task = may_end_task
         self.stop_on_kill = stop_on_kill
         self.link = link
+        self.try_number = try_number
         self.try_started_at = try_started_at
         self._not_rendered: Exception | None = None
 
@@ -139,6 +142,7 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
             "may_end_task",
             "stop_on_kill",
             "link",
+            "try_number",
             "try_started_at",
         )
         kind = type(self)
@@ -184,8 +188,7 @@ class ModelArtsVisualizationJobTrigger(BaseTrigger):
 
     def _event(self, result: WaitResult) -> TriggerEvent:
         """Return what the task is resumed with: how the wait ended, and of which try it is."""
-        try_number = getattr(self.task_instance, "try_number", None)
-        payload = {**result.to_dict(), "try_number": try_number, "try_started_at": self.try_started_at}
+        payload = {**result.to_dict(), "try_number": self.try_number, "try_started_at": self.try_started_at}
         return TriggerEvent(payload)  # type: ignore[no-untyped-call]
 
     async def _push_result(self, jobs: JobsWait) -> bool:

@@ -18,8 +18,8 @@ from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION
 from airflow_provider_modelarts.api.visualization_jobs.models import VisualizationJob
 from airflow_provider_modelarts.api.visualization_jobs.packing import pack, unpack
 from airflow_provider_modelarts.api.visualization_jobs.parameters import checked_job_id
-from airflow_provider_modelarts.arguments import plain, seconds
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
+from airflow_provider_modelarts.templates import plain, seconds
 from airflow_provider_modelarts.waiting.kind import GONE
 from airflow_provider_modelarts.waiting.project import Snapshot
 from airflow_provider_modelarts.waiting.project_watch import Arrivals, snapshots, watching

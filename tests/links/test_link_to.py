@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from airflow_provider_modelarts.links.visualization_job import XCOM_KEY, link_to
+from airflow_provider_modelarts.links.base import XCOM_KEY, link_to
 from airflow_provider_modelarts.triggers import visualization_job as triggers
 from airflow_provider_modelarts.triggers.visualization_job import ModelArtsVisualizationJobTrigger
 from tests import simulated_tasks

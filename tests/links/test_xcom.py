@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from airflow_provider_modelarts._compat import airflow_version, push_plain_xcom
-from airflow_provider_modelarts.links import visualization_job as links
-from airflow_provider_modelarts.links.visualization_job import XCOM_KEY, ModelArtsVisualizationJobLink
+from airflow_provider_modelarts.links import base as links
+from airflow_provider_modelarts.links.base import XCOM_KEY
+from airflow_provider_modelarts.links.visualization_job import ModelArtsVisualizationJobLink
 
 pytestmark = pytest.mark.skipif(airflow_version() < (3, 0), reason="Airflow 2.11 asks in its web server")
 

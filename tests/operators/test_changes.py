@@ -11,6 +11,7 @@ from airflow_provider_modelarts.api.errors import ModelArtsConflictError, ModelA
 from airflow_provider_modelarts.api.visualization_jobs.operations import RESTART_SHOWS
 from airflow_provider_modelarts.assets.visualization_job import create_asset
 from airflow_provider_modelarts.emulator.faults import Fault
+from airflow_provider_modelarts.links.base import XCOM_KEY
 from airflow_provider_modelarts.operators.run import RESTART_TIMEOUT
 from airflow_provider_modelarts.operators.visualization_job import (
     ModelArtsDeleteVisualizationJobOperator as Delete,
@@ -257,7 +258,7 @@ def test_what_a_template_renders_is_checked_before_anything_is_sent(task, emulat
 def test_the_button_leads_to_the_job(task, emulator):
     stopped = task(Stop, job_id=emulator.create_job(status=8))
     outcome = stopped.run()
-    assert stopped.ti.xcoms["modelarts_visualization_job_link"] == outcome.xcom["service_url"]
+    assert stopped.ti.xcoms[XCOM_KEY] == outcome.xcom["service_url"]
 
 
 class OutletEvents:

@@ -12,6 +12,7 @@ from airflow_provider_modelarts.api.errors import ModelArtsNameTakenError
 from airflow_provider_modelarts.api.visualization_jobs.operations import VisualizationJobs
 from airflow_provider_modelarts.assets.visualization_job import create_asset
 from airflow_provider_modelarts.emulator.faults import Fault
+from airflow_provider_modelarts.links.base import XCOM_KEY
 from airflow_provider_modelarts.operators import starting
 from airflow_provider_modelarts.operators.identity import AIRFLOW_ID, own_job_name
 from airflow_provider_modelarts.operators.run import WaitingJobRun
@@ -54,7 +55,7 @@ def test_the_job_runs_when_the_task_succeeds(task, emulator):
     assert (job.train_url, job.job_type) == (URL, "mindinsight")
     assert outcome.xcom["job_id"] == created.ti.xcoms["job_id"] == str(job.job_id)
     assert outcome.xcom["status_name"] == "RUNNING"
-    assert outcome.xcom["service_url"] == created.ti.xcoms["modelarts_visualization_job_link"]
+    assert outcome.xcom["service_url"] == created.ti.xcoms[XCOM_KEY]
     assert job.job_name == own_job_name(created.ti, "this-airflow")
     assert re.fullmatch(r"airflow-[a-z2-7]{12}", job.job_name)
     assert re.fullmatch(r"Airflow [a-z2-7]{8}: dag / task / run; mindinsight, stops after 4 h", job.job_desc)
@@ -502,7 +503,7 @@ def test_a_time_limit_right_after_a_restart_stops_the_job_although_it_looks_over
 def test_the_button_does_not_lead_to_a_job_that_was_replaced(task, emulator):
     created = left_in(16, task, emulator, wait_for_completion=False)
     created.run()
-    assert "1001" not in created.ti.xcoms.get("modelarts_visualization_job_link", "")
+    assert "1001" not in created.ti.xcoms.get(XCOM_KEY, "")
 
 
 @pytest.mark.parametrize(

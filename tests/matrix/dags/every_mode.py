@@ -15,7 +15,7 @@ except ImportError:  # Airflow 2.11
     from airflow.decorators import dag, task
 
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
-from airflow_provider_modelarts.links.visualization_job import XCOM_KEY
+from airflow_provider_modelarts.links.base import XCOM_KEY
 from airflow_provider_modelarts.operators.visualization_job import (
     ModelArtsCreateVisualizationJobOperator,
     ModelArtsDeleteVisualizationJobOperator,

@@ -1,0 +1,62 @@
+"""
+Asset URIs of jobs: ``modelarts://{region}/{project_id}/{collection}/{job}``.
+
+Region and project are those of the connection; for an explicit endpoint, its host stands for the region. The collection
+is the API's, such as ``visualization-jobs``. A job is named by its id or its name. The URI is a name that producers and
+consumers share; nothing is looked up by it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import SplitResult
+
+from airflow_provider_modelarts._compat import asset_uri
+
+if TYPE_CHECKING:
+    from airflow.sdk import Asset, Context
+
+SCHEME: Final = "modelarts"
+
+
+def sanitize_job_uri(uri: SplitResult, *collections: str) -> SplitResult:
+    """
+    Check an asset URI, and return it in the one spelling that it has.
+
+    :param collections: those that the URI may name
+    :raises ValueError: it is not one of a job
+    """
+    path = uri.path.rstrip("/")
+    pattern = rf"/[A-Za-z0-9_-]+/(?:{'|'.join(map(re.escape, collections))})/[A-Za-z0-9_-]+"
+    if not uri.hostname or not re.fullmatch(pattern, path) or uri.query or uri.fragment:
+        expected = " or ".join(
+            f"{SCHEME}://{{region}}/{{project_id}}/{name}/{{job id or job name}}" for name in collections
+        )
+        raise ValueError(f"{uri.geturl()!r} is not {expected}")
+    return uri._replace(netloc=uri.netloc.lower(), path=path)
+
+
+def create_job_asset(collection: str, *, region: str, project_id: str, job: str | int, **kwargs: Any) -> Asset:
+    """
+    Return the asset of a job.
+
+    :param collection: the API's, such as ``visualization-jobs``
+    :param region: region id, or the host of an explicit endpoint
+    :param project_id: project of the region
+    :param job: id or name of the job
+    :param kwargs: further arguments of the asset, such as ``watchers`` or ``extra``
+    """
+    try:
+        from airflow.sdk import Asset
+    except ImportError:  # Airflow 2.11
+        from airflow.datasets import Dataset as Asset  # type: ignore[import-not-found, no-redef]
+    return Asset(uri=f"{SCHEME}://{region}/{project_id}/{collection}/{job}", **kwargs)
+
+
+def add_to_outlet_events(task: Any, context: Context, xcom: Mapping[str, Any]) -> None:
+    """Add a job to the events of those of the task's outlets that stand for jobs."""
+    for outlet in task.outlets:
+        if asset_uri(outlet, context).startswith(f"{SCHEME}://"):
+            context["outlet_events"][outlet].extra.update(xcom)

@@ -1,0 +1,75 @@
+"""The button on a task that opens its job: which address it may lead to, and how that is stored."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from airflow_provider_modelarts._compat import BaseOperatorLink, airflow_version, get_plain_xcom, push_plain_xcom
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+XCOM_KEY: Final = "modelarts_job_link"
+"""Key of the XCom that holds the link of a task, whatever the kind of its job."""
+
+_MAX_LENGTH: Final = 2048
+"""Characters; what browsers and proxies agree on."""
+
+_HOST: Final = r"(?:[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*\.?|\[[0-9a-f:.]+\])"
+_WEB_ADDRESS: Final = re.compile(rf"(?i:https?://{_HOST}(?::[0-9]{{1,5}})?)(?:[/?#][!#-&(-;=?-\[\]_a-z~]*)?")
+"""After the host, all printable ASCII but quotes, blanks, angle brackets, backslash, caret, braces and bar."""
+
+
+class JobLink(BaseOperatorLink):
+    """
+    Base class of links to a job's page. The link is there as soon as the job has a page, whatever becomes of the task.
+
+    The address is an XCom that worker and trigger push. Airflow 3 also calls :meth:`get_link` whenever a worker leaves
+    the task, and stores the answer, an empty one as well; Airflow 2.11 calls it in the web server.
+    """
+
+    @property
+    def xcom_key(self) -> str:
+        """Key of the XCom that holds the link."""
+        return XCOM_KEY
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:
+        """Return the page's URL, empty while there is none."""
+        link: str | None = getattr(operator, "link", "") if airflow_version() >= (3, 0) else None
+        # Airflow logs an error where it is asked for an XCom that is not there.
+        return link if link is not None else get_plain_xcom(ti_key, XCOM_KEY) or ""
+
+
+def link_to(page_url: str | None) -> str:
+    """
+    Return the URL of a job's page; empty when there is none, or it is more than a plain web address.
+
+    A browser must take it for what it looks like: no credentials, nothing invisible, no letters that look like others.
+    """
+    if not page_url or len(page_url) > _MAX_LENGTH or not _WEB_ADDRESS.fullmatch(page_url):
+        return ""
+    try:
+        parts = urlsplit(page_url)
+        plain = bool(parts.hostname) and "@" not in parts.netloc and parts.port != 0
+    except ValueError:
+        return ""
+    return page_url if plain else ""
+
+
+def publish_link(task: Any, context: Context, page_url: str | None) -> None:
+    """Let the task's button lead to a job's page from now on; a job without a page changes nothing."""
+    url = link_to(page_url)
+    if url and url != task.link:
+        task.link = url
+        # A sensor that is poked by itself, in a test, may have no task instance.
+        if (ti := context.get("ti")) is not None:
+            push_plain_xcom(ti, XCOM_KEY, url)
+
+
+def clear_link(task: Any, context: Context) -> None:
+    """Let the task's button lead nowhere for now: its job is gone."""
+    if task.link:
+        task.link = ""
+        push_plain_xcom(context["ti"], XCOM_KEY, "")
