@@ -8,11 +8,13 @@ import shlex
 import signal
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_modelarts.emulator.cloud import Options
+from airflow_provider_modelarts import __version__
+from airflow_provider_modelarts.emulator.cloud import Options, RequestRecord
 from airflow_provider_modelarts.emulator.training_jobs import job as training_jobs
 from airflow_provider_modelarts.emulator.visualization_jobs.state import SCRIPTS
 
@@ -26,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run until SIGINT or SIGTERM; return the exit status."""
     parser = _parser()
     options = vars(parser.parse_args(arguments))
+    is_quiet = options.pop("quiet")
     try:
         from airflow_provider_modelarts.emulator import Emulator
 
@@ -33,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options[name] = dict(_script_rule(text) for text in options[name] or ())
         with Emulator(**options) as emulator:
             stopped = _stop_signal()
+            if not is_quiet:
+                emulator.cloud.request_log.on_end = _print_request
             _announce(emulator)
             stopped.wait()
     except ValueError as error:
@@ -58,6 +63,8 @@ def _parser() -> argparse.ArgumentParser:
         default = list(option.default) if option.default == () else option.default
         parser.add_argument(_flag(option.name), dest=option.name, default=default, **argument)
     parser.set_defaults(port=DEFAULT_PORT)
+    parser.add_argument("--quiet", action="store_true", help="print no line for each request")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     return parser
 
 
@@ -83,7 +90,15 @@ def _script_rule(text: str) -> tuple[str, str]:
 def _announce(emulator: Emulator) -> None:
     connection = shlex.quote(json.dumps(emulator.connection()))
     print(f"ModelArts emulator on {emulator.url}, until Ctrl-C. To connect Airflow to it:\n")
-    print(f"export AIRFLOW_CONN_MODELARTS_DEFAULT={connection}\n", flush=True)
+    print(f"export AIRFLOW_CONN_MODELARTS_DEFAULT={connection}\n")
+    print(f"All jobs: {emulator.connection()['extra']['console_url']}\n", flush=True)
+
+
+def _print_request(record: RequestRecord) -> None:
+    moment = time.strftime("%H:%M:%S", time.localtime(record.time))
+    answer = "no answer" if record.status is None else f"HTTP {record.status}"
+    query = f"?{record.query}" if record.query else ""
+    print(f"{moment} {record.operation}: {record.method} {record.path}{query} -> {answer}", flush=True)
 
 
 def _stop_signal() -> threading.Event:

@@ -153,9 +153,14 @@ class RequestRecord:
 
 
 class RequestLog:
-    """The newest requests, and the number of all."""
+    """
+    The newest requests, and the number of all.
+
+    :ivar on_end: called with each request when it has been answered or cut
+    """
 
     def __init__(self) -> None:
+        self.on_end: Callable[[RequestRecord], object] = lambda record: None
         self.records: deque[RequestRecord] = deque(maxlen=MAX_RECORDS)
         self.counts: Counter[str] = Counter()
 

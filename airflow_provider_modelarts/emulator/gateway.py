@@ -13,7 +13,7 @@ from starlette import routing
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from airflow_provider_modelarts.emulator import admin
+from airflow_provider_modelarts.emulator import admin, pages
 from airflow_provider_modelarts.emulator.cloud import Cloud, RequestRecord, Route
 from airflow_provider_modelarts.emulator.faults import Fault
 from airflow_provider_modelarts.emulator.http import GatewayRefusal, Refusal, Request, Response, not_published
@@ -27,7 +27,7 @@ _BODYLESS: Final = frozenset({204, 304})
 
 def build_app(cloud: Cloud) -> routing.Router:
     """Return the ASGI application that serves this cloud."""
-    routes = [*iam.ROUTES, *visualization_jobs.ROUTES, *training_jobs.ROUTES, *admin.ROUTES]
+    routes = [*iam.ROUTES, *visualization_jobs.ROUTES, *training_jobs.ROUTES, *pages.ROUTES, *admin.ROUTES]
     known = [routing.Route(route.path, _Endpoint(cloud, route), methods=[route.method]) for route in routes]
     # A known path with another method ends here as well; Starlette would answer it with 405.
     unknown = routing.Route("/{path:path}", _Endpoint(cloud, Route("other", "", "", _refuse_unknown)))
@@ -64,11 +64,12 @@ class _Endpoint:
         response = self._respond(request, fault)
         if fault and fault.delay and await _client_leaves(receive, fault.delay):
             return
+        if record:
+            record.status = None if response is None else response.status
+            self._cloud.request_log.on_end(record)
         if response is None:
             await _cut(scope, receive)
             return
-        if record:
-            record.status = response.status
         await self._send(response, request, send)
 
     def _log(self, request: Request) -> tuple[RequestRecord | None, Fault | None]:

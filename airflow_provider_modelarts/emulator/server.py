@@ -14,6 +14,7 @@ import uvicorn
 from airflow_provider_modelarts.emulator.cloud import Cloud, Options, RequestRecord
 from airflow_provider_modelarts.emulator.faults import Fault
 from airflow_provider_modelarts.emulator.gateway import CuttableProtocol, build_app
+from airflow_provider_modelarts.emulator.pages import CONSOLE_PATH
 from airflow_provider_modelarts.emulator.training_jobs.state import TrainingJobs
 from airflow_provider_modelarts.emulator.visualization_jobs.state import Job
 
@@ -73,13 +74,23 @@ class Emulator(Options):
         """Return the Airflow connection to this emulator; as JSON, it is a value for ``AIRFLOW_CONN_...``."""
         login, password = (self.ak, self.sk) if auth == "aksk" else (self.user, self.password)
         extra: dict[str, Any] = {"region": self.region, "project_id": self.project_id, "iam_endpoint": self.url}
+        extra["console_url"] = f"{self.url}{CONSOLE_PATH}"
         # The environment's proxy would be asked for loopback, too.
         extra["proxies"] = {}
         if auth == "password":
             extra["domain_name"] = self.domain
         elif self.security_token is not None:
             extra["security_token"] = self.security_token
-        return {"conn_type": "modelarts", "login": login, "password": password, "host": self.url, "extra": extra}
+        # Host and port apart: Airflow 3.3.1 and 3.3.2 cannot test a saved connection without a port.
+        host = self.url.rpartition(":")[0]
+        return {
+            "conn_type": "modelarts",
+            "host": host,
+            "port": self.port,
+            "login": login,
+            "password": password,
+            "extra": extra,
+        }
 
     def create_job(
         self,

@@ -240,8 +240,14 @@ def test_retired_api(make_api: ApiMaker, operation: str, method: str, path: str,
 
 def test_connections(make_api: ApiMaker) -> None:
     emulator = make_api(ak="AK", sk="SK", user="U", password="P", domain="D", region="eu-de").emulator
-    shared = {"region": "eu-de", "project_id": emulator.project_id, "iam_endpoint": emulator.url, "proxies": {}}
-    rest = {"conn_type": "modelarts", "host": emulator.url}
+    shared = {
+        "region": "eu-de",
+        "project_id": emulator.project_id,
+        "iam_endpoint": emulator.url,
+        "console_url": f"{emulator.url}/console/",
+        "proxies": {},
+    }
+    rest = {"conn_type": "modelarts", "host": "http://127.0.0.1", "port": emulator.port}
     assert emulator.connection() == {**rest, "login": "AK", "password": "SK", "extra": shared}
     with_password = {**rest, "login": "U", "password": "P", "extra": {**shared, "domain_name": "D"}}
     assert emulator.connection("password") == with_password

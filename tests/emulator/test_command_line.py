@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 import requests
 
+from airflow_provider_modelarts import __version__
+
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "airflow_provider_modelarts.emulator"]
 Start = Callable[..., "subprocess.Popen[str]"]
@@ -58,13 +60,38 @@ def announced(process: subprocess.Popen[str]) -> tuple[str, dict[str, object]]:
 def test_start_and_stop(start: Start, number: signal.Signals) -> None:
     process = start("--ak", "AK", "--sk", "it's a secret", "--project-id", "a" * 32, "--region", "eu-de")
     url, connection = announced(process)
-    assert connection["host"] == url
+    assert f"{connection['host']}:{connection['port']}" == url
     assert (connection["login"], connection["password"]) == ("AK", "it's a secret")
-    assert connection["extra"] == {"region": "eu-de", "project_id": "a" * 32, "iam_endpoint": url, "proxies": {}}
+    assert connection["extra"] == {
+        "region": "eu-de",
+        "project_id": "a" * 32,
+        "iam_endpoint": url,
+        "console_url": f"{url}/console/",
+        "proxies": {},
+    }
     assert requests.get(f"{url}/_emulator/", timeout=10).json()["jobs"] == 0
     process.send_signal(number)
     _, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (0, "")
+
+
+@pytest.mark.parametrize("arguments", [[], ["--quiet"]])
+def test_one_line_per_request(start: Start, arguments: list[str]) -> None:
+    process = start(*arguments)
+    url, _ = announced(process)
+    assert process.stdout
+    assert [process.stdout.readline() for _ in range(3)] == ["\n", f"All jobs: {url}/console/\n", "\n"]
+    requests.get(f"{url}/v1/p/visualization-jobs?per_page=1", timeout=10)
+    requests.get(f"{url}/console/", timeout=10)
+    process.send_signal(signal.SIGTERM)
+    printed, _ = process.communicate(timeout=30)
+    line = r"\d\d:\d\d:\d\d list: GET /v1/p/visualization-jobs\?per_page=1 -> HTTP 401\n"
+    assert re.fullmatch("" if arguments else line, printed)
+
+
+def test_version() -> None:
+    done = subprocess.run([*COMMAND, "--version"], capture_output=True, text=True, timeout=60, cwd=ROOT)
+    assert (done.returncode, done.stdout) == (0, f"modelarts-emulator {__version__}\n")
 
 
 def test_options(start: Start) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import subprocess
 import sys
@@ -148,3 +149,17 @@ def test_shares_no_code_with_the_client() -> None:
         "assert not {'huaweicloudsdkcore', 'keystoneauth1'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd=ROOT)
+
+
+def test_the_start_page_lists_the_jobs_of_both_kinds(api: Api) -> None:
+    api.emulator.create_job("board-<1>", status=8)
+    job_id = api.emulator.training_jobs.create("train", phase="Failed").job_id
+    page = requests.get(f"{api.emulator.url}/console/", timeout=10)
+    assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "board-&lt;1&gt;</a>" in page.text
+    assert "RUNNING (8)" in page.text
+    # The console's link of a training job leads to its row.
+    assert f'<tr id="/training/detail/{job_id}"><td>train</td>' in page.text
+    (link,) = re.findall(r'<a href="([^"]+)">', page.text)
+    assert "board-&lt;1&gt;" in requests.get(f"{api.emulator.url}{link}", timeout=10).text
+    assert api.emulator.request_counts() == {"page": 1}

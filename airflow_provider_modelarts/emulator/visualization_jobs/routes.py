@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import datetime, timezone
-from html import escape
 from operator import attrgetter
 from typing import Any, Final
 
-from airflow_provider_modelarts.api.visualization_jobs.statuses import FAILED, READY, status_label
 from airflow_provider_modelarts.emulator.access import authenticate, authorize
 from airflow_provider_modelarts.emulator.cloud import Cloud, Route
 from airflow_provider_modelarts.emulator.http import (
@@ -32,30 +29,6 @@ SORT_FIELDS: Final = ("job_id", "job_name", "job_desc", "create_time", "status")
 _JOB_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,20}")
 _TRAIN_URL: Final = re.compile(r"/[^/\s]+/\S+")
 _JOB_ID: Final = re.compile(r"[0-9]{1,19}")
-
-_PAGE: Final = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="refresh" content="2">
-<meta name="viewport" content="width=device-width">
-<title>{title}</title>
-<style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 44rem; margin: 3rem auto; padding: 0 1rem; color: #222; }}
-dl {{ display: grid; grid-template-columns: max-content 1fr; gap: .3rem 1.5rem; }}
-dt {{ color: #666; }}
-dd {{ margin: 0; overflow-wrap: anywhere; }}
-.status {{ border-radius: .3rem; padding: .1rem .5rem; color: #fff; background: {color}; }}
-footer {{ margin-top: 2rem; color: #666; font-size: .85rem; }}
-</style>
-</head>
-<body>
-<h1>{title}</h1>
-{content}
-<footer>ModelArts emulator: no cloud behind this page.</footer>
-</body>
-</html>
-"""
 
 
 def create(cloud: Cloud, request: Request) -> dict[str, Any]:
@@ -305,42 +278,6 @@ def _schedule(job: Job) -> list[dict[str, Any]] | None:
     return [{"type": "stop", "timeUnit": "HOURS", "duration": job.auto_stop_hours}]
 
 
-def show_page(cloud: Cloud, request: Request) -> Response:
-    """GET the page of a job."""
-    try:
-        job = cloud.visualization_jobs.get(request.path_params["job_id"])
-        if request.path_params["project_id"] != cloud.options.project_id:
-            raise KeyError
-    except KeyError:
-        return _page(404, "No such visualization job", "<p>It was deleted, or never existed.</p>", "#666")
-    status = f'<span class="status">{escape(status_label(job.status))}</span>'
-    rows = {
-        "Status": status,
-        "Type": escape(job.job_type),
-        "Description": escape(job.job_desc),
-        "Files": f"<code>{escape(job.train_url)}</code>",
-        "Created": _date(job.create_time),
-        "Running for": f"{job.duration(cloud.clock.now()):.0f} s",
-    }
-    content = "".join(f"<dt>{name}</dt><dd>{value}</dd>\n" for name, value in rows.items())
-    return _page(200, escape(job.job_name), f"<dl>\n{content}</dl>", _color(job.status))
-
-
-def _page(status: int, title: str, content: str, color: str) -> Response:
-    body = _PAGE.format(title=title, content=content, color=color)
-    return Response(status=status, body=body.encode(errors="replace"), media_type="text/html; charset=utf-8")
-
-
-def _color(status: int) -> str:
-    if status in READY:
-        return "#1a7f37"
-    return "#cf222e" if status in FAILED else "#57606a"
-
-
-def _date(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
 def _route(name: str, method: str, path: str, operation: Callable[[Cloud, Request], dict[str, Any]]) -> Route:
     """Return a route that checks credentials first, then project and policy, and then runs the operation."""
 
@@ -367,5 +304,4 @@ ROUTES: Final = (
     _route("delete", "DELETE", JOB_PATH, delete),
     _route("stop", "POST", f"{JOB_PATH}/stop", stop),
     _route("restart", "POST", f"{JOB_PATH}/restart", restart),
-    Route("page", "GET", PAGE_PATH, show_page),
 )
