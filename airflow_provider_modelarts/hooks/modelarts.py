@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from datetime import timedelta
 from functools import cached_property
 from types import TracebackType
@@ -38,6 +38,9 @@ T = TypeVar("T")
 
 _LOOP_TIMEOUT: Final = 60.0
 """Seconds that the event loop of a triggerer has to read a connection or to mask a secret."""
+
+_READ_AGAIN_AFTER: Final = (3.0, 6.0)
+"""Seconds before a triggerer reads a connection again that Airflow could not give it."""
 
 
 class ModelArtsHook(TrainingJobMethods, BaseHook):
@@ -130,7 +133,7 @@ class ModelArtsHook(TrainingJobMethods, BaseHook):
         def connect(sleep: Sleep) -> ModelArtsClient:
             from airflow_provider_modelarts.api.client import ModelArtsClient
 
-            config = on_loop(self._aread_config())
+            config = self._read_config(lambda: on_loop(self._aread_config()), sleep)
             # A secret must not be used before it is masked.
             return ModelArtsClient(
                 config, on_secret=lambda secret: on_loop(amask_secret(secret)), sleep=sleep, metrics=metrics()
@@ -148,6 +151,19 @@ class ModelArtsHook(TrainingJobMethods, BaseHook):
         # Only now: what was not masked must not be used.
         self._config = config
         return ModelArtsClient(config, on_secret=mask_secret, sleep=sleep, metrics=metrics())
+
+    def _read_config(self, read: Callable[[], ModelArtsConfig], sleep: Sleep) -> ModelArtsConfig:
+        """Read the connection, again after a while if Airflow fails: its hiccup must not fail all waits at once."""
+        for pause in _READ_AGAIN_AFTER:
+            try:
+                return read()
+            except ValueError:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever Airflow raises
+                conn_id = self.modelarts_conn_id
+                self.log.warning("Connection %s cannot be read. Next try in %.0f s. %s", conn_id, pause, error)
+                sleep(pause)
+        return read()
 
     async def _aread_config(self) -> ModelArtsConfig:
         connection = await aget_connection(self.modelarts_conn_id)
