@@ -31,6 +31,8 @@ API_TIMEOUT = 90.0  # seconds; a call that writes waits for SQLite, for up to 60
 STOP_TIMEOUT = 5.0  # seconds a component has for its own orderly end before it is killed
 POLL_INTERVAL = 0.3  # seconds
 FINAL_STATES = ("success", "failed")
+DATABASE_ERROR = '"reason":"Database error"'
+"""What the REST API says of a write that SQLite refused at once: somebody else wrote since its transaction began."""
 
 
 class LocalAirflowError(RuntimeError):
@@ -262,7 +264,12 @@ class LocalAirflow:
         :param request: further arguments of ``requests.request``
         :raises LocalAirflowError: the answer is an error
         """
-        response = self._http.request(method, f"{self.url}/api/v2/{path}", timeout=API_TIMEOUT, **request)
+        deadline = time.monotonic() + API_TIMEOUT
+        while True:
+            response = self._http.request(method, f"{self.url}/api/v2/{path}", timeout=API_TIMEOUT, **request)
+            if not (response.status_code == 500 and DATABASE_ERROR in response.text) or time.monotonic() > deadline:
+                break
+            time.sleep(POLL_INTERVAL)
         if not response.ok:
             raise LocalAirflowError(f"{method} {path}: HTTP {response.status_code} {response.text[:2000]}")
         # A deletion is answered without a body.

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from airflow_provider_modelarts import xcoms
 from airflow_provider_modelarts.api.checks import job_id_in, job_ids_in
 from tests.sensors.test_wait_table import MODES
 
@@ -50,6 +51,15 @@ def test_each_field_of_a_job_is_an_xcom_of_its_own(mode, emulator, run):
     outcome = run(mode, job_id=emulator.create_job("board", script="7:0,8:40"), poke_interval=30)
     assert {key: outcome.xcoms[key] for key in FIELDS} == outcome.xcom
     assert outcome.xcoms["service_url"].startswith("http")
+
+
+@pytest.mark.parametrize(("version", "pushed"), [((3, 0), False), ((2, 11), True), ((3, 3), True)])
+def test_a_field_that_is_none_is_pushed_where_airflow_takes_it(version, pushed, emulator, run, monkeypatch):
+    monkeypatch.setattr(xcoms, "airflow_version", lambda: version)
+    job_id = emulator.create_job(script="12:0,gone:40")
+    outcome = run("poke", job_id=job_id, target_status="GONE", poke_interval=30)
+    assert (outcome.state, outcome.xcom["status"]) == ("success", None)
+    assert ("status" in outcome.xcoms, outcome.xcoms["job_id"]) == (pushed, job_id)
 
 
 @pytest.mark.parametrize("mode", MODES)
