@@ -1,4 +1,4 @@
-# Every target sets up what it needs in .venv first, once; PYTHON chooses the interpreter (3.10 or newer).
+# Every target first sets up what it needs in .venv, once. PYTHON chooses the interpreter (3.10 or newer).
 PYTHON ?= python3
 AIRFLOW = 3.3.2
 READY := .venv/.ready
@@ -8,28 +8,28 @@ READY := .venv/.ready
 
 help:
 	@echo "To try it:"
-	@echo "make demo           watch a real Airflow run a DAG that waits for a visualization job (emulated)"
+	@echo "make demo           a real Airflow runs a DAG that waits for a job of the emulator; about 2 minutes"
 	@echo "make demo-ui        Airflow's web UI with the example DAGs and the emulator, until Ctrl-C"
 	@echo
 	@echo "To change it:"
-	@echo "make format         format the code, and fix what ruff can fix"
+	@echo "make format         format the code and fix what ruff can fix"
 	@echo "make lint           ruff, mypy, import rules, documentation"
-	@echo "make test-unit      the tests for the inner loop; under 90 seconds"
-	@echo "make test           all tests that need no Airflow processes, and a smoke test that does; at most 5 minutes"
+	@echo "make test-unit      the tests to run while you write; under 90 seconds"
+	@echo "make test           all tests that need no Airflow processes, and one that does; at most 5 minutes"
 	@echo "make test-e2e       the tests on real Airflow processes"
-	@echo "make test-all       everything: those, the soak test, the search for secrets, kill-table, fleet and matrix"
+	@echo "make test-all       all tests: these, the soak test, the search for secrets, kill-table, fleet and matrix"
 	@echo "make docs           the documentation as HTML, in build/docs"
 	@echo
 	@echo "To measure and to release it:"
-	@echo "make bench          the figures that README.md quotes; about 25 minutes"
-	@echo "make matrix         tests and a real DAG on every supported Airflow and Python; about 40 minutes"
-	@echo "make kill-table     kill parts of Airflow under waiting tasks, write docs/reports/kill-table.md; about 10 minutes"
+	@echo "make bench          measure the figures that the documentation quotes; about 25 minutes"
+	@echo "make matrix         run tests and a real DAG on every supported Airflow and Python; about 40 minutes"
+	@echo "make kill-table     kill parts of Airflow while tasks wait, write docs/reports/kill-table.md; about 10 minutes"
 	@echo "make fleet          500 waits on Celery workers and two triggerers, some killed; needs PostgreSQL and Redis"
-	@echo "make screenshots    use the forms and buttons in a real browser, write docs/images; needs chromium"
-	@echo "make build          wheel and source distribution, checked, in dist"
+	@echo "make screenshots    use the forms and buttons in a real browser, write docs/images; needs Chromium"
+	@echo "make build          build and check the wheel and the source distribution, in dist"
 	@echo "make release-check  build, and check that this commit can be released"
 	@echo "make constraints    renew constraints.txt"
-	@echo "make clean          remove .venv and everything generated"
+	@echo "make clean          remove .venv and all generated files"
 
 demo: $(READY)
 	@.venv/bin/python -m demo.run
@@ -48,11 +48,11 @@ lint: $(READY)
 	@.venv/bin/lint-imports --no-cache --no-logo
 	@$(MAKE) --no-print-directory docs
 
-# All pages are read each time (-E): a page that has a warning, but has not changed, would pass otherwise.
+# Read all pages each time (-E). Otherwise a page with a warning passes if it has not changed.
 docs: $(READY)
 	@AIRFLOW_HOME=$(CURDIR)/build/airflow .venv/bin/sphinx-build -E -W --keep-going -q -c docs . build/docs
 
-# Without what takes real time: slow servers, and real Airflow.
+# Leaves out what takes real time: slow servers, and real Airflow.
 test-unit: $(READY)
 	@.venv/bin/python -m pytest -n 2 $(addprefix --ignore=tests/,e2e smoke faults secrets)
 
@@ -66,7 +66,7 @@ test-all: $(READY)
 	@.venv/bin/python -m pytest -m "not (matrix or kill or fleet)"
 	@$(MAKE) --no-print-directory kill-table fleet matrix
 
-# pyenv's commands python3.10 and so on work for the versions named in PYENV_VERSION only: all, the newest first.
+# pyenv's commands (python3.10 and so on) work only for the versions in PYENV_VERSION: name all, the newest first.
 matrix: $(READY)
 	@.venv/bin/python -m pip install -qq --disable-pip-version-check -c constraints.txt --group matrix
 	@if command -v pyenv > /dev/null; then \
@@ -99,7 +99,7 @@ build: $(READY)
 release-check: build
 	@.venv/bin/python -m tools.distributions --release $(TAG)
 
-# pip older than 25.1 knows no dependency groups.
+# Dependency groups need pip 25.1.
 $(READY): pyproject.toml constraints.txt
 	@echo "Setting up .venv with Airflow $(AIRFLOW), once; this takes a minute or two ..."
 	@$(PYTHON) -m venv .venv
@@ -107,7 +107,7 @@ $(READY): pyproject.toml constraints.txt
 	@.venv/bin/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e ".[emulator]" --group dev
 	@touch $@
 
-# One resolution for all supported Python versions, so that the file holds for each of them.
+# One resolution for all supported Python versions.
 constraints: $(READY)
 	@.venv/bin/python -m pip install -qq --disable-pip-version-check uv
 	@{ echo "# Versions known to work together, for Python 3.10 to 3.13. Renew: make constraints AIRFLOW=<version>"; \

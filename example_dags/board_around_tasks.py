@@ -1,8 +1,8 @@
 """
-A TensorBoard that is there for as long as some tasks need it, and not billed a minute longer, also when they fail.
+Run a TensorBoard around the tasks that need it. It is stopped after them, also if they fail, and is billed no longer.
 
-Trigger it with ``{"fail": true}`` to see the job end although the evaluation fails. (Airflow 2.11: import ``dag`` and
-``task`` from ``airflow.decorators``.)
+Trigger the DAG with ``{"fail": true}`` to see the job stopped although the evaluation fails. On Airflow 2.11, import
+``dag`` and ``task`` from ``airflow.decorators``.
 """
 
 from typing import Any

@@ -1,8 +1,8 @@
 """
-Housekeeping: every morning, find the visualization jobs that have been running, and billed, for more than a day.
+Every morning, find the visualization jobs that have been running, and billed, for more than a day.
 
-It only reports; trigger it with ``{"action": "stop"}`` to stop them. (Airflow 2.11: import ``dag`` and ``task`` from
-``airflow.decorators`` and ``Param`` from ``airflow.models.param``.)
+The scheduled runs only report the jobs. Trigger the DAG with ``{"action": "stop"}`` to stop them. On Airflow 2.11,
+import ``dag`` and ``task`` from ``airflow.decorators`` and ``Param`` from ``airflow.models.param``.
 """
 
 from datetime import datetime, timedelta
@@ -29,7 +29,7 @@ def clean_up_jobs() -> None:
     @task
     def tell(result: dict[str, Any]) -> None:
         for job in result["found"]:
-            hours = (job["duration_ms"] or 0) / 3_600_000  # None if the API does not tell it
+            hours = (job["duration_ms"] or 0) / 3_600_000  # None if the API does not return it
             print(f"{job['job_name']} ({job['job_id']}) has been running for {hours:.0f} h in all")
         print(f"Stopped: {result['stopped']}")
 

@@ -1,8 +1,7 @@
 """
-A DAG that runs each time that a visualization job comes to run: any job whose name begins with ``board-``.
+Run a DAG each time a visualization job whose name starts with ``board-`` becomes RUNNING.
 
-Needs Airflow 3. The triggerer looks at the jobs of the connection ``modelarts_default`` every 30 seconds, whether or
-not anybody waits for one.
+This needs Airflow 3. The triggerer polls the jobs of the connection ``modelarts_default`` every 30 seconds.
 """
 
 from typing import Any

@@ -1,8 +1,9 @@
 """
-The whole path of a visualization job: create it, describe it, use it, stop it, start it again, delete it.
+Create a visualization job, describe it, use it, stop it, restart it and delete it.
 
-Trigger it with the OBS directory of the TensorBoard logs: ``{"train_url": "/bucket/logs/"}``. Each task can be cleared
-and run again: it goes by what the job is. (Airflow 2.11: import ``dag`` and ``task`` from ``airflow.decorators``.)
+Trigger the DAG with the OBS directory of the TensorBoard logs: ``{"train_url": "/bucket/logs/"}``. You can clear each
+task and run it again: it does what the job's status calls for. On Airflow 2.11, import ``dag`` and ``task`` from
+``airflow.decorators``.
 """
 
 from typing import Any
@@ -44,7 +45,7 @@ def visualization_job_life_cycle() -> None:
     delete = ModelArtsDeleteVisualizationJobOperator(task_id="delete", job_id=job_id)
 
     show = show_job(create.output)
-    # A teardown runs whatever becomes of the tasks before it, so that no job is left behind.
+    # A teardown runs whether or not the tasks before it succeed, so that no job is left behind.
     describe >> show >> stop >> restart >> delete.as_teardown(setups=create)
 
 
