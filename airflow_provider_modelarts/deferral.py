@@ -17,7 +17,7 @@ from airflow_provider_modelarts.waiting.wait import transition
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_modelarts.triggers.visualization_job import ModelArtsVisualizationJobTrigger
+    from airflow_provider_modelarts.triggers.base import JobTrigger
     from airflow_provider_modelarts.waiting.jobs import JobsWait
     from airflow_provider_modelarts.waiting.request import WaitRequest
 
@@ -66,10 +66,10 @@ def defer(
     raise AssertionError("unreachable")
 
 
-def _trigger_class(path: str) -> type[ModelArtsVisualizationJobTrigger]:
+def _trigger_class(path: str) -> type[JobTrigger]:
     """Import a trigger only now: a DAG file that is parsed needs none."""
     module, _, name = path.rpartition(".")
-    trigger: type[ModelArtsVisualizationJobTrigger] = getattr(import_module(module), name)
+    trigger: type[JobTrigger] = getattr(import_module(module), name)
     return trigger
 
 

@@ -17,7 +17,7 @@ from airflow_provider_modelarts._compat import AirflowTaskTimeout, BaseSensorOpe
 from airflow_provider_modelarts.api.client import ModelArtsClient
 from airflow_provider_modelarts.api.client_owner import ClientOwner
 from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
-from airflow_provider_modelarts.triggers.visualization_job import ModelArtsVisualizationJobTrigger
+from airflow_provider_modelarts.triggers.base import JobTrigger
 from airflow_provider_modelarts.waiting.fetch import JobFetcher
 from tests.simulated_loop import SimulatedLoop
 
@@ -27,7 +27,7 @@ except ImportError:
     from airflow.exceptions import TaskDeferred
 
 BASE = importlib.import_module(BaseSensorOperator.__module__)
-TRIGGER_MODULE = importlib.import_module(ModelArtsVisualizationJobTrigger.__module__)
+TRIGGER_MODULE = importlib.import_module(JobTrigger.__module__)
 TIMED = [
     BASE,
     TRIGGER_MODULE,

@@ -6,7 +6,8 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 
-@dataclass(kw_only=True)
+# A trigger inherits these fields, and keeps Airflow's own idea of equality and representation.
+@dataclass(kw_only=True, eq=False, repr=False)
 class WaitRequest:
     """
     Which jobs to wait for, through which connection, and for how long. It may hold templates until they are rendered.

@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from airflow_provider_modelarts.links.base import XCOM_KEY, link_to
-from airflow_provider_modelarts.triggers import visualization_job as triggers
+from airflow_provider_modelarts.triggers import base as triggers
 from airflow_provider_modelarts.triggers.visualization_job import ModelArtsVisualizationJobTrigger
 from tests import simulated_tasks
 from tests.faults.servers import PROJECT_ID, FaultyServer

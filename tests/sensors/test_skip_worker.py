@@ -21,8 +21,8 @@ except ImportError:  # Airflow 2.11
 from airflow_provider_modelarts._compat import airflow_version
 from airflow_provider_modelarts.emulator import Fault
 from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
-from airflow_provider_modelarts.triggers import visualization_job as trigger_module
 from airflow_provider_modelarts.triggers.visualization_job import ModelArtsVisualizationJobTrigger
+from airflow_provider_modelarts.waiting.result import WaitResult
 from tests.simulated_tasks import TaskDeferred, TaskInstance
 
 skips_worker = pytest.mark.skipif(airflow_version() < (3, 3), reason="Airflow 3.3 and later")
@@ -147,7 +147,7 @@ def test_an_own_template_field_does_not_reach_the_trigger(connection, clock):
 
 def test_an_own_end_of_a_subclass_is_called(connection, clock, emulator):
     payload = {
-        "version": trigger_module.WaitResult("arrived").to_dict()["version"],
+        "version": WaitResult("arrived").to_dict()["version"],
         "outcome": "arrived",
         "jobs": {"1": {"job_id": "1"}},
     }
@@ -253,7 +253,7 @@ class TestAnotherTriggererTakesOver:
     def outcome(self, clock: Any, arguments: dict[str, Any]) -> str:
         from tests.simulated_tasks import run_trigger
 
-        module = trigger_module.ModelArtsVisualizationJobTrigger
+        module = ModelArtsVisualizationJobTrigger
         return str(run_trigger(f"{module.__module__}.{module.__qualname__}", arguments, clock)["outcome"])
 
     @pytest.mark.parametrize(

@@ -22,7 +22,8 @@ from airflow_provider_modelarts._compat import DEFER_TIMEOUT_MARGIN, airflow_ver
 from airflow_provider_modelarts.api.visualization_jobs.statuses import ENDED, JobStatus
 from airflow_provider_modelarts.emulator import Emulator
 from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
-from airflow_provider_modelarts.triggers.visualization_job import ModelArtsVisualizationJobTrigger, _XComPuller
+from airflow_provider_modelarts.triggers.base import _XComPuller
+from airflow_provider_modelarts.triggers.visualization_job import ModelArtsVisualizationJobTrigger
 from airflow_provider_modelarts.waiting.result import VERSION, WaitResult
 from tests.simulated_tasks import TaskDeferred, TaskInstance
 
@@ -158,7 +159,7 @@ def test_a_link_that_could_not_be_stored_is_stored_with_the_next_news(emulator, 
             raise RuntimeError("the API server is not there")
         emulator.set_status(job_id, 8)
 
-    monkeypatch.setattr("airflow_provider_modelarts.triggers.visualization_job.apush_xcom", push)
+    monkeypatch.setattr("airflow_provider_modelarts.triggers.base.apush_xcom", push)
     event = first_event(ModelArtsVisualizationJobTrigger(job_id=job_id, poke_interval=1))
     assert event.outcome == "arrived"
     assert links == [event.link] * 2
@@ -171,7 +172,7 @@ def test_a_task_that_ends_in_the_triggerer_has_the_xcoms_that_it_has_on_a_worker
     async def push(ti, key, value):
         pushed[key] = value
 
-    monkeypatch.setattr("airflow_provider_modelarts.triggers.visualization_job.apush_xcom", push)
+    monkeypatch.setattr("airflow_provider_modelarts.triggers.base.apush_xcom", push)
     job = {"job_id": "1", "status_name": "RUNNING", "service_url": None}
     trigger = ModelArtsVisualizationJobTrigger(**({"job_ids": ["1"]} if several else {"job_id": "1"}))
     asyncio.run(trigger._push_xcoms({"1": job}))
