@@ -33,7 +33,7 @@ TIMED = [
     TRIGGER_MODULE,
     *(
         importlib.import_module(f"airflow_provider_modelarts.{name}")
-        for name in ("deferral", "sensors.base", "operators.run", "waiting.blocking")
+        for name in ("deferral", "sensors.base", "operators.base", "operators.restarting", "waiting.blocking")
     ),
 ]
 """Modules that look at the clock, or sleep."""

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from airflow_provider_modelarts.api.config import ModelArtsConfig
     from airflow_provider_modelarts.api.visualization_jobs.models import VisualizationJob
     from airflow_provider_modelarts.api.visualization_jobs.parameters import ScheduleLike, StatusLike
+    from airflow_provider_modelarts.waiting.fetch import JobFetcher
+    from airflow_provider_modelarts.waiting.kind import Kind
 
 T = TypeVar("T")
 
@@ -99,6 +101,17 @@ class ModelArtsHook(TrainingJobMethods, BaseHook):
         :raises ValueError: a field of the connection is invalid
         """
         return self.client_owner.client()
+
+    def fetcher(self, kind: Kind[Any]) -> JobFetcher:
+        """
+        Return what polls jobs of one kind through this hook; the caller closes it.
+
+        :raises ValueError: a field of the connection is invalid
+        """
+        from airflow_provider_modelarts.waiting.fetch import JobFetcher
+
+        self.get_conn()  # what is wrong with the connection is raised as it is
+        return JobFetcher(self.client_owner, kind)
 
     def new_client(self) -> ModelArtsClient:
         """
@@ -344,7 +357,6 @@ class ModelArtsHook(TrainingJobMethods, BaseHook):
         """
         from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
         from airflow_provider_modelarts.waiting.blocking import wait_here
-        from airflow_provider_modelarts.waiting.fetch import JobFetcher
         from airflow_provider_modelarts.waiting.jobs import JobsWait
         from airflow_provider_modelarts.waiting.kind import GONE
         from airflow_provider_modelarts.waiting.request import WaitRequest
@@ -362,8 +374,7 @@ class ModelArtsHook(TrainingJobMethods, BaseHook):
             timeout=seconds("timeout", timeout),
         )
         jobs = JobsWait.begin(VISUALIZATION_JOBS, request, log=self.log, metrics=metrics())
-        self.get_conn()  # what is wrong with the connection is raised as it is
-        fetcher = JobFetcher(self.client_owner, VISUALIZATION_JOBS)
+        fetcher = self.fetcher(VISUALIZATION_JOBS)
         wait_here(jobs, fetcher, poke_interval=request.poke_interval, timeout=request.timeout)
         wait = jobs.first()
         return None if wait.status == GONE else cast("VisualizationJob", wait.last)

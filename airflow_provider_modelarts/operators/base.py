@@ -1,48 +1,52 @@
-"""What operators on visualization jobs have in common."""
+"""Base classes for operators. They serve any kind of job: the kind is a class attribute."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from airflow_provider_modelarts._compat import BaseOperator, conf
-from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
-from airflow_provider_modelarts.deferral import resumes_another_try
+from airflow_provider_modelarts._compat import AirflowFailException, BaseOperator, conf, metrics
+from airflow_provider_modelarts.api.errors import ModelArtsConflictError, ModelArtsError, ModelArtsNotFoundError
+from airflow_provider_modelarts.assets.base import add_to_outlet_events
+from airflow_provider_modelarts.deferral import defer, resume, resumes_another_try
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
-from airflow_provider_modelarts.links.visualization_job import ModelArtsVisualizationJobLink
+from airflow_provider_modelarts.links.base import publish_link
 from airflow_provider_modelarts.templates import seconds
+from airflow_provider_modelarts.waiting.blocking import poll, wait_here
+from airflow_provider_modelarts.waiting.jobs import JobsWait
 from airflow_provider_modelarts.waiting.request import WaitRequest
+from airflow_provider_modelarts.xcoms import push_fields
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_modelarts.operators.run import WaitingJobRun
-
-
-VISUALIZATION_JOB_TRIGGER: Final = (
-    "airflow_provider_modelarts.triggers.visualization_job.ModelArtsVisualizationJobTrigger"
-)
+    from airflow_provider_modelarts.waiting.fetch import JobFetcher
+    from airflow_provider_modelarts.waiting.kind import Jobs, Kind
 
 DEFERRABLE: Final = conf.getboolean("operators", "default_deferrable", fallback=False)
 POKE_INTERVAL: Final = 10.0
 TIMEOUT: Final = 3600.0
 POLL_FAILURE_TOLERANCE: Final = 600.0
 
+OVER_OR_GONE: Final = ("ENDED", "GONE")
+"""Target of a wait for a job that is being stopped."""
 
-class VisualizationJobOperator(BaseOperator):
+
+class JobOperator(BaseOperator):
     """
-    What all operators on one visualization job have in common.
+    Base class for operators on jobs of one kind.
 
     :param modelarts_conn_id: Airflow connection of type ``modelarts``, or ``huaweicloud`` (templated)
-    :param region: wins over the connection's (templated)
-    :param project_id: wins over the connection's (templated)
+    :param region: overrides the connection's (templated)
+    :param project_id: overrides the connection's (templated)
     :param workspace_id: overrides the connection's (templated)
     """
 
+    kind: ClassVar[Kind[Any]]
     template_fields: Sequence[str] = ("modelarts_conn_id", "region", "project_id", "workspace_id")
-    operator_extra_links: Any = (ModelArtsVisualizationJobLink(),)
     ui_color = "#f5e0df"
 
     def __init__(
@@ -71,23 +75,80 @@ class VisualizationJobOperator(BaseOperator):
             workspace_id=self.workspace_id,
         )
 
+    @property
+    def _jobs(self) -> Jobs[Any]:
+        """The operations on jobs of this kind, through the hook's present client."""
+        return self.kind.jobs(self.hook.get_conn())
 
-class WaitingVisualizationJobOperator(VisualizationJobOperator):
+    def _get_job(self, context: Context, job_id: str) -> Any:
+        """Return a job, None if there is none, and publish the link to it."""
+        try:
+            job = self._jobs.get(job_id)
+        except ModelArtsNotFoundError:
+            return None
+        publish_link(self, context, self.kind.page_url(job))
+        return job
+
+    def _require_job(self, context: Context, job_id: str) -> Any:
+        """
+        Return a job.
+
+        :raises AirflowFailException: there is no such job; a retry would not find it either
+        """
+        job = self._get_job(context, job_id)
+        if job is None:
+            raise AirflowFailException(f"There is no {self.kind.noun} {job_id}. {ModelArtsNotFoundError.hint}")
+        return job
+
+    def _is_over(self, job: Any) -> bool:
+        return self.kind.status_of(job) in self.kind.terminal
+
+    def _is_being_stopped(self, job: Any) -> bool:
+        return self.kind.status_of(job) in self.kind.stopping
+
+    def _change(
+        self, context: Context, call: Callable[[str], None], job_id: str, is_done: Callable[[Any], bool]
+    ) -> None:
+        """
+        Change a job. If the response is lost or is a refusal, the job's present state decides.
+
+        :param call: requests the change
+        :param is_done: whether a job, None if it is gone, is as the change makes it
+        :raises AirflowFailException: there is no such job, although the change does not delete it
+        :raises ModelArtsError: the change failed
+        """
+        try:
+            call(job_id)
+        except ModelArtsError as error:
+            is_refused = isinstance(error, (ModelArtsConflictError, ModelArtsNotFoundError))
+            if not (is_refused or error.may_have_happened) or not is_done(self._get_job(context, job_id)):
+                if isinstance(error, ModelArtsNotFoundError):
+                    raise AirflowFailException(str(error)) from error
+                raise
+            self.log.info("Continuing with %s %s as it is. %s", self.kind.noun, job_id, error)
+
+    def _finish(self, context: Context, summary: dict[str, Any]) -> dict[str, Any]:
+        """Return the XCom of the task, after adding it to the events of the task's outlets."""
+        add_to_outlet_events(self, context, summary)
+        push_fields(self, context, summary)
+        return summary
+
+
+class WaitingJobOperator(JobOperator):
     """
-    What the operators have in common that start something which the API goes on with by itself.
+    Base class for operators that start a long-running operation on a job, and wait for its end.
 
-    :param wait_for_completion: whether the task ends only when the job has come to where the operation takes it
+    :param wait_for_completion: whether the task waits until the operation is complete
     :param deferrable: wait in the triggerer; by default as ``[operators] default_deferrable`` says
-    :param poke_interval: seconds, or a timedelta, between two looks
-    :param timeout: seconds, or a timedelta, that the task waits at most for what it has started
-    :param poll_failure_tolerance: seconds, or a timedelta, for which looks may fail
-    :param kwargs: as for all operators (:class:`VisualizationJobOperator`)
+    :param poke_interval: seconds, or a timedelta, between two polls
+    :param timeout: seconds, or a timedelta, that the task waits at most for the operation
+    :param poll_failure_tolerance: seconds, or a timedelta, for which polls may fail
+    :param kwargs: as for all operators (:class:`JobOperator`)
     """
 
-    kind: ClassVar = VISUALIZATION_JOBS
-    trigger_path: ClassVar = VISUALIZATION_JOB_TRIGGER
-    stop_on_kill = False
-    """Whether the trigger stops the job when a user ends the task (Airflow 3.3)."""
+    trigger_path: ClassVar[str]
+    """The trigger's class, which is imported only when the task defers."""
+
     try_started_at: float | None = None
     """When this try began, as a resumed task knows it from its event; seconds since the epoch."""
 
@@ -112,22 +173,29 @@ class WaitingVisualizationJobOperator(VisualizationJobOperator):
         """
         End the task as the trigger's event says.
 
-        :raises WaitError: the job did not come to where the operation takes it; Airflow's retries apply
+        :raises WaitError: the operation did not complete; Airflow's retries apply
         :raises ValueError: the event is missing or not understood
         """
-        run = self._run(context)
-        return run.finish(run.complete(event))
+        return self._finish(context, self._resume(context, event))
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Resume from the triggerer, or start over where the event is of an earlier try (Airflow 3.0)."""
+        """Resume from the triggerer, or start over if the event belongs to an earlier try (Airflow 3.0)."""
         if resumes_another_try(context, next_kwargs):
-            self.log.info("This event is of an earlier try; starting over")
+            self.log.info("This event belongs to an earlier try; starting over")
             return self.execute(context)
         self.link = None
         return super().resume_execution(next_method, next_kwargs, context)
 
-    def request(self, job_id: str, target_status: Any, failure_statuses: Any = None) -> WaitRequest:
-        """Return the request to wait for a job."""
+    @property
+    def _stops_job(self) -> bool:
+        """Whether the job is stopped if the task does not succeed."""
+        return False
+
+    @cached_property
+    def _fetcher(self) -> JobFetcher:
+        return self.hook.fetcher(self.kind)
+
+    def _request(self, job_id: str, target_status: Any, failure_statuses: Any = None) -> WaitRequest:
         return WaitRequest(
             job_id=job_id,
             target_status=target_status,
@@ -141,7 +209,58 @@ class WaitingVisualizationJobOperator(VisualizationJobOperator):
             timeout=self.timeout,
         )
 
-    def _run(self, context: Context) -> WaitingJobRun:
-        from airflow_provider_modelarts.operators.run import WaitingJobRun
+    def _begin_wait(self, request: WaitRequest) -> JobsWait:
+        return JobsWait.begin(self.kind, request, log=self.log, seen=True, metrics=metrics())
 
-        return WaitingJobRun(self, context)
+    def _wait(self, context: Context, job_id: str, target_status: Any, job: Any = None) -> dict[str, Any]:
+        """
+        Wait for a job, in the triggerer if the operator is deferrable, and return its summary.
+
+        :param job: the job, if it was observed just now
+        :raises WaitError: the wait ended without its target
+        """
+        if not self.deferrable:
+            return self._wait_on_worker(context, job_id, target_status)
+        request = self._request(job_id, target_status)
+        jobs = self._begin_wait(request)
+        if not (jobs.observe({job_id: job}, time.time()) if job else poll(jobs, self._fetcher)):
+            defer(self, context, request, jobs, stop_on_kill=self._stops_job)
+        return jobs.summaries()[job_id]
+
+    def _wait_on_worker(self, context: Context, job_id: str, target_status: Any) -> dict[str, Any]:
+        """Wait for a job on this worker, even if the operator is deferrable, and return its summary."""
+        jobs = self._begin_wait(self._request(job_id, target_status))
+        wait_here(
+            jobs,
+            self._fetcher,
+            poke_interval=self.poke_interval,
+            timeout=self.timeout,
+            after_look=lambda: publish_link(self, context, jobs.page_url),
+        )
+        return jobs.summaries()[job_id]
+
+    def _resume(self, context: Context, event: Any) -> dict[str, Any]:
+        """
+        Return the summary of the job after a wait in the triggerer.
+
+        :raises WaitError: the wait ended without its target
+        :raises ValueError: the event is missing or not understood
+        """
+        result = resume(self, context, event)
+        result.raise_error()
+        return dict(next(iter(result.jobs.values())))
+
+    def _stop_job(self, job_id: str) -> None:
+        """Stop a job, unless it has just ended by itself."""
+        unnecessary = self._jobs.ensure_stopped(job_id)
+        if unnecessary:
+            self.log.info("%s %s %s", self.kind.noun.capitalize(), job_id, unnecessary)
+
+    def _delete_job(self, context: Context, job_id: str) -> None:
+        """Delete a job, unless it is gone already."""
+        try:
+            self._change(context, self._jobs.delete, job_id, lambda job: job is None)
+        except ModelArtsConflictError as error:
+            if not error.may_have_happened:
+                raise
+            self.log.info("Assuming that %s %s is being deleted. %s", self.kind.noun, job_id, error)

@@ -1,4 +1,4 @@
-"""The housekeeping operator: finds visualization jobs that should not run any more, and stops them if it is told to."""
+"""An operator that finds visualization jobs that should not run any more, and can stop them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_modelarts.api.checks import to_text
 from airflow_provider_modelarts.api.errors import ModelArtsError
-from airflow_provider_modelarts.api.visualization_jobs.statuses import OVER, JobStatus
+from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
+from airflow_provider_modelarts.api.visualization_jobs.statuses import JobStatus
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
-from airflow_provider_modelarts.operators.base import VisualizationJobOperator
+from airflow_provider_modelarts.operators.base import JobOperator
 from airflow_provider_modelarts.templates import is_literal, seconds
 
 if TYPE_CHECKING:
@@ -25,26 +26,25 @@ if TYPE_CHECKING:
 ACTIONS: Final = ("report", "stop")
 
 
-class ModelArtsCleanUpVisualizationJobsOperator(VisualizationJobOperator):
+class ModelArtsCleanUpVisualizationJobsOperator(JobOperator):
     """
-    Finds visualization jobs that run for too long or have a certain name, over all pages of the list, and reports or
-    stops them.
+    Finds visualization jobs that have run for too long or have a certain name, and reports or stops them.
 
-    Jobs that are over or being stopped are left out. Where both conditions are given, both have to hold. All stops are
-    tried before the task fails for those that failed.
+    The operator reads all pages of the list. It leaves out jobs that are over or being stopped. If both conditions are
+    given, a job must meet both. If a stop fails, the operator still tries the others before it fails.
 
     :param longer_than: how long a job has been RUNNING in all, as a timedelta or in seconds. The API adds up all runs
         of a job and does not tell when the last one began: 20 h yesterday and, after a restart, 5 h today are 25 h
     :param job_name: name of the jobs, or a pattern with ``*`` and ``?`` (templated)
-    :param action: ``"report"`` finds and tells, ``"stop"`` stops, too (templated)
-    :param kwargs: what ``BaseOperator`` takes. All else is as for :class:`.VisualizationJobOperator`
-    :return: XCom: ``found`` (the jobs as of the sensor's XCom) and ``stopped`` (ids of the jobs that were stopped)
-    :raises ValueError: neither condition is given, one cannot be, or is rendered to nothing
-    :raises ModelArtsError: the jobs cannot be listed, or the first of the stops that failed
+    :param action: ``"report"`` only reports the jobs, ``"stop"`` also stops them (templated)
+    :param kwargs: arguments of ``BaseOperator``. All others are as for :class:`.JobOperator`
+    :return: XCom: ``found`` (the jobs, each as in the sensor's XCom) and ``stopped`` (IDs of the stopped jobs)
+    :raises ValueError: neither condition is given, or one is invalid, or is empty after rendering
+    :raises ModelArtsError: the jobs could not be listed; or the error of the first stop that failed
     """
 
-    template_fields: Sequence[str] = ("job_name", "action", *VisualizationJobOperator.template_fields)
-    operator_extra_links: Any = ()
+    kind = VISUALIZATION_JOBS
+    template_fields: Sequence[str] = ("job_name", "action", *JobOperator.template_fields)
 
     def __init__(
         self,
@@ -90,11 +90,11 @@ class ModelArtsCleanUpVisualizationJobsOperator(VisualizationJobOperator):
             raise ValueError(f"action: {self.action!r} is not one of {', '.join(ACTIONS)}")
         self.job_name = to_text(self.job_name)
         if self._by_name and not (isinstance(self.job_name, str) and self.job_name):
-            # An empty one would be every job of the project.
-            raise ValueError(f"job_name: {self.job_name!r} is no name or pattern")
+            # An empty name would stand for every job of the project.
+            raise ValueError(f"job_name: {self.job_name!r} is not a name or a pattern")
 
     def _is_meant(self, job: VisualizationJob) -> bool:
-        if job.status in OVER or job.status == JobStatus.KILLING:
+        if self._is_over(job) or self._is_being_stopped(job):
             return False
         if self._by_name and not fnmatchcase(job.job_name or "", str(self.job_name)):
             return False

@@ -12,7 +12,7 @@ from airflow_provider_modelarts.api.visualization_jobs.operations import RESTART
 from airflow_provider_modelarts.assets.visualization_job import create_asset
 from airflow_provider_modelarts.emulator.faults import Fault
 from airflow_provider_modelarts.links.base import XCOM_KEY
-from airflow_provider_modelarts.operators.run import RESTART_TIMEOUT
+from airflow_provider_modelarts.operators.restarting import RESTART_TIMEOUT
 from airflow_provider_modelarts.operators.visualization_job import (
     ModelArtsDeleteVisualizationJobOperator as Delete,
 )

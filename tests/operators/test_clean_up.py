@@ -118,7 +118,7 @@ def test_what_cannot_be_is_refused(emulator):
         CleanUp(task_id="clean_up", longer_than="1h")
     with pytest.raises(ValueError, match="action: 'delete' is not one of report, stop"):
         CleanUp(task_id="clean_up", job_name="x", action="delete")
-    with pytest.raises(ValueError, match="job_name: '' is no name or pattern"):
+    with pytest.raises(ValueError, match="job_name: '' is not a name or a pattern"):
         CleanUp(task_id="clean_up", job_name="", longer_than=1)
     assert emulator.request_counts() == {}
 
@@ -127,6 +127,6 @@ def test_what_cannot_be_is_refused(emulator):
 def test_a_name_that_is_rendered_to_nothing_does_not_mean_every_job(rendered, jobs, emulator):
     operator = CleanUp(task_id="clean_up", job_name="{{ params.x }}", longer_than=1, action="{{ params.action }}")
     operator.job_name, operator.action = rendered, "stop"
-    with pytest.raises(ValueError, match="is no name or pattern"):
+    with pytest.raises(ValueError, match="is not a name or a pattern"):
         operator.execute({})
     assert emulator.request_counts() == {}

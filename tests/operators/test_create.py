@@ -15,7 +15,6 @@ from airflow_provider_modelarts.emulator.faults import Fault
 from airflow_provider_modelarts.links.base import XCOM_KEY
 from airflow_provider_modelarts.operators import starting
 from airflow_provider_modelarts.operators.identity import AIRFLOW_ID, own_job_name
-from airflow_provider_modelarts.operators.run import WaitingJobRun
 from airflow_provider_modelarts.operators.visualization_job import ModelArtsCreateVisualizationJobOperator as Create
 from airflow_provider_modelarts.waiting.jobs import JobsWait
 from airflow_provider_modelarts.waiting.wait import JobCannotArriveError, WaitTimeoutError
@@ -110,7 +109,7 @@ def test_a_job_that_was_deleted_is_made_anew(task, emulator, store):
 def test_a_worker_lost_right_after_the_request_leaves_one_job(task, emulator, store, monkeypatch):
     created = task(Create, train_url=URL, store=store)
     with monkeypatch.context() as patch:
-        patch.setattr(Create, "_own", lost_worker)
+        patch.setattr(Create, "_store_job_id", lost_worker)
         with pytest.raises(SystemExit):
             created.begin()
     job_id = only_job(emulator).job_id
@@ -438,7 +437,7 @@ def test_other_files_than_those_of_a_job_of_the_same_name_leave_it_alone(task, e
 def test_a_job_of_another_name_that_an_earlier_try_has_made_is_taken_over(task, emulator, monkeypatch):
     created = task(Create, train_url=URL, job_name="board-1", store=True)
     with monkeypatch.context() as patch:
-        patch.setattr(WaitingJobRun, "wait", lost_worker)
+        patch.setattr(Create, "_wait", lost_worker)
         with pytest.raises(SystemExit):
             created.begin()
     created.arguments["job_name"] = "board-2"

@@ -7,7 +7,7 @@ import inspect
 import pytest
 
 from airflow_provider_modelarts._compat import BaseOperator, airflow_version
-from airflow_provider_modelarts.operators import base, starting, visualization_job
+from airflow_provider_modelarts.operators import base, existing, starting, visualization_job
 from airflow_provider_modelarts.operators.clean_up import ModelArtsCleanUpVisualizationJobsOperator
 from airflow_provider_modelarts.task_arguments import OperatorArguments, TaskArguments
 from airflow_provider_modelarts.task_groups import visualization_job as task_group
@@ -17,10 +17,11 @@ OPERATORS = [
     ModelArtsCleanUpVisualizationJobsOperator,
 ]
 BASES = [
-    base.VisualizationJobOperator,
-    base.WaitingVisualizationJobOperator,
-    starting.StartingVisualizationJobOperator,
-    visualization_job.ExistingVisualizationJobOperator,
+    base.JobOperator,
+    base.WaitingJobOperator,
+    starting.StartingJobOperator,
+    existing.ExistingJobOperator,
+    existing.RepeatableJobOperator,
 ]
 
 

@@ -107,3 +107,39 @@ def test_a_restart_whose_answer_is_lost_is_stopped_if_it_may_have_happened(task,
     outcome = task(Restart, job_id=ended, **TIMEOUTS).run()
     assert outcome.state == "up_for_retry"
     assert status(emulator, ended) == 12
+
+
+@pytest.mark.parametrize(("store", "left"), [(True, 12), (False, 7)])
+def test_a_retry_stops_the_job_that_a_lost_worker_has_restarted(store, left, task, emulator, ended, monkeypatch):
+    """Only Airflow 3.3 keeps what tells a job that this task has restarted from one that somebody else has."""
+
+    def lose_the_worker(*arguments):
+        raise SystemExit
+
+    restarted = task(Restart, job_id=ended, store=store, **TIMEOUTS)
+    with monkeypatch.context() as patch:
+        patch.setattr(Restart, "_wait", lose_the_worker)
+        with pytest.raises(SystemExit):
+            restarted.begin()
+    assert status(emulator, ended) == 7
+    outcome = restarted.run()
+    assert isinstance(outcome.error, WaitError)
+    assert emulator.request_counts()["restart"] == 1
+    assert status(emulator, ended) == left
+
+
+def test_a_job_that_somebody_else_starts_after_a_success_is_left_alone(task, emulator, monkeypatch):
+    job_id = emulator.create_job(status=12)
+    restarted = task(Restart, job_id=job_id, store=True, **TIMEOUTS)
+    assert restarted.run().state == "success"
+    assert restarted.store == {}
+    emulator.set_script(job_id, "7:0")
+    assert isinstance(restarted.run().error, WaitError)
+    assert status(emulator, job_id) == 7
+
+
+def test_a_refused_restart_leaves_nothing_for_a_retry_to_stop(task, emulator, ended):
+    emulator.inject(Fault("status", operation="restart", times=9, status=403))
+    refused = task(Restart, job_id=ended, store=True)
+    assert isinstance(refused.run().error, ModelArtsPermissionError)
+    assert refused.store == {}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,7 +17,8 @@ from airflow_provider_modelarts.api.errors import (
     ModelArtsServerError,
     ModelArtsThrottledError,
 )
-from airflow_provider_modelarts.operators.run import JobRun
+from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
+from airflow_provider_modelarts.operators.base import JobOperator
 
 REFUSED = [ModelArtsConflictError("refused"), ModelArtsNotFoundError("refused")]
 LOST = [ModelArtsServerError("lost"), ModelArtsConnectionError("lost", may_have_happened=True)]
@@ -40,16 +39,17 @@ def change(error: ModelArtsError, *, is_carried_out: bool) -> list[str]:
     """Change a job by a request that fails, and return which jobs were looked at after that."""
     looked: list[str] = []
 
-    class Run(JobRun):
-        def look(self, job_id: str) -> Any:
+    class Operator(JobOperator):
+        kind = VISUALIZATION_JOBS
+
+        def _get_job(self, context: Any, job_id: str) -> Any:
             looked.append(job_id)
 
     def call(job_id: str) -> None:
         raise error
 
-    task: Any = SimpleNamespace(log=logging.getLogger(__name__))
     context: Any = {}
-    Run(task, context).change(call, "7", lambda job: is_carried_out)
+    Operator(task_id="change")._change(context, call, "7", lambda job: is_carried_out)
     return looked
 
 
