@@ -7,6 +7,7 @@ import importlib
 import json
 import re
 import shlex
+from configparser import ConfigParser
 from functools import cache
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from tests.documents import EXAMPLE_DAGS, ROOT, Block, anchors, blocks, documents, links, python_blocks
 
 PACKAGE = ROOT / "airflow_provider_modelarts"
+PACKAGES = {folder.parent.name for folder in PACKAGE.glob("*/__init__.py")}
 
 
 def by_name(found: list[Block]) -> list[object]:
@@ -108,6 +110,30 @@ def test_options_of_the_emulator_are_there() -> None:
     known = {*Options.__dataclass_fields__, "script", "training_script"}
     assert len(named) > 5
     assert named - known == set()
+
+
+def test_the_rooms_are_the_layers_that_imports_may_point_down() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    rows = [line.split(" | ")[0] for line in text.splitlines() if re.match(r"\| `\w+`", line)]
+    rooms = [re.findall(r"`(\w+)`", row) for row in rows]
+    config = ConfigParser()
+    config.read(ROOT / ".importlinter")
+    layers = config["importlinter:contract:one-way"]["layers"].strip().splitlines()
+    assert [room for room in rooms if room[0] in PACKAGES] == [*(layer.split(" | ") for layer in layers), ["emulator"]]
+
+
+def test_the_modules_that_the_architecture_names_are_there() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    named = set(re.findall(r"`([\w/<>]+\.py)`", text))
+    kinds = [PACKAGE / "api" / kind for kind in ("visualization_jobs", "training_jobs")]
+    missing = [name for name in named for kind in kinds if not is_module(name, kind)]
+    assert len(named) > 10
+    assert missing == []
+
+
+def is_module(name: str, kind: Path) -> bool:
+    """Return whether there is a module of this name in the package, or in the folder of a kind."""
+    return any((folder / name.replace("<kind>", kind.name)).exists() for folder in (PACKAGE, kind))
 
 
 def test_metrics_are_those_that_the_code_sends() -> None:
