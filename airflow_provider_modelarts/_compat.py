@@ -33,11 +33,6 @@ except ImportError:  # Airflow 2.11
     from airflow.utils.task_group import TaskGroup  # type: ignore[import-not-found, no-redef]
 
 try:
-    from airflow.providers.standard.operators.empty import EmptyOperator
-except ImportError:  # Airflow 2.11
-    from airflow.operators.empty import EmptyOperator  # type: ignore[import-not-found, no-redef]
-
-try:
     from airflow.sdk.exceptions import (
         AirflowFailException,
         AirflowRescheduleException,
@@ -79,7 +74,6 @@ __all__ = [
     "BaseOperator",
     "BaseOperatorLink",
     "BaseSensorOperator",
-    "EmptyOperator",
     "PokeReturnValue",
     "TaskGroup",
     "Variable",

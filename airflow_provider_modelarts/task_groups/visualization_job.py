@@ -7,12 +7,18 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_modelarts._compat import EmptyOperator, TaskGroup
+from airflow_provider_modelarts._compat import TaskGroup
 from airflow_provider_modelarts.operators.visualization_job import (
     ModelArtsCreateVisualizationJobOperator,
     ModelArtsDeleteVisualizationJobOperator,
     ModelArtsStopVisualizationJobOperator,
 )
+
+# Not in _compat, because parsing every DAG file would pay for it.
+try:
+    from airflow.providers.standard.operators.empty import EmptyOperator
+except ImportError:  # Airflow 2.11
+    from airflow.operators.empty import EmptyOperator  # type: ignore[import-not-found, no-redef]
 
 if TYPE_CHECKING:
     from airflow.sdk import XComArg
