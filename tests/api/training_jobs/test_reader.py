@@ -9,6 +9,7 @@ import pytest
 
 from airflow_provider_modelarts.api import errors
 from airflow_provider_modelarts.api.client import ModelArtsClient
+from airflow_provider_modelarts.api.client_owner import ClientOwner
 from airflow_provider_modelarts.api.config import ModelArtsConfig
 from airflow_provider_modelarts.api.training_jobs.kind import TRAINING_JOBS
 from airflow_provider_modelarts.emulator import Emulator, Fault
@@ -38,7 +39,7 @@ def create(emulator: Emulator, count: int, phase: str = "Running") -> list[str]:
 
 def poll(client: ModelArtsClient, job_ids: list[str]) -> dict[str, Any]:
     """Poll jobs once through a new fetcher, and return their phases, or what went wrong."""
-    seen = JobFetcher(client, TRAINING_JOBS).fetch(dict.fromkeys(job_ids))
+    seen = JobFetcher(ClientOwner(lambda sleep: client), TRAINING_JOBS).fetch(dict.fromkeys(job_ids))
     return {job_id: job if isinstance(job, errors.ModelArtsError) else phase_of(job) for job_id, job in seen.items()}
 
 
@@ -102,7 +103,7 @@ def test_a_search_that_is_forbidden_leaves_single_jobs(emulator, client):
 
 def test_only_changes_are_reported(emulator, client):
     job_ids = create(emulator, 3)
-    fetcher = JobFetcher(client, TRAINING_JOBS)
+    fetcher = JobFetcher(ClientOwner(lambda sleep: client), TRAINING_JOBS)
     known = {job_id: TRAINING_JOBS.fingerprint(job) for job_id, job in fetcher.fetch(dict.fromkeys(job_ids)).items()}
     assert fetcher.fetch(known) == {}
     emulator.training_jobs.set_phase(job_ids[1], "Pending")
