@@ -31,7 +31,6 @@ from airflow_provider_modelarts.links.base import publish_link
 from airflow_provider_modelarts.sensors.in_triggerer import why_on_worker
 from airflow_provider_modelarts.templates import is_literal, materialized, plain, seconds, time_to_wait
 from airflow_provider_modelarts.waiting.blocking import poll
-from airflow_provider_modelarts.waiting.fetch import JobFetcher
 from airflow_provider_modelarts.waiting.jobs import JobsWait, parse_job_ids
 from airflow_provider_modelarts.waiting.kind import Kind
 from airflow_provider_modelarts.waiting.request import WaitRequest
@@ -48,6 +47,8 @@ from airflow_provider_modelarts.xcoms import push_fields
 if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
     from airflow.triggers.base import StartTriggerArgs
+
+    from airflow_provider_modelarts.waiting.fetch import JobFetcher
 
 
 class _InstanceProperty(property):
@@ -268,8 +269,7 @@ class JobSensor(BaseSensorOperator):
         :raises Exception: there is no such connection, or it is incomplete
         """
         if self._fetcher is None:
-            self.hook.get_conn()  # raises what is wrong with the connection as it is
-            self._fetcher = JobFetcher(self.hook.client_owner, self.kind)
+            self._fetcher = self.hook.fetcher(self.kind)
         try:
             return poll(wait, self._fetcher)
         finally:

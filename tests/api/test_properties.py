@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from airflow_provider_modelarts.api.errors import ModelArtsError
 from airflow_provider_modelarts.api.responses import ApiResponse, find_error, retry_after_seconds
-from airflow_provider_modelarts.api.visualization_jobs.models import StatusPage, VisualizationJob, VisualizationJobPage
+from airflow_provider_modelarts.api.visualization_jobs.models import VisualizationJob
+from airflow_provider_modelarts.api.visualization_jobs.pages import StatusPage, VisualizationJobPage
 from airflow_provider_modelarts.api.visualization_jobs.statuses import JobStatus
 from tests.hypothesis_profile import load_profile
 

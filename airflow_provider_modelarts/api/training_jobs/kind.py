@@ -18,12 +18,11 @@ from airflow_provider_modelarts.api.training_jobs.statuses import (
 if TYPE_CHECKING:
     from airflow_provider_modelarts.api.training_jobs.operations import TrainingJobs
 
+    class Client(Protocol):
+        """What the kind needs of a client."""
 
-class Client(Protocol):
-    """What the kind needs of a client."""
-
-    @property
-    def training_jobs(self) -> TrainingJobs: ...
+        @property
+        def training_jobs(self) -> TrainingJobs: ...
 
 
 class TrainingJobKind:

@@ -23,12 +23,11 @@ from airflow_provider_modelarts.api.visualization_jobs.statuses import (
 if TYPE_CHECKING:
     from airflow_provider_modelarts.api.visualization_jobs.operations import VisualizationJobs
 
+    class Client(Protocol):
+        """What the kind needs of a client."""
 
-class Client(Protocol):
-    """What the kind needs of a client."""
-
-    @property
-    def visualization_jobs(self) -> VisualizationJobs: ...
+        @property
+        def visualization_jobs(self) -> VisualizationJobs: ...
 
 
 class VisualizationJobKind:

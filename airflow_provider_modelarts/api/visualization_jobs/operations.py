@@ -16,7 +16,8 @@ from airflow_provider_modelarts.api.errors import (
 from airflow_provider_modelarts.api.http import Call, Http, Operation, Parse
 from airflow_provider_modelarts.api.pages import read_pages
 from airflow_provider_modelarts.api.stopping import ensure_stopped
-from airflow_provider_modelarts.api.visualization_jobs.models import StatusPage, VisualizationJob, VisualizationJobPage
+from airflow_provider_modelarts.api.visualization_jobs.models import VisualizationJob
+from airflow_provider_modelarts.api.visualization_jobs.pages import StatusPage, VisualizationJobPage
 from airflow_provider_modelarts.api.visualization_jobs.parameters import (
     ScheduleLike,
     StatusLike,

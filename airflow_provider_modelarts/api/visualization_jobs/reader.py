@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Final
 
 from airflow_provider_modelarts.api.errors import ModelArtsBadRequestError, ModelArtsMalformedResponseError
 from airflow_provider_modelarts.api.pages import read_pages
-from airflow_provider_modelarts.api.visualization_jobs.models import StatusPage, VisualizationJob
 
 if TYPE_CHECKING:
+    from airflow_provider_modelarts.api.visualization_jobs.models import VisualizationJob
     from airflow_provider_modelarts.api.visualization_jobs.operations import VisualizationJobs
+    from airflow_provider_modelarts.api.visualization_jobs.pages import StatusPage
 
 log = logging.getLogger(__name__)
 
