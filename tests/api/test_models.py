@@ -7,12 +7,8 @@ import json
 import pendulum
 import pytest
 
-from airflow_provider_modelarts.api.visualization_jobs.models import (
-    Schedule,
-    StatusPage,
-    VisualizationJob,
-    VisualizationJobPage,
-)
+from airflow_provider_modelarts.api.visualization_jobs.models import Schedule, VisualizationJob
+from airflow_provider_modelarts.api.visualization_jobs.pages import StatusPage, VisualizationJobPage
 from airflow_provider_modelarts.api.visualization_jobs.statuses import (
     ENDED,
     FAILED,
