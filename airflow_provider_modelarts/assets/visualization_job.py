@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import SplitResult
 
-from airflow_provider_modelarts.assets.base import create_job_asset, sanitize_job_uri
+from airflow_provider_modelarts.assets.base import create_job_asset
 
 if TYPE_CHECKING:
     from airflow.sdk import Asset
@@ -13,18 +12,9 @@ if TYPE_CHECKING:
 COLLECTION: Final = "visualization-jobs"
 
 
-def sanitize_uri(uri: SplitResult) -> SplitResult:
-    """
-    Check an asset URI, and return it in the one spelling that it has (entry ``handler`` of the provider's metadata).
-
-    :raises ValueError: it is not one of a visualization job
-    """
-    return sanitize_job_uri(uri, COLLECTION)
-
-
 def create_asset(*, region: str, project_id: str, job: str | int, **kwargs: Any) -> Asset:
     """
-    Return the asset of a visualization job (entry ``factory`` of the provider's metadata).
+    Return the asset of a visualization job.
 
     :param region: region id, or the host of an explicit endpoint
     :param project_id: project of the region

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import closing
 from datetime import timedelta
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from airflow_provider_modelarts._compat import (
     BaseHook,
@@ -356,25 +357,37 @@ class ModelArtsHook(TrainingJobMethods, BaseHook):
         :raises WaitTimeoutError: the time is up
         """
         from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
+
+        job: VisualizationJob | None = self.wait_for_job(
+            VISUALIZATION_JOBS,
+            job_id,
+            target_status,
+            failure_statuses,
+            poke_interval=poke_interval,
+            timeout=timeout,
+            poll_failure_tolerance=poll_failure_tolerance,
+        )
+        return job
+
+    def wait_for_job(
+        self, kind: Kind[Any], job_id: Any, target_status: Any, failure_statuses: Any, **limits: float | timedelta
+    ) -> Any:
+        """
+        Wait for a job of any kind; see the method of each kind.
+
+        :param limits: ``poke_interval``, ``timeout`` and ``poll_failure_tolerance``
+        """
         from airflow_provider_modelarts.waiting.blocking import wait_here
         from airflow_provider_modelarts.waiting.jobs import JobsWait
         from airflow_provider_modelarts.waiting.kind import GONE
         from airflow_provider_modelarts.waiting.request import WaitRequest
 
-        request = WaitRequest(
-            job_id=job_id,
-            target_status=target_status,
-            failure_statuses=failure_statuses,
-            modelarts_conn_id=self.modelarts_conn_id,
-            region=self.region,
-            project_id=self.project_id,
-            workspace_id=self.workspace_id,
-            poke_interval=seconds("poke_interval", poke_interval, may_be_zero=False),
-            poll_failure_tolerance=seconds("poll_failure_tolerance", poll_failure_tolerance),
-            timeout=seconds("timeout", timeout),
-        )
-        jobs = JobsWait.begin(VISUALIZATION_JOBS, request, log=self.log, metrics=metrics())
-        fetcher = self.fetcher(VISUALIZATION_JOBS)
-        wait_here(jobs, fetcher, poke_interval=request.poke_interval, timeout=request.timeout)
+        times: dict[str, Any] = {
+            name: seconds(name, limit, may_be_zero=name != "poke_interval") for name, limit in limits.items()
+        }
+        request = WaitRequest(job_id=job_id, target_status=target_status, failure_statuses=failure_statuses, **times)
+        jobs = JobsWait.begin(kind, request, log=self.log, metrics=metrics())
+        with closing(self.fetcher(kind)) as fetcher:
+            wait_here(jobs, fetcher, poke_interval=request.poke_interval, timeout=request.timeout)
         wait = jobs.first()
-        return None if wait.status == GONE else cast("VisualizationJob", wait.last)
+        return None if wait.status == GONE else wait.last

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from airflow_provider_modelarts.api.training_jobs.models import TrainingJob
     from airflow_provider_modelarts.api.training_jobs.parameters import FilterLike
     from airflow_provider_modelarts.api.training_jobs.resources import Engine, Flavor
+    from airflow_provider_modelarts.waiting.kind import Kind
 
 
 class TrainingJobMethods:
@@ -19,6 +21,12 @@ class TrainingJobMethods:
 
     def get_conn(self) -> ModelArtsClient:
         """Return the client."""
+        raise NotImplementedError
+
+    def wait_for_job(
+        self, kind: Kind[Any], job_id: Any, target_status: Any, failure_statuses: Any, **limits: float | timedelta
+    ) -> Any:
+        """Wait for a job of any kind."""
         raise NotImplementedError
 
     def get_training_job(self, job_id: str) -> TrainingJob:
@@ -214,6 +222,43 @@ class TrainingJobMethods:
         :param flavor_type: only ``CPU``, ``GPU`` or ``Ascend``
         """
         return self.get_conn().training_jobs.flavors(flavor_type)
+
+    def wait_for_training_job(
+        self,
+        job_id: str,
+        target_status: Any = "Completed",
+        *,
+        failure_statuses: Any = None,
+        poke_interval: float | timedelta = 60,
+        timeout: float | timedelta = 7 * 24 * 3600,
+        poll_failure_tolerance: float | timedelta = 600,
+    ) -> TrainingJob | None:
+        """
+        Wait for a job in this process, by the same rules as the sensor, and return it as it arrived.
+
+        :param target_status: a phase in any case, or several; ``"ENDED"`` is any end, ``"GONE"`` waits for the deletion
+        :param failure_statuses: what ends the wait; by default every end that is not waited for
+        :param poke_interval: seconds, or a timedelta, between two polls
+        :param timeout: seconds, or a timedelta, until the wait times out
+        :param poll_failure_tolerance: seconds, or a timedelta, for which polls may fail once the job has been observed
+        :return: the job; None if it is gone, and that was waited for
+        :raises ValueError: a parameter is invalid; nothing has been sent
+        :raises JobCannotArriveError: the job failed, ended, or is not there
+        :raises JobStateUnknownError: the API refuses, or could not be reached for too long
+        :raises WaitTimeoutError: the time is up
+        """
+        from airflow_provider_modelarts.api.training_jobs.kind import TRAINING_JOBS
+
+        job: TrainingJob | None = self.wait_for_job(
+            TRAINING_JOBS,
+            job_id,
+            target_status,
+            failure_statuses,
+            poke_interval=poke_interval,
+            timeout=timeout,
+            poll_failure_tolerance=poll_failure_tolerance,
+        )
+        return job
 
 
 def _several(value: str | Iterable[str]) -> list[str]:

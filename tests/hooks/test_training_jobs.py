@@ -9,7 +9,9 @@ import pytest
 from airflow_provider_modelarts.api import errors
 from airflow_provider_modelarts.emulator import Emulator
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
+from airflow_provider_modelarts.waiting.wait import JobCannotArriveError
 
+MISSING = "425b7087-83de-49b4-9b65-6e2b91e4a5fe"
 IMAGE = {"image_url": "org/img:1", "command": "python train.py", "flavor_id": "modelarts.vm.cpu.2u"}
 
 
@@ -97,3 +99,15 @@ def test_logs_events_engines_and_flavors(emulator, hook):
     assert messages == ["Training finished. Exit code 1.", "Training job failed."]
     assert len(hook.list_training_job_engines()) == 2
     assert [flavor.flavor_type for flavor in hook.list_training_job_flavors("GPU")] == ["GPU"]
+
+
+def test_a_job_is_waited_for(emulator, hook):
+    job_id = emulator.cloud.training_jobs.create("train", phase="Completed").job_id
+    assert hook.wait_for_training_job(job_id).job_name == "train"
+    assert hook.wait_for_training_job(MISSING, "GONE", poke_interval=0.01) is None
+
+
+def test_a_job_that_has_failed_is_not_waited_for(emulator, hook):
+    job_id = emulator.cloud.training_jobs.create("train", phase="Failed").job_id
+    with pytest.raises(JobCannotArriveError, match="is Failed and cannot become Completed"):
+        hook.wait_for_training_job(job_id)

@@ -1,8 +1,10 @@
-"""What a wait ends in, in every mode: one table."""
+"""What a wait ends in, in every mode and for both kinds of jobs: one table."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +12,9 @@ import pytest
 
 from airflow_provider_modelarts._compat import airflow_version
 from airflow_provider_modelarts.api.errors import ModelArtsConfigurationError
-from airflow_provider_modelarts.emulator import Fault
+from airflow_provider_modelarts.emulator import Emulator, Fault
+from airflow_provider_modelarts.sensors.training_job import ModelArtsTrainingJobSensor
+from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
 
 MODES = ("poke", "reschedule", "deferrable", *(["skip_worker"] if airflow_version() >= (3, 3) else []))
 OUTAGE = Fault(kind="status", status=503)
@@ -111,18 +115,104 @@ TABLE = [
 ]  # fmt: skip
 
 
+@dataclass
+class TestedKind:
+    """A kind of job that the table is tested with."""
+
+    sensor_class: type
+    create: Callable[[Emulator, str], str]
+    status_field: str
+    translate: Callable[[Row], Row] = lambda row: row
+
+    __test__ = False
+
+
+PHASES = {
+    "1": "Creating",
+    "7": "Pending",
+    "8": "Completed",
+    "9": "Terminating",
+    "10": "Running",
+    "11": "Failed",
+    "12": "Terminated",
+    "42": "Hibernating",
+    "RUNNING": "Completed",
+    "WAITING": "Pending",
+    "FAILED": "Failed",
+    "KILLED": "Terminated",
+    "CANCELED": "abnormal",
+    "999": "425b7087-83de-49b4-9b65-6e2b91e4a5fe",
+}
+"""What stands in the place of each status of the table, so that a training job is waited for until it is Completed."""
+
+TEXTS = {
+    r"[A-Z]+ \((\d+)\)": lambda label: PHASES[label[1]],
+    "ModelArts.0102": lambda _: "ModelArts.2775",
+    "tensorboard": lambda _: "trainJob",
+    "2023-06-30": lambda _: "APIGW.0101",
+}
+
+
+def in_phases(row: Row) -> Row:
+    """Return a row of the table for training jobs."""
+
+    def translate(value: Any) -> Any:
+        if isinstance(value, list):
+            return [translate(one) for one in value]
+        return PHASES.get(str(value), value)
+
+    def text(part: str) -> str:
+        for pattern, replacement in TEXTS.items():
+            part = re.sub(pattern, replacement, part)
+        return part
+
+    # A completed job goes nowhere from there.
+    script = re.sub("^8:0,", "7:0,", row.script)
+    steps = (step.split(":") for step in script.split(","))
+    arguments = {
+        name: translate(value) if name in ("target_status", "failure_statuses", "job_id") else value
+        for name, value in row.arguments.items()
+    }
+    options = {"deny": ["training.get"]} if "deny" in row.options else {}
+    return replace(
+        row,
+        script=",".join(f"{PHASES.get(status, status)}:{delay}" for status, delay in steps),
+        arguments=arguments,
+        options={"training_retired": True} if "retired" in row.options else options,
+        says=tuple(map(text, row.says)),
+        status_name=PHASES.get(str(row.status_name), row.status_name),
+    )
+
+
+KINDS = {
+    "visualization": TestedKind(
+        ModelArtsVisualizationJobSensor,
+        lambda emulator, script: emulator.create_job(job_name="board", script=script),
+        "status_name",
+    ),
+    "training": TestedKind(
+        ModelArtsTrainingJobSensor,
+        lambda emulator, script: emulator.cloud.training_jobs.create("board", script=script).job_id,
+        "phase",
+        in_phases,
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
 @pytest.mark.parametrize("mode", MODES)
-def test_the_table(row, mode, emulator, clock, connection, run):
+def test_the_table(row, mode, kind, emulator, clock, connection, run):
+    row = kind.translate(row)
     for option, value in row.options.items():
         setattr(emulator, option, value)
     connection(**row.connection)
-    job_id = emulator.create_job(job_name="board", script=row.script)
+    job_id = kind.create(emulator, row.script)
     for moment, fault in row.faults:
         clock.at(moment, emulator.clear_faults if fault is None else lambda fault=fault: emulator.inject(fault))
     clock.sleep(0)
 
-    outcome = run(mode, **{"job_id": job_id, "poke_interval": 30, **row.arguments})
+    outcome = run(mode, sensor_class=kind.sensor_class, **{"job_id": job_id, "poke_interval": 30, **row.arguments})
 
     assert outcome.state == row.state, outcome.error
     # A wait in the triggerer polls half a second later, and ends with its time, not at the next poll after it.
@@ -132,7 +222,7 @@ def test_the_table(row, mode, emulator, clock, connection, run):
         assert part in str(outcome.error)
     assert outcome.error is None or outcome.error.__cause__ is not outcome.error
     if row.state == "success":
-        assert outcome.xcom["status_name"] == row.status_name
+        assert outcome.xcom[kind.status_field] == row.status_name
         assert outcome.xcom["job_id"] == job_id
 
 
