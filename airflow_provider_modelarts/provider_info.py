@@ -97,7 +97,7 @@ def get_provider_info() -> dict[str, Any]:
     return {
         "package-name": "airflow-provider-modelarts",
         "name": "Huawei Cloud ModelArts",
-        "description": "Visualization jobs (TensorBoard, MindInsight) of Huawei Cloud ModelArts.",
+        "description": "Training jobs and visualization jobs (TensorBoard, MindInsight) of Huawei Cloud ModelArts.",
         "integrations": [
             {
                 "integration-name": integration,
@@ -109,7 +109,10 @@ def get_provider_info() -> dict[str, Any]:
         "sensors": [
             {
                 "integration-name": integration,
-                "python-modules": ["airflow_provider_modelarts.sensors.visualization_job"],
+                "python-modules": [
+                    "airflow_provider_modelarts.sensors.visualization_job",
+                    "airflow_provider_modelarts.sensors.training_job",
+                ],
             }
         ],
         "operators": [
@@ -117,6 +120,7 @@ def get_provider_info() -> dict[str, Any]:
                 "integration-name": integration,
                 "python-modules": [
                     "airflow_provider_modelarts.operators.visualization_job",
+                    "airflow_provider_modelarts.operators.training_job",
                     "airflow_provider_modelarts.operators.clean_up",
                 ],
             }
@@ -127,18 +131,23 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [
                     "airflow_provider_modelarts.triggers.visualization_job",
                     "airflow_provider_modelarts.triggers.visualization_job_event",
+                    "airflow_provider_modelarts.triggers.training_job",
+                    "airflow_provider_modelarts.triggers.training_job_event",
                 ],
             }
         ],
         "extra-links": [
-            f"airflow_provider_modelarts.links.visualization_job.{name}"
-            for name in ("ModelArtsVisualizationJobLink", "TensorBoardLink", "MindInsightLink")
+            "airflow_provider_modelarts.links.training_job.ModelArtsTrainingJobLink",
+            *(
+                f"airflow_provider_modelarts.links.visualization_job.{name}"
+                for name in ("ModelArtsVisualizationJobLink", "TensorBoardLink", "MindInsightLink")
+            ),
         ],
         "asset-uris": [
             {
                 "schemes": ["modelarts"],
-                "handler": "airflow_provider_modelarts.assets.visualization_job.sanitize_uri",
-                "factory": "airflow_provider_modelarts.assets.visualization_job.create_asset",
+                "handler": "airflow_provider_modelarts.assets.uris.sanitize_uri",
+                "factory": "airflow_provider_modelarts.assets.uris.create_asset",
             }
         ],
         "connection-types": [

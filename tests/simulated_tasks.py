@@ -33,7 +33,15 @@ TIMED = [
     TRIGGER_MODULE,
     *(
         importlib.import_module(f"airflow_provider_modelarts.{name}")
-        for name in ("deferral", "sensors.base", "operators.base", "operators.restarting", "waiting.blocking")
+        for name in (
+            "deferral",
+            "sensors.base",
+            "operators.base",
+            "operators.own_training_jobs",
+            "operators.restarting",
+            "operators.waiting_training_job",
+            "waiting.blocking",
+        )
     ),
 ]
 """Modules that look at the clock, or sleep."""
@@ -173,7 +181,13 @@ def simulate(monkeypatch: pytest.MonkeyPatch, emulator: Advances) -> SimulatedTi
     return simulated
 
 
-def run_to_its_end(mode: str, clock: SimulatedTime, monkeypatch: pytest.MonkeyPatch, **arguments: Any) -> Outcome:
+def run_to_its_end(
+    mode: str,
+    clock: SimulatedTime,
+    monkeypatch: pytest.MonkeyPatch,
+    sensor_class: Callable[..., Any] = ModelArtsVisualizationJobSensor,
+    **arguments: Any,
+) -> Outcome:
     """Run a sensor to its end, with a new object wherever Airflow would start a new process."""
     ti = TaskInstance()
     if hasattr(BASE, "_orig_start_date"):  # Airflow 2.11 asks its database.
@@ -183,7 +197,7 @@ def run_to_its_end(mode: str, clock: SimulatedTime, monkeypatch: pytest.MonkeyPa
     starts = 0
     event = None
     while True:
-        sensor = ti.task = ModelArtsVisualizationJobSensor(task_id="wait", **how, **arguments)
+        sensor = ti.task = sensor_class(task_id="wait", **how, **arguments)
         context = {"ti": ti, "task_reschedule_count": starts}
         if sensor.start_from_trigger and event is None:
             start = sensor.start_trigger_args

@@ -60,8 +60,16 @@ def own_job_name(ti: Any, airflow: str) -> str:
 
     :param airflow: what :func:`airflow_id` returns
     """
-    identity = "\n".join((airflow, airflow_url(), ti.dag_id, ti.run_id, ti.task_id, str(ti.map_index)))
-    return f"{NAME_PREFIX}{_digest(identity)}"[:_NAME_LENGTH]
+    return f"{NAME_PREFIX}{task_digest(ti, airflow)}"[:_NAME_LENGTH]
+
+
+def task_digest(ti: Any, airflow: str) -> str:
+    """
+    Return a text of lower-case letters and digits that only this task instance of this Airflow has.
+
+    :param airflow: what :func:`airflow_id` returns
+    """
+    return _digest("\n".join((airflow, airflow_url(), ti.dag_id, ti.run_id, ti.task_id, str(ti.map_index))))
 
 
 def own_job_desc(ti: Any, airflow: str, settings: str) -> str:

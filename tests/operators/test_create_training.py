@@ -1,0 +1,314 @@
+"""Creating a training job: one job per task, what ends it, what the task's log tells, in both modes."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from airflow_provider_modelarts._compat import AirflowFailException
+from airflow_provider_modelarts.api.training_jobs import failures
+from airflow_provider_modelarts.emulator import Fault
+from airflow_provider_modelarts.operators.training_job import ModelArtsCreateTrainingJobOperator as Create
+from airflow_provider_modelarts.waiting.wait import JobStateUnknownError, WaitTimeoutError
+from tests.simulated_tasks import TaskDeferred, TaskInstance
+
+ARGUMENTS = {"algorithm_id": "an-algorithm", "flavor_id": "modelarts.vm.cpu.2u"}
+
+
+@pytest.fixture
+def train(task, emulator):
+    """Make a task that trains; its job follows a script."""
+
+    def make(script: str = "normal", **arguments: Any):
+        emulator.cloud.training_jobs.scripts.add_rule("*", script)
+        return task(Create, **{**ARGUMENTS, **arguments})
+
+    return make
+
+
+def jobs(emulator) -> dict[str, str]:
+    """Return the phase of each job, by its name without what all have in common."""
+    return {job.job_name.rpartition("-r")[2]: job.phase for job in emulator.cloud.training_jobs.all()}
+
+
+def submissions(emulator) -> int:
+    return emulator.request_counts().get("training.create", 0)
+
+
+@pytest.fixture
+def written(caplog, capsys):
+    """Return what was logged: Airflow 2 logs by the standard library, Airflow 3 to the standard output."""
+    caplog.set_level(logging.INFO)
+    return lambda: capsys.readouterr().out + caplog.text
+
+
+def test_a_job_is_created_and_completed(train, emulator):
+    ran = train().run()
+    assert ran.state == "success", ran.error
+    [job] = emulator.cloud.training_jobs.all()
+    assert set(ran.xcom) == {"job_id", "job_name", "phase", "create_time", "duration_ms", "outputs", "link"}
+    assert (ran.xcom["job_id"], ran.xcom["phase"], ran.xcom["duration_ms"]) == (job.job_id, "Completed", 60000)
+    assert job.job_name == ran.xcom["job_name"]
+    assert job.job_name.startswith("dag-task-")
+    assert job.body["metadata"]["description"] == "Airflow: dag / task / run"
+
+
+def test_the_xcom_and_the_button_are_there_before_the_wait(train, emulator, monkeypatch):
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_MODELARTS_DEFAULT",
+        json.dumps(
+            {**(c := emulator.connection()), "extra": {**c["extra"], "console_url": "https://console.example/"}}
+        ),
+    )
+    task = train("runs", timeout=30)
+    task.run()
+    [job] = emulator.cloud.training_jobs.all()
+    assert task.ti.xcoms["job_id"] == job.job_id
+    assert task.ti.xcoms["modelarts_job_link"].endswith(f"#/training/detail/{job.job_id}")
+
+
+def test_a_retry_takes_over_the_job_that_runs(train, emulator):
+    task = train()
+    task.begin()
+    emulator.advance(20)
+    task.ti.try_number = 2
+    ran = task.run()
+    assert ran.state == "success"
+    assert submissions(emulator) == 1
+
+
+def test_after_a_failure_the_retry_creates_the_next_job(train, emulator):
+    task = train("fails")
+    assert task.run().state == "up_for_retry"
+    emulator.cloud.training_jobs.scripts.add_rule("*", "normal")
+    task.ti.try_number = 2
+    assert task.run().state == "success"
+    assert jobs(emulator) == {"0": "Failed", "0-2": "Completed"}
+
+
+def test_clearing_a_task_that_has_succeeded_starts_over(train, emulator):
+    task = train()
+    assert task.run().state == "success"
+    task.ti.max_tries, task.ti.try_number = 1, 2
+    assert task.run().state == "success"
+    assert jobs(emulator) == {"0": "Completed", "1": "Completed"}
+
+
+def test_clearing_a_task_whose_job_still_runs_stops_it_first(train, emulator):
+    task = train("runs")
+    task.ti.max_tries = 0
+    task.begin() if task.arguments["deferrable"] else emulator.cloud.training_jobs.create(
+        body={**body_of(task), "spec": {"resource": {}}}, script="runs"
+    )
+    emulator.cloud.training_jobs.scripts.add_rule("*", "normal")
+    task.ti.max_tries, task.ti.try_number = 1, 2
+    assert task.run().state == "success"
+    assert jobs(emulator) == {"0": "Terminated", "1": "Completed"}
+
+
+def body_of(task) -> dict[str, Any]:
+    """Return a body with the name that the task's first job has."""
+    from airflow_provider_modelarts.operators.training_job_names import TrainingJobNames
+
+    return {"kind": "job", "metadata": {"name": TrainingJobNames.of(task.ti, airflow="this-airflow").name(1)}}
+
+
+def test_the_cause_is_in_the_error_and_at_the_end_of_the_log(train, emulator, written):
+    ran = train("fails").run()
+    assert type(ran.error) is failures.TrainingCodeError
+    assert "RuntimeError: the emulated training failed with exit code 1" in str(ran.error)
+    assert str(ran.error).endswith("worker-0 ended with exit code 1")
+    assert "training end: exit with 1" in written()
+    assert "training.terminate" not in emulator.request_counts(), "a job that is over is not stopped"
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [("terminated", failures.TrainingStoppedError), ("abnormal", failures.TrainingJobFailedError)],
+)
+def test_each_end_without_success_is_a_failure(train, script, expected):
+    assert type(train(script).run().error) is expected
+
+
+def test_a_job_that_cannot_run_as_configured_is_not_retried(train):
+    ran = train("Creating:0,Pending:3,Running:3,Failed=127:10").run()
+    assert ran.state == "failed"
+    assert "check command, boot_file and the image" in str(ran.error)
+
+
+def test_a_job_that_vanishes_fails(train):
+    ran = train("vanishes").run()
+    assert ran.state == "up_for_retry"
+    assert "is not there" in str(ran.error)
+
+
+def test_a_request_that_is_wrong_is_not_retried(train):
+    ran = train(algorithm_id="missing").run()
+    assert isinstance(ran.error, AirflowFailException)
+    assert "ModelArts.2755" in str(ran.error)
+
+
+def test_the_timeout_counts_from_the_creation_of_the_job_and_stops_it(train, emulator, clock):
+    task = train("runs", timeout=600)
+    created = clock.now
+    task.begin() if task.arguments["deferrable"] else None
+    emulator_time = clock.now
+    ran = task.run()
+    assert isinstance(ran.error, WaitTimeoutError)
+    assert 600 <= ran.seconds - created <= 660, emulator_time
+    assert set(jobs(emulator).values()) == {"Terminating"}
+
+
+def test_a_retry_does_not_begin_the_timeout_again(train, emulator, clock):
+    task = train("runs", timeout=600)
+    emulator.cloud.training_jobs.create(body={**body_of(task), "spec": {"resource": {}}}, script="runs")
+    clock.sleep(500)
+    began = clock.now
+    ran = task.run()
+    assert isinstance(ran.error, WaitTimeoutError)
+    assert 90 <= ran.seconds - began <= 160
+
+
+def test_a_job_that_does_not_start_in_time_is_stopped_and_said_to_lack_resources(train, emulator):
+    ran = train("hangs", max_pending=120).run()
+    assert type(ran.error) is failures.TrainingCapacityError
+    assert "has not started to run within 2 min 0 s (max_pending)" in str(ran.error)
+    assert 120 <= ran.seconds <= 180
+    assert jobs(emulator) == {"0": "Terminating"}
+
+
+def test_a_job_that_starts_in_time_may_run_for_longer(train):
+    ran = train("Creating:0,Pending:60,Running:30,Completed:600", max_pending=120).run()
+    assert ran.state == "success", ran.error
+
+
+def test_a_quota_is_waited_for(train, emulator, clock):
+    emulator.cloud.options.running_quota = 0
+    clock.at(600, lambda: setattr(emulator.cloud.options, "running_quota", 9))
+    assert train(max_pending=3600).run().state == "success"
+
+
+def test_the_api_out_of_reach_leaves_the_job_to_the_next_try(train, emulator):
+    task = train("runs", poll_failure_tolerance=60)
+    task.ti.max_tries = 1
+    emulator.inject(Fault("status", "training.get", status=500))
+    emulator.inject(Fault("status", "training.search", status=500, after=1))
+    ran = task.run()
+    assert isinstance(ran.error, JobStateUnknownError)
+    assert jobs(emulator) == {"1": "Running"}
+    emulator.clear_faults()
+    task.ti.try_number = 2
+    emulator.cloud.training_jobs.set_phase(emulator.cloud.training_jobs.all()[0].job_id, "Completed")
+    assert task.run().state == "success"
+    assert submissions(emulator) == 1
+
+
+def test_the_last_try_stops_the_job_that_it_cannot_see(train, emulator):
+    task = train("runs", poll_failure_tolerance=60)
+    emulator.inject(Fault("status", "training.get", status=500))
+    emulator.inject(Fault("status", "training.search", status=500, after=1))
+    assert isinstance(task.run().error, JobStateUnknownError)
+    assert jobs(emulator) == {"0": "Terminating"}
+
+
+def test_a_server_is_waited_for_until_it_runs(train, emulator):
+    ran = train(job_kind="visualization_job").run()
+    assert (ran.state, ran.xcom["phase"]) == ("success", "Running")
+    assert not emulator.cloud.training_jobs.all()[0].body["spec"]["auto_stop"]
+
+
+def test_the_task_need_not_wait(train, emulator):
+    ran = train(wait_for_completion=False).run()
+    assert (ran.state, ran.xcom["phase"]) == ("success", "Creating")
+    assert jobs(emulator) == {"0": "Creating"}
+
+
+def test_the_log_of_the_job_is_in_the_log_of_the_task(train, written):
+    train().run()
+    log = written()
+    assert [log.count(f"INFO step {step}: loss") for step in range(1, 61)] == [1] * 60
+    assert "training end: job completed" in log
+
+
+def test_the_log_of_the_job_can_be_left_out(train, emulator):
+    assert train(get_logs=False).run().state == "success"
+    assert not {"training.log_lines", "training.log_preview"} & set(emulator.request_counts())
+
+
+def test_a_log_that_cannot_be_read_fails_nothing(train, emulator):
+    for operation in ("training.log_lines", "training.log_preview"):
+        emulator.inject(Fault("status", operation, status=403))
+    assert train().run().state == "success"
+
+
+def test_what_is_billed_is_said(train, written):
+    train().run()
+    assert "Ran for 0.02 h on 1 x modelarts.vm.cpu.2u" in written()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hours"),
+    [
+        ({}, 169),
+        ({"timeout": 3600}, 2),
+        ({"timeout": timedelta(minutes=90)}, 2),
+        ({"auto_stop_hours": 5}, 5),
+        ({"auto_stop_hours": "5"}, 5),
+        ({"auto_stop_hours": 0}, None),
+        ({"body": {"spec": {"auto_stop": {"time_unit": "HOURS", "duration": 9}}}}, 9),
+    ],
+)
+def test_model_arts_itself_stops_the_job_a_little_after_the_timeout(train, emulator, arguments, hours):
+    train(wait_for_completion=False, **arguments).run()
+    [job] = emulator.cloud.training_jobs.all()
+    assert job.body["spec"].get("auto_stop", {}).get("duration") == hours
+
+
+@pytest.mark.parametrize("kill", [True, False])
+def test_a_kill_stops_the_job_if_it_shall(train, emulator, kill):
+    task = train("runs", cancel_on_kill=kill)
+    operator = task.make()
+    operator.deferrable = True
+    with pytest.raises(TaskDeferred):
+        operator.execute(task.context)
+    operator.on_kill()
+    assert jobs(emulator) == {"0": "Terminating" if kill else "Creating"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "a job needs one of"),
+        ({**ARGUMENTS, "flavor_id": None}, "flavor_id: needed"),
+        ({**ARGUMENTS, "name_prefix": "a b"}, "name_prefix"),
+        ({**ARGUMENTS, "body": {"metadata": {"name": "mine"}}}, "use name_prefix"),
+        ({**ARGUMENTS, "max_pending": -1}, "max_pending"),
+        ({**ARGUMENTS, "auto_stop_hours": "soon"}, "auto_stop"),
+        ({**ARGUMENTS, "environments": {"A B": "x"}}, "environments"),
+    ],
+)
+def test_what_cannot_be_is_refused_when_the_dag_is_parsed(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Create(task_id="task", **arguments)
+
+
+def test_templates_are_checked_once_they_are_rendered(emulator, clock):
+    operator = Create(task_id="task", **{**ARGUMENTS, "node_count": "{{ nodes }}"})
+    operator.render_template_fields({"nodes": "none"})
+    with pytest.raises(ValueError, match="node_count"):
+        operator.execute({"ti": TaskInstance()})
+    assert submissions(emulator) == 0
+
+
+def test_the_values_of_environments_are_masked_as_soon_as_they_are_rendered(monkeypatch):
+    masked: list[str] = []
+    module = "airflow_provider_modelarts.operators.create_training_job.mask_secret"
+    monkeypatch.setattr(module, masked.append)
+    body = {"algorithm": {"environments": {"TOKEN": "also-secret"}}}
+    operator = Create(task_id="task", **ARGUMENTS, environments={"SK": "{{ sk }}"}, body=body)
+    operator.render_template_fields({"sk": "a-secret"})
+    assert masked == ["a-secret", "also-secret"]
