@@ -65,6 +65,13 @@ def may_run_on(capsys, caplog):
     return [match[1] for match in MAY_RUN_ON.finditer(capsys.readouterr().out + caplog.text)]
 
 
+# First, because the threads of a test below may log for a while after its end.
+def test_a_job_that_cannot_be_reached_has_its_own_line(emulator, airflow_answers, capsys, caplog):
+    job_id = emulator.create_job(status=8)
+    kill(job_id, modelarts_conn_id="no_such_connection")
+    assert may_run_on(capsys, caplog) == [job_id]
+
+
 @pytest.mark.parametrize(
     ("states", "status"),
     [
@@ -96,9 +103,3 @@ def test_every_job_that_cannot_be_stopped_in_time_has_its_own_line(emulator, air
     assert running
     assert running <= set(said)
     assert len(said) == len(set(said))
-
-
-def test_a_job_that_cannot_be_reached_has_its_own_line(emulator, airflow_answers, capsys, caplog):
-    job_id = emulator.create_job(status=8)
-    kill(job_id, modelarts_conn_id="no_such_connection")
-    assert may_run_on(capsys, caplog) == [job_id]
