@@ -18,6 +18,7 @@ from airflow_provider_modelarts._compat import (
     AirflowTaskTimeout,
     BaseSensorOperator,
     PokeReturnValue,
+    airflow_version,
     conf,
     execute_sensor,
     first_reschedule_date,
@@ -304,6 +305,16 @@ class JobSensor(BaseSensorOperator):
         if next_method == "__fail__" and "timeout" in reason.lower():
             self._fail(WaitTimeoutError(f"Timed out waiting, with no event from the triggerer: {reason}"))
         return super(BaseSensorOperator, self).resume_execution(next_method, next_kwargs, context)
+
+    def on_kill(self) -> None:
+        """
+        Say why the task ends. (Airflow 2.11 ends it after the deferral, by an error without text.)
+
+        Airflow 2.11 calls this, and nothing else, if the ``execution_timeout`` was over when the task resumed.
+        """
+        if airflow_version() < (3, 0) and self._wait is None and self.execution_timeout is not None:
+            limit = duration(self.execution_timeout.total_seconds())
+            self.log.error("The task has reached its execution_timeout (%s) while it waited in the triggerer", limit)
 
     def execute_complete(self, context: Context, event: Any = None) -> Any:
         """

@@ -91,7 +91,8 @@ class WaitResult:
         if not isinstance(payload, Mapping) or payload.get("version") != VERSION:
             raise ValueError(
                 f"The trigger sent an event that is not understood: {str(payload)[:200]!r}. Triggerer and workers need "
-                "the same version of airflow-provider-modelarts."
+                "the same version of airflow-provider-modelarts. On Airflow 2.11, `airflow dags test` needs a database "
+                "that no triggerer runs on."
             )
         if payload.get("outcome") not in OUTCOMES:
             raise ValueError(f"The trigger sent an event with an unknown outcome: {payload.get('outcome')!r}")

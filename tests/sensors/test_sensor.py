@@ -6,6 +6,7 @@ import json
 import logging
 import subprocess
 import sys
+from datetime import timedelta
 
 import pytest
 
@@ -14,6 +15,7 @@ try:
 except ImportError:
     from airflow import DAG
 
+from airflow_provider_modelarts._compat import airflow_version
 from airflow_provider_modelarts.api.visualization_jobs.statuses import ENDED, JobStatus
 from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
 from tests.simulated_tasks import TaskInstance
@@ -162,3 +164,11 @@ def test_parsing_a_dag_file_imports_nothing_heavy():
     ours = {name for name in imported if name.startswith("airflow_provider_modelarts")}
     assert not any(name.startswith("airflow_provider_modelarts.emulator") for name in ours)
     assert "airflow_provider_modelarts.api.client" not in ours
+
+
+def test_an_execution_timeout_that_ends_without_text_is_explained(caplog, capsys):
+    """Airflow 2.11 raises an error without text, and calls nothing but this; Airflow 3 has a text."""
+    sensor(execution_timeout=timedelta(minutes=5)).on_kill()
+    sensor().on_kill()
+    said = caplog.text + capsys.readouterr().out
+    assert ("has reached its execution_timeout (5 min 0 s)" in said) is (airflow_version() < (3, 0))
