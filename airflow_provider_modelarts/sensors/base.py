@@ -258,6 +258,10 @@ class JobSensor(BaseSensorOperator):
                 arrived = self._poll(context, self._wait)
             except WaitError as error:
                 self._fail(error)
+            except Exception as error:
+                if self.never_fail and not self.silent_fail:
+                    self._fail(error)  # Airflow would skip the task as well, but not say why.
+                raise
             if not (self.reschedule and self._wait.failing) or self._time_is_up():
                 return PokeReturnValue(arrived, self._xcom(context, self._wait.summaries()) if arrived else None)
             time.sleep(self.poke_interval)

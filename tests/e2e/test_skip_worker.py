@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from airflow_provider_modelarts.emulator import Emulator, Fault
+from airflow_provider_modelarts.links.base import XCOM_KEY
 from tests.e2e.observed_run import ObservedRun
 from tools.local_airflow import FINAL_STATES, LocalAirflow, poll_until
 
@@ -114,7 +115,9 @@ def test_a_variable_that_is_not_defined_is_an_error_as_on_a_worker(finished: Fin
 
 
 def test_nobody_asks_for_a_link_that_is_not_there(finished: Finished, local_airflow: LocalAirflow) -> None:
-    assert "XCom not found" not in local_airflow.component_log("scheduler")
+    # Airflow itself asks for one entry too many of a mapped task's output.
+    complaints = [line for line in local_airflow.component_log("scheduler").splitlines() if "XCom not found" in line]
+    assert [line for line in complaints if XCOM_KEY in line] == []
 
 
 def test_a_success_callback_is_called(finished: Finished) -> None:
