@@ -90,6 +90,7 @@ __all__ = [
     "execute_sensor",
     "first_reschedule_date",
     "get_plain_xcom",
+    "has_listeners",
     "in_triggerer",
     "mask_secret",
     "metrics",
@@ -229,6 +230,13 @@ def push_plain_xcom(ti: Any, key: str, value: str) -> None:
         BaseXCom.set(key, value, dag_id=ti.dag_id, task_id=ti.task_id, run_id=ti.run_id, map_index=ti.map_index)
     except ImportError:  # Airflow 2.11; or a task that no supervisor runs, as in a test
         ti.xcom_push(key=key, value=value)
+
+
+def has_listeners() -> bool:
+    """Return whether a listener plugin is installed, such as OpenLineage (Airflow 3.2 and later)."""
+    from airflow.sdk.listener import get_listener_manager
+
+    return bool(get_listener_manager().has_listeners)
 
 
 def stores_xcoms_elsewhere() -> bool:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from airflow_provider_modelarts._compat import BaseSensorOperator, airflow_version, conf, stores_xcoms_elsewhere
+from airflow_provider_modelarts._compat import (
+    BaseSensorOperator,
+    airflow_version,
+    conf,
+    has_listeners,
+    stores_xcoms_elsewhere,
+)
 from airflow_provider_modelarts.templates import can_be_template
 
 STEPS: Final = (
@@ -61,7 +67,7 @@ def why_on_worker(sensor: BaseSensorOperator, base: type[BaseSensorOperator]) ->
             getattr(kind, name) is not getattr(base, name) for name in STEPS
         ),
         "it returns the result of the DAG": sensor.returns_dag_result,
-        "a listener is installed": _has_listeners(),
+        "a listener is installed": has_listeners(),
         "there is a custom XCom backend": stores_xcoms_elsewhere(),
     }
     for reason, applies in checks.items():
@@ -71,9 +77,3 @@ def why_on_worker(sensor: BaseSensorOperator, base: type[BaseSensorOperator]) ->
     if sensor._dag is not None and next(iter(sensor.iter_mapped_dependants()), None) is not None:
         return "a task downstream is mapped over it"
     return None
-
-
-def _has_listeners() -> bool:
-    from airflow.sdk.listener import get_listener_manager
-
-    return bool(get_listener_manager().has_listeners)

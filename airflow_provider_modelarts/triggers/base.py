@@ -20,6 +20,7 @@ from airflow_provider_modelarts._compat import (
     LAST_POLL_TIMEOUT,
     aget_task_state,
     apush_xcom,
+    has_listeners,
     metrics,
 )
 from airflow_provider_modelarts.api.client_owner import ClientOwner
@@ -120,7 +121,8 @@ class JobTrigger(WaitRequest, BaseTrigger):
             yield self._event(WaitResult.of(InvalidWaitError(str(problem))))
             return
         error = await self._wait(jobs, max(deadline, self.first_poll_at))
-        if error is None and self.may_end_task and await self._push_result(jobs):
+        # A listener may have been installed since Airflow stored the DAG.
+        if error is None and self.may_end_task and not has_listeners() and await self._push_result(jobs):
             yield TaskSuccessEvent()
             return
         link = link_to(jobs.page_url) or self.link

@@ -177,5 +177,5 @@ def _restart(airflow: LocalAirflow) -> None:
 def test_a_listener_is_told_by_a_worker(local_airflow: LocalAirflow, servers: dict[str, Emulator]) -> None:
     run = ObservedRun(local_airflow, "few_waits", {"job_id": servers["tokens"].create_job(status=8)})
     assert run.wait(TIMEOUT) == "success"
-    assert run.worker_starts("skip_worker") == 2
+    assert run.worker_starts("skip_worker") == 1, "to end the task: the DAG was stored when there was no listener"
     assert "listener told of the success of skip_worker" in run.log("skip_worker")
