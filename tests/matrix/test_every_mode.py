@@ -67,7 +67,8 @@ def finished(pytestconfig: pytest.Config) -> Finished:
             )
     record(pytestconfig, "modes", {mode: _observed(run, mode) for mode in MODES})
     record(pytestconfig, "jobs_left", run.jobs_left)
-    record(pytestconfig, "operators", {way: run.states[f"delete_again-{way}"] for way in WAYS})
+    last = {way: f"delete_again-{way}" for way in WAYS} | {"retried": "delete_retried"}
+    record(pytestconfig, "operators", {way: run.states[task_id] for way, task_id in last.items()})
     return run
 
 
