@@ -102,6 +102,7 @@ def local_airflow(
     }
     with LocalAirflow(dags, env=settings) as airflow:
         airflow.add_connection("modelarts_default", emulator.connection())
+        airflow.add_connection("huaweicloud_default", emulator.connection())
         for name, fields in CONNECTIONS.items():
             auth: Literal["aksk", "password"] = "password" if name == "tokens" else "aksk"
             airflow.add_connection(name, {**servers[name].connection(auth), **fields})
