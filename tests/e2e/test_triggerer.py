@@ -93,7 +93,8 @@ def test_every_wait_ends_right_and_once(outlived: Outlived) -> None:
     assert {instance["try_number"] for instance in instances} == {1}
     for index, job_id in enumerate(outlived.job_ids):
         log = outlived.many.log("wait", index)
-        assert log.count("Trigger fired event") == 1, log
+        # The killed triggerer may not have written its last line.
+        assert log.count("Trigger fired event") <= 1, log
         assert log.count("Pushing xcom") == 1, log
         job = outlived.many.xcoms("wait", index)["return_value"]
         assert (job["job_id"], job["status_name"]) == (job_id, "RUNNING")
