@@ -112,6 +112,24 @@ def test_operators_take_a_job_through_its_life(way: str, finished: Finished) -> 
     assert {task: finished.states[task] for task in tasks} == dict.fromkeys(tasks, "success"), finished.logs
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_a_training_job_is_waited_for(mode: str, finished: Finished) -> None:
+    tasks = [f"train-{mode}", f"trained-{mode}", f"check_trained-{mode}"]
+    assert {task: finished.states[task] for task in tasks} == dict.fromkeys(tasks, "success"), finished.logs
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_task_trains_and_copies_the_log(way: str, finished: Finished) -> None:
+    tasks = [f"train-{way}", f"check_trained-{way}"]
+    assert {task: finished.states[task] for task in tasks} == dict.fromkeys(tasks, "success"), finished.logs
+    assert "Ran for " in finished.logs[f"train-{way}"]
+
+
+def test_no_log_has_a_warning_of_airflow_that_the_provider_causes(finished: Finished) -> None:
+    warnings = ("outside TaskInstance", "No XCom value found", "XCom not found")
+    assert [task for task, log in finished.logs.items() if any(text in log for text in warnings)] == []
+
+
 def test_the_retry_of_a_deferred_create_waits_for_its_own_job(finished: Finished) -> None:
     tasks = ("retried", "check_retried", "delete_retried")
     assert {task: finished.states[task] for task in tasks} == dict.fromkeys(tasks, "success"), finished.logs

@@ -139,6 +139,12 @@ def test_a_connection_that_is_not_there_is_said():
     assert "no_such_connection" in event.message
 
 
+def test_the_link_that_the_task_knew_is_the_link_if_the_trigger_has_not_observed_the_job(emulator):
+    trigger = ModelArtsVisualizationJobTrigger(job_id=1, target_status="RUNNING", link="https://board.example/1")
+    event = first_event(trigger)
+    assert (event.outcome, event.link) == ("cannot_arrive", "https://board.example/1")
+
+
 def test_several_jobs(emulator):
     job_ids = [emulator.create_job(status=status) for status in (8, 8, 11)]
     event = first_event(ModelArtsVisualizationJobTrigger(job_ids=job_ids, wait_for="any"))

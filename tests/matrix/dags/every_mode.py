@@ -16,12 +16,14 @@ except ImportError:  # Airflow 2.11
 
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.links.base import XCOM_KEY
+from airflow_provider_modelarts.operators.training_job import ModelArtsCreateTrainingJobOperator
 from airflow_provider_modelarts.operators.visualization_job import (
     ModelArtsCreateVisualizationJobOperator,
     ModelArtsDeleteVisualizationJobOperator,
     ModelArtsRestartVisualizationJobOperator,
     ModelArtsUpdateVisualizationJobOperator,
 )
+from airflow_provider_modelarts.sensors.training_job import ModelArtsTrainingJobSensor
 from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
 from airflow_provider_modelarts.task_groups.visualization_job import visualization_job
 
@@ -31,6 +33,9 @@ MODES: dict[str, dict[str, Any]] = {
     "deferrable": {"deferrable": True},
     "skip_worker": {"skip_worker": True},
 }
+
+ALGORITHM_ID = "01c399ae-8593-4ef5-9e4d-085950aacde1"
+FLAVOR_ID = "modelarts.vm.cpu.2u"
 
 WAYS: dict[str, dict[str, Any]] = {"on_worker": {"deferrable": False}, "deferred": {"deferrable": True}}
 
@@ -109,6 +114,34 @@ def operators(way: str) -> None:
     restart >> delete
 
 
+@task
+def check_training(job: Any) -> None:
+    """Fail unless the XCom is a dict of a completed training job."""
+    if not isinstance(job, dict) or job["phase"] != "Completed" or not job["duration_ms"]:
+        raise ValueError(f"not the XCom of a completed training job: {job!r}")
+
+
+def train(task_id: str, **arguments: Any) -> Any:
+    return ModelArtsCreateTrainingJobOperator(
+        task_id=task_id, name_prefix="matrix", algorithm_id=ALGORITHM_ID, flavor_id=FLAVOR_ID, **arguments
+    )
+
+
+def training(mode: str) -> None:
+    """Create a training job, and wait for its end by a sensor."""
+    created = train(f"train-{mode}", wait_for_completion=False)
+    trained = ModelArtsTrainingJobSensor(
+        task_id=f"trained-{mode}", job_id=created.output["job_id"], poke_interval=5, timeout=300, **MODES[mode]
+    )
+    check_training.override(task_id=f"check_trained-{mode}")(trained.output)
+
+
+def training_in_one_task(way: str) -> None:
+    """Create a training job, and wait for its end in the same task."""
+    trained = train(f"train-{way}", poke_interval=5, **WAYS[way])
+    check_training.override(task_id=f"check_trained-{way}")(trained.output)
+
+
 def retry() -> None:
     """Create a job that fails once: the retry has to start it again, and to wait for it."""
     create = ModelArtsCreateVisualizationJobOperator(
@@ -132,8 +165,10 @@ def every_mode() -> None:
     for mode in MODES:
         life_cycle(mode)
         bad_ends(mode, failing_job_id)
+        training(mode)
     for way in WAYS:
         operators(way)
+        training_in_one_task(way)
     retry()
 
 
