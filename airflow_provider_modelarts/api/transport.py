@@ -34,7 +34,9 @@ and what is longer would keep the event loop from turning while it is read, for 
 MAX_ANSWER_TIME: Final = 4
 """How many times the read timeout an answer may take. That timeout is of silence only, and starts again with a byte."""
 
-_CHUNK: Final = 64 * 1024
+_CHUNK: Final = 16 * 1024
+"""Bytes to read at a time. urllib3 below 2.6 decodes such a part whole, into a thousand times its size at the most."""
+
 _HINTS: Final = {
     "DNS": "The name does not resolve: check region, host and iam_endpoint, and the DNS server of this machine.",
     "proxy": "The proxy failed: check proxies of the connection, or HTTPS_PROXY and NO_PROXY of this machine.",
