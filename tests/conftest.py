@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -100,6 +101,19 @@ class ScriptedServer:
                 """Keep the test's output clean."""
 
         return Handler
+
+
+@pytest.fixture(autouse=True)
+def empty_secrets_masker() -> None:
+    """
+    Forget the secrets of earlier tests.
+
+    Airflow masks each connection's extra, and compiles one regular expression of all secrets again whenever it meets
+    another. With thousands of connections, that took most of the time of the tests.
+    """
+    masker = sys.modules.get("airflow.sdk._shared.secrets_masker.secrets_masker")
+    if masker is not None:
+        masker.reset_secrets_masker()
 
 
 @pytest.fixture
