@@ -51,15 +51,14 @@ def defer(
         deadline = min(deadline, try_started_at + task.execution_timeout.total_seconds())
     deadline = max(now, deadline)
     trigger = _trigger_class(task.trigger_path)(
-        **vars(request),
+        **request.to_dict(),
         deadline=deadline,
         first_poll_at=now + FIRST_POLL_AFTER_DEFERRAL,
         histories=wait.histories(),
         summaries=wait.kept(),
         stop_on_kill=stop_on_kill,
         link=task.link or "",
-        try_number=getattr(context.get("ti"), "try_number", None),
-        try_started_at=try_started_at,
+        returned={"try_number": getattr(context.get("ti"), "try_number", None), "try_started_at": try_started_at},
     )
     timeout = timedelta(seconds=deadline - now + FIRST_POLL_AFTER_DEFERRAL + DEFER_TIMEOUT_MARGIN)
     task.defer(trigger=trigger, method_name="execute_complete", timeout=timeout)

@@ -49,8 +49,7 @@ def test_execution_timeout_counts_from_the_start_of_the_try_over_deferrals(emula
     ti.start_date = clock.utcnow()
     event = {
         **WaitResult("invalid").to_dict(),
-        "try_number": 1,
-        "try_started_at": first.trigger.try_started_at,
+        **first.trigger.returned,
     }
     second = deferral_of(make(), ti, event)
     assert second.trigger.deadline == first.trigger.deadline

@@ -177,7 +177,7 @@ class JobSensor(BaseSensorOperator):
 
     def wait_request(self) -> WaitRequest:
         """Return what the sensor waits for, in JSON types."""
-        return WaitRequest(**{name: plain(value) for name, value in vars(WaitRequest.of(self)).items()})
+        return WaitRequest(**{name: plain(value) for name, value in WaitRequest.of(self).to_dict().items()})
 
     def time_to_wait(self) -> float:
         """Return the seconds that the task may wait; Airflow applies no ``execution_timeout`` to a deferred task."""
@@ -198,7 +198,7 @@ class JobSensor(BaseSensorOperator):
         limit = self.time_to_wait()
         return StartTriggerArgs(
             trigger_cls=self.trigger_path,
-            trigger_kwargs={**vars(self.wait_request()), "timeout": limit, "may_end_task": True},
+            trigger_kwargs={**self.wait_request().to_dict(), "timeout": limit, "may_end_task": True},
             next_method="execute_complete",
             timeout=timedelta(seconds=limit + DEFER_TIMEOUT_MARGIN),
         )

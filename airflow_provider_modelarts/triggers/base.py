@@ -64,8 +64,7 @@ class JobTrigger(WaitRequest, BaseTrigger):
     :param stop_on_kill: whether to stop ``job_id`` when a user ends the task or its run (Airflow 3.3); for the task
         that made the job
     :param link: page of the job that the task's button leads to already
-    :param try_number: the task's try; travels back with the event
-    :param try_started_at: when the task's try began, seconds since the epoch; travels back with the event
+    :param returned: what the event carries back to the task besides the result
     """
 
     kind: ClassVar[Kind[Any]]
@@ -77,8 +76,7 @@ class JobTrigger(WaitRequest, BaseTrigger):
     may_end_task: bool = False
     stop_on_kill: bool = False
     link: str = ""
-    try_number: int | None = None
-    try_started_at: float | None = None
+    returned: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         BaseTrigger.__init__(self)  # type: ignore[no-untyped-call]
@@ -129,9 +127,8 @@ class JobTrigger(WaitRequest, BaseTrigger):
         yield self._event(WaitResult.of(error, jobs, link=link))
 
     def _event(self, result: WaitResult) -> TriggerEvent:
-        """Return the event that the task is resumed with: how the wait ended, and in which try it began."""
-        payload = {**result.to_dict(), "try_number": self.try_number, "try_started_at": self.try_started_at}
-        return TriggerEvent(payload)  # type: ignore[no-untyped-call]
+        """Return the event that the task is resumed with."""
+        return TriggerEvent({**result.to_dict(), **self.returned})  # type: ignore[no-untyped-call]
 
     async def _push_result(self, jobs: JobsWait) -> bool:
         """Push the XComs that a worker would push, and return whether that worked; if not, a worker does it."""

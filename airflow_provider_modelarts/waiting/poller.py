@@ -65,6 +65,7 @@ async def subscribe(
     key = (kind, key)
     if key not in pollers or pollers[key].ended:
         pollers[key] = Poller(kind, connect, metrics or NoMetrics())
+    del connect, metrics  # thousands of waits would keep theirs
     poller = pollers[key]
     first_poll_at = asyncio.get_running_loop().time() + first_poll_after
     subscription = Subscription(poller, poke_interval, list(job_ids), first_poll_at)

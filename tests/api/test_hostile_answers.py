@@ -23,6 +23,7 @@ from tests.conftest import Reply, ScriptedServer
 AIRFLOWS_OWN_WIRE = pytest.mark.skipif(
     airflow_version() < (3, 3), reason="Airflow 3.3 and later: how messages are encoded between its processes"
 )
+TRAINING_JOB_ID = "425b7087-83de-49b4-9b65-6e2b91e4a5fe"
 FORGED = "a\n2030-01-01 ERROR forged \x1b[31mred\x1b]0;title\x07 \u202egnp.exe\u200b"
 
 
@@ -70,6 +71,27 @@ class TestGone:
     def test_the_service_says_so(self, server, client, status, body):
         server.answer(Reply(status, body))
         assert isinstance(failing_get(client), errors.ModelArtsNotFoundError)
+
+    @pytest.mark.parametrize("operation", ["get", "stop", "restart", "delete", "update"])
+    def test_a_bare_404_says_so_in_each_operation_on_a_visualization_job(self, server, client, operation):
+        server.answer(Reply(404))
+        arguments = {"job_desc": "x"} if operation == "update" else {}
+        with pytest.raises(errors.ModelArtsNotFoundError):
+            getattr(client.visualization_jobs, operation)(10, **arguments)
+
+    @pytest.mark.parametrize(
+        "operation",
+        ["get", "terminate", "delete", "log_preview", "log_url", "log_lines", "events", "metrics"],
+    )
+    def test_a_bare_404_says_so_in_each_operation_on_a_training_job(self, server, client, operation):
+        server.answer(Reply(404))
+        with pytest.raises(errors.ModelArtsNotFoundError):
+            list(getattr(client.training_jobs, operation)(TRAINING_JOB_ID) or ())
+
+    def test_a_bare_404_says_so_in_the_update_of_a_training_job(self, server, client):
+        server.answer(Reply(404))
+        with pytest.raises(errors.ModelArtsNotFoundError):
+            client.training_jobs.update(TRAINING_JOB_ID, description="x")
 
     def test_a_bare_404_of_the_list_says_nothing_of_a_job(self, server, client):
         server.answer(Reply(404))

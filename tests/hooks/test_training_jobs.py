@@ -7,9 +7,9 @@ import json
 import pytest
 
 from airflow_provider_modelarts.api import errors
-from airflow_provider_modelarts.emulator import Emulator
+from airflow_provider_modelarts.emulator import Emulator, Fault
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
-from airflow_provider_modelarts.waiting.wait import JobCannotArriveError
+from airflow_provider_modelarts.waiting.wait import JobCannotArriveError, JobStateUnknownError
 
 MISSING = "425b7087-83de-49b4-9b65-6e2b91e4a5fe"
 IMAGE = {"image_url": "org/img:1", "command": "python train.py", "flavor_id": "modelarts.vm.cpu.2u"}
@@ -105,6 +105,13 @@ def test_a_job_is_waited_for(emulator, hook):
     job_id = emulator.cloud.training_jobs.create("train", phase="Completed").job_id
     assert hook.wait_for_training_job(job_id).job_name == "train"
     assert hook.wait_for_training_job(MISSING, "GONE", poke_interval=0.01) is None
+
+
+def test_an_outage_is_tolerated_for_as_long_as_the_call_says(emulator, hook):
+    job_id = emulator.cloud.training_jobs.create("train", phase="Running").job_id
+    emulator.inject(Fault("status", operation="training.get", status=503, retry_after=61, after=1))
+    with pytest.raises(JobStateUnknownError):
+        hook.wait_for_training_job(job_id, poke_interval=0.01, timeout=5, poll_failure_tolerance=0)
 
 
 def test_a_job_that_has_failed_is_not_waited_for(emulator, hook):

@@ -159,7 +159,7 @@ def test_an_own_end_of_a_subclass_is_called(connection, clock, emulator):
 def test_a_generator_is_not_used_up_by_the_checks(name):
     values = {"job_ids": ["1", "2"], "target_status": ["KILLED", "FAILED"], "failure_statuses": ["KILLED", "FAILED"]}
     arguments = {"job_ids": ["1"], **{name: (value for value in values[name])}}
-    assert sensor(job_id=None, **arguments).wait_request().__dict__[name] == values[name]
+    assert sensor(job_id=None, **arguments).wait_request().to_dict()[name] == values[name]
 
 
 NO_CLIENT = """
