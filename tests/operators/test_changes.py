@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from airflow_provider_modelarts._compat import airflow_version
+from airflow_provider_modelarts._compat import AirflowFailException, airflow_version
 from airflow_provider_modelarts.api.errors import ModelArtsConflictError, ModelArtsError
 from airflow_provider_modelarts.api.visualization_jobs.operations import RESTART_SHOWS
 from airflow_provider_modelarts.assets.visualization_job import create_asset
@@ -310,6 +310,14 @@ def test_a_first_look_that_fails_is_not_a_job_that_is_missing(operator, status, 
     assert outcome.error.status_code == status
     assert emulator.job(job_id).status == 8
     assert set(emulator.request_counts()) == {"get"}
+
+
+def test_a_restart_of_a_job_that_is_said_to_be_gone_is_not_retried(task, emulator):
+    emulator.inject(Fault("status", operation="restart", status=404, error_code="ModelArts.0102"))
+    outcome = task(Restart, job_id=emulator.create_job(status=12)).run()
+    assert outcome.state == "failed"
+    assert isinstance(outcome.error, AirflowFailException)
+    assert "ModelArts.0102" in str(outcome.error)
 
 
 @pytest.mark.parametrize(

@@ -627,3 +627,14 @@ def test_a_list_that_fails_makes_no_job(status, task, emulator):
     outcome = task(Create, train_url=URL).run()
     assert (outcome.state, outcome.error.status_code) == ("up_for_retry", status)
     assert emulator.jobs == {}
+
+
+@pytest.mark.parametrize(("fault", "state"), [("cut_after", "success"), ("cut", "up_for_retry")])
+def test_an_update_whose_answer_is_lost_is_done_if_the_job_has_the_description(fault, state, task, emulator):
+    created = task(Create, train_url=URL, job_name="board", job_desc="old", store=True, deferrable=True)
+    assert isinstance(created.begin(), TaskDeferred)
+    created.arguments["job_desc"] = "new"
+    emulator.set_status("1001", 8)
+    emulator.inject(Fault(fault, operation="update"))
+    outcome = created.run()
+    assert (outcome.state, only_job(emulator).job_desc) == (state, "new" if state == "success" else "old")
