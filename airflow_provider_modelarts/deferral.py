@@ -55,7 +55,7 @@ def defer(
         deadline=deadline,
         first_poll_at=now + FIRST_POLL_AFTER_DEFERRAL,
         histories=wait.histories(),
-        summaries=wait.kept(),
+        summaries=wait.summaries_to_carry(),
         stop_on_kill=stop_on_kill,
         link=task.link or "",
         returned={"try_number": getattr(context.get("ti"), "try_number", None), "try_started_at": try_started_at},

@@ -377,7 +377,7 @@ class ModelArtsHook(TrainingJobMethods, BaseHook):
 
         :param limits: ``poke_interval``, ``timeout`` and ``poll_failure_tolerance``
         """
-        from airflow_provider_modelarts.waiting.blocking import wait_here
+        from airflow_provider_modelarts.waiting.blocking import wait_on_thread
         from airflow_provider_modelarts.waiting.jobs import JobsWait
         from airflow_provider_modelarts.waiting.kind import GONE
         from airflow_provider_modelarts.waiting.request import WaitRequest
@@ -388,6 +388,6 @@ class ModelArtsHook(TrainingJobMethods, BaseHook):
         request = WaitRequest(job_id=job_id, target_status=target_status, failure_statuses=failure_statuses, **times)
         jobs = JobsWait.begin(kind, request, log=self.log, metrics=metrics())
         with closing(self.fetcher(kind)) as fetcher:
-            wait_here(jobs, fetcher, poke_interval=request.poke_interval, timeout=request.timeout)
+            wait_on_thread(jobs, fetcher, poke_interval=request.poke_interval, timeout=request.timeout)
         wait = jobs.first()
         return None if wait.status == GONE else wait.last

@@ -15,7 +15,7 @@ from airflow_provider_modelarts.deferral import defer, resume, resumes_another_t
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.links.base import publish_link
 from airflow_provider_modelarts.templates import seconds
-from airflow_provider_modelarts.waiting.blocking import poll, wait_here
+from airflow_provider_modelarts.waiting.blocking import poll, wait_on_thread
 from airflow_provider_modelarts.waiting.jobs import JobsWait
 from airflow_provider_modelarts.waiting.request import WaitRequest
 from airflow_provider_modelarts.xcoms import push_fields
@@ -210,7 +210,7 @@ class WaitingJobOperator(JobOperator):
         )
 
     def _begin_wait(self, request: WaitRequest) -> JobsWait:
-        return JobsWait.begin(self.kind, request, log=self.log, seen=True, metrics=metrics())
+        return JobsWait.begin(self.kind, request, log=self.log, was_observed=True, metrics=metrics())
 
     def _wait(self, context: Context, job_id: str, target_status: Any, job: Any = None) -> dict[str, Any]:
         """
@@ -230,12 +230,12 @@ class WaitingJobOperator(JobOperator):
     def _wait_on_worker(self, context: Context, job_id: str, target_status: Any) -> dict[str, Any]:
         """Wait for a job on this worker, even if the operator is deferrable, and return its summary."""
         jobs = self._begin_wait(self._request(job_id, target_status))
-        wait_here(
+        wait_on_thread(
             jobs,
             self._fetcher,
             poke_interval=self.poke_interval,
             timeout=self.timeout,
-            after_look=lambda: publish_link(self, context, jobs.page_url),
+            after_poll=lambda: publish_link(self, context, jobs.page_url),
         )
         return jobs.summaries()[job_id]
 

@@ -25,7 +25,7 @@ from airflow_provider_modelarts.links.base import publish_link
 from airflow_provider_modelarts.links.training_job import ModelArtsTrainingJobLink
 from airflow_provider_modelarts.operators.starting import StartingJobOperator
 from airflow_provider_modelarts.templates import plain, seconds
-from airflow_provider_modelarts.waiting.blocking import wait_here
+from airflow_provider_modelarts.waiting.blocking import wait_on_thread
 from airflow_provider_modelarts.waiting.wait import (
     JobCannotArriveError,
     JobStateUnknownError,
@@ -118,12 +118,12 @@ class WaitingTrainingJobOperator(StartingJobOperator):
         if not self.deferrable:
             left = created_at + timeout - time.time()
             after_poll = partial(self._after_poll, context, jobs)
-            wait_here(
+            wait_on_thread(
                 jobs,
                 self._fetcher,
                 poke_interval=self.poke_interval,
                 timeout=max(0.0, left),
-                after_look=after_poll,
+                after_poll=after_poll,
             )
         elif not jobs.observe({job.job_id: job}, time.time()):
             defer(self, context, request, jobs, started_at=created_at, stop_on_kill=self._stops_job)

@@ -237,10 +237,11 @@ class JobSensor(BaseSensorOperator):
         first_run = first_reschedule_date(context) if self.reschedule else None
         self._started_at = first_run.timestamp() if first_run else when_try_started(self, context)
         # The first run polls strictly: had it not observed the jobs, only a silent sensor would have a later one.
-        seen = first_run is not None
+        was_observed = first_run is not None
         self._fetcher: JobFetcher | None = None
         with self.hook:
-            self._wait = JobsWait.begin(self.kind, WaitRequest.of(self), log=self.log, seen=seen, metrics=metrics())
+            request = WaitRequest.of(self)
+            self._wait = JobsWait.begin(self.kind, request, log=self.log, was_observed=was_observed, metrics=metrics())
             try:
                 yield self._wait
             finally:

@@ -154,7 +154,7 @@ class JobTrigger(WaitRequest, BaseTrigger):
             self,
             log=self.log,
             # Another triggerer may have observed the jobs before, so that an outage now is tolerated.
-            seen=begins_late,
+            was_observed=begins_late,
             histories=self.histories,
             summaries=self.summaries,
             metrics=metrics(),
@@ -191,7 +191,7 @@ class JobTrigger(WaitRequest, BaseTrigger):
             if is_last:
                 news = await subscription.poll(LAST_POLL_TIMEOUT)
             else:
-                news = await subscription.news(max(0.0, min(deadline - time.time(), HEARTBEAT_SECONDS)))
+                news = await subscription.observations(max(0.0, min(deadline - time.time(), HEARTBEAT_SECONDS)))
             now = time.time()
             try:
                 arrived = jobs.observe(news, now, poll_seconds=subscription.poll_seconds)

@@ -1,4 +1,4 @@
-"""Waits on this thread, until the jobs have arrived or the time is up."""
+"""Waits on the calling thread."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ def poll(jobs: JobsWait, fetcher: JobFetcher) -> bool:
     :raises WaitError: the wait ended without its target
     """
     began = time.monotonic()
-    seen = fetcher.fetch(dict.fromkeys(jobs.pending()))
-    return jobs.observe(seen, time.time(), poll_seconds=time.monotonic() - began)
+    observations = fetcher.fetch(dict.fromkeys(jobs.pending()))
+    return jobs.observe(observations, time.time(), poll_seconds=time.monotonic() - began)
 
 
-def wait_here(
+def wait_on_thread(
     jobs: JobsWait,
     fetcher: JobFetcher,
     *,
     poke_interval: float,
     timeout: float,
-    after_look: Callable[[], object] = lambda: None,
+    after_poll: Callable[[], object] = lambda: None,
 ) -> None:
     """
-    Look at jobs, again and again, until the wait is over.
+    Poll jobs until the wait is over.
 
-    :param poke_interval: seconds between two looks
-    :param timeout: seconds until the wait is given up
-    :param after_look: called after each look that left the wait going on or ended it well
-    :raises JobCannotArriveError: a job failed, ended, or is not there
+    :param poke_interval: seconds between two polls
+    :param timeout: seconds until the wait times out
+    :param after_poll: called after each poll, unless it has failed the wait
+    :raises JobCannotArriveError: a job has failed, ended, or does not exist
     :raises JobStateUnknownError: the API refuses, or could not be reached for too long
-    :raises WaitTimeoutError: the time is up
+    :raises WaitTimeoutError: the wait timed out
     """
     deadline = time.monotonic() + timeout
     while True:
         arrived = poll(jobs, fetcher)
-        after_look()
+        after_poll()
         if arrived:
             return
         left = deadline - time.monotonic()

@@ -1,4 +1,4 @@
-"""Polls many jobs with few requests: pages of the list where that is cheaper, single jobs where those are."""
+"""Polls many jobs with few requests: by pages of the list, or one by one, whichever takes fewer."""
 
 from __future__ import annotations
 
@@ -30,30 +30,29 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Observation: TypeAlias = Job | ModelArtsError
-"""What one poll of a job gives: the job, or why it could not be observed."""
+"""The result of polling one job: the job, or why the poll failed."""
 
 PARALLEL_REQUESTS: Final = 8
-MAX_BREAK: Final = 300.0
-"""Seconds for which no job is polled at most, whatever ``Retry-After`` says: waits must learn of an outage."""
+MAX_PAUSE: Final = 300.0
+"""The longest pause in seconds, whatever ``Retry-After`` says: waits must learn of an outage."""
 
 LIST_AGAIN_AFTER: Final = 3600.0
-"""Seconds after which a list that was refused is tried again."""
+"""Seconds until the list is requested again after it was refused."""
 
 LIST_AGAIN_AFTER_FAILURE: Final = 300.0
-"""Seconds after which a list that failed, while the details of a job could be had, is tried again."""
+"""Seconds until the list is requested again after it failed while a single job could be read."""
 
 _MISSES_UNTIL_UNLISTED: Final = 2
-"""A page that shifts while the list is read can hide a job once, so one miss says nothing."""
+"""How often the list must miss a job. Pages that shift during a poll can hide a job once."""
 
 
 class JobFetcher:
     """
-    Polls jobs of one connection, and remembers what the deployment allows and which jobs its list does not show.
+    Polls jobs of one connection. Remembers whether the list can be read, and which jobs it does not show.
 
-    Not to be used by two threads at the same time, except for `close`. Blocks while it polls.
+    Only `close` may be called while another thread uses the fetcher. Blocks during a poll.
 
-    :param owner: gives the client at each poll, and renews it if its credentials are refused; the fetcher does not
-        close it
+    :param owner: has the client, and renews it if its credentials are refused; the fetcher does not close it
     :param kind: the kind of the jobs
     :param clock: seconds on a clock that only goes forward
     """
@@ -81,13 +80,13 @@ class JobFetcher:
         self._ids_by_name: dict[str, str] = {}
 
     def close(self) -> None:
-        """Stop polling; requests that are under way end by themselves."""
+        """Stop polling; requests in progress end by themselves."""
         self._closed = True
         if self._pool is not None:
             self._pool.shutdown()
 
     def keep_only(self, job_ids: Set[str]) -> None:
-        """Forget what is remembered of all other jobs, which are given as for :meth:`fetch`."""
+        """Forget all other jobs; jobs are given as for :meth:`fetch`."""
         self._ids_by_name = {key: job_id for key, job_id in self._ids_by_name.items() if key in job_ids}
         kept = job_ids | set(self._ids_by_name.values())
         remembered: dict[str, int]
@@ -95,32 +94,31 @@ class JobFetcher:
             for job_id in remembered.keys() - kept:
                 del remembered[job_id]
 
-    def fetch(self, known: Mapping[str, Hashable]) -> dict[str, Observation]:
+    def fetch(self, fingerprints: Mapping[str, Hashable]) -> dict[str, Observation]:
         """
-        Poll jobs and return what is new: the job if its fingerprint has changed, or what went wrong.
+        Poll jobs, and return those whose fingerprint has changed, and the errors.
 
-        A job that is not in the result is unchanged, or was not asked for: while the server wants to be left alone
-        (``Retry-After``), and after a request that was throttled, nothing is sent. Who was not asked for comes first
-        the next time.
+        A job that is not in the result is unchanged or was not polled. During a pause (``Retry-After``), and after a
+        throttled request, nothing is sent. The next poll begins with the jobs that were not polled.
 
-        :param known: the jobs by id, or by :func:`.name_key`, with the fingerprint that is known; None to return the
-            job in any case
+        :param fingerprints: the last fingerprint of each job, by job ID or :func:`.name_key`; None to return the job
+            in any case
         """
         if self._clock() < self._resume_at:
             return {}
         try:
             self._take_client()
-            changed = self._poll(known)
+            changed = self._poll(fingerprints)
             if _refusal(changed.values()) and self._has_renewed():
                 self._take_client()
-                changed = self._poll(known)
-        except Exception as error:  # noqa: BLE001 - a surprise must not end the waits that share this
-            # What is cut short by `close` is not worth a line.
-            return {} if self._closed else dict.fromkeys(known, self._unexpected.failure(error))
+                changed = self._poll(fingerprints)
+        except Exception as error:  # noqa: BLE001 - an unexpected error must not end the waits that share this
+            # An error that `close` has caused is not worth a line.
+            return {} if self._closed else dict.fromkeys(fingerprints, self._unexpected.failure(error))
         return changed
 
     def _take_client(self) -> None:
-        """Poll through the owner's client from now on; another one may be allowed to list jobs."""
+        """Use the owner's present client. A new one may have permission to list jobs."""
         client = self._owner.client()
         if client is not self._client:
             self._client = client
@@ -129,39 +127,40 @@ class JobFetcher:
             self._misses.clear()
 
     def _has_renewed(self) -> bool:
-        """Return whether there are other credentials to poll with; a secret may have been changed during the wait."""
+        """Return whether the connection now has other credentials; a secret may have been changed during the wait."""
         try:
             is_renewed = self._owner.renew()
-        except Exception as error:  # noqa: BLE001 - whatever Airflow raises; the refusal is what must be told
+        except Exception as error:  # noqa: BLE001 - whatever Airflow raises; the refusal is the error to report
             failure = self._unexpected.failure(error)
-            log.warning("The credentials are refused, and the connection cannot be read again. %s", failure)
+            log.warning("The credentials were refused, and the connection cannot be read again. %s", failure)
             return False
         if is_renewed:
-            log.info("The credentials are refused, but the connection has others by now; going on with those")
+            log.info("The credentials were refused. The connection has other credentials now; polling again with those")
         return is_renewed
 
-    def _poll(self, known: Mapping[str, Hashable]) -> dict[str, Observation]:
+    def _poll(self, fingerprints: Mapping[str, Hashable]) -> dict[str, Observation]:
         """Poll jobs, some of which may be given by name."""
-        resolved_before = known.keys() & self._ids_by_name.keys()
-        changed = self._resolve(known)
-        ids = {key: self._ids_by_name.get(key, key) for key in known}
+        resolved_before = fingerprints.keys() & self._ids_by_name.keys()
+        changed = self._resolve(fingerprints)
+        ids = {key: self._ids_by_name.get(key, key) for key in fingerprints}
         by_id: dict[str, Hashable] = {}
         for key, job_id in ids.items():
             if job_name_in(job_id) is None:
-                by_id[job_id] = known[key] if by_id.get(job_id, known[key]) == known[key] else None
-        seen = self._poll_ids(by_id) if by_id else {}
-        changed.update((key, seen[job_id]) for key, job_id in ids.items() if job_id in seen)
-        # A name whose job is gone is looked up again, because another job may have it by now.
+                fingerprint = fingerprints[key]
+                by_id[job_id] = fingerprint if by_id.get(job_id, fingerprint) == fingerprint else None
+        polled = self._poll_ids(by_id) if by_id else {}
+        changed.update((key, polled[job_id]) for key, job_id in ids.items() if job_id in polled)
+        # If the job of a name is gone, another job may have the name now.
         missing = {key for key, observed in changed.items() if isinstance(observed, ModelArtsNotFoundError)}
         gone = missing & self._ids_by_name.keys()
         for key in gone:
             del self._ids_by_name[key]
         if again := gone & resolved_before:
-            changed.update(self._poll({key: known[key] for key in again}))
+            changed.update(self._poll({key: fingerprints[key] for key in again}))
         return changed
 
     def _resolve(self, keys: Iterable[str]) -> dict[str, Observation]:
-        """Look up the ids of jobs that are given by name, one by one, and return why some are not known."""
+        """Find the IDs of jobs that are given by name, one by one, and return the errors."""
         failures: dict[str, Observation] = {}
         rest = self._in_turn(key for key in keys if job_name_in(key) and key not in self._ids_by_name)
         is_answered = False
@@ -178,7 +177,7 @@ class JobFetcher:
             if isinstance(found, ModelArtsAuthenticationError):
                 return {**failures, **dict.fromkeys(rest, found)}
             if _is_outage(found):
-                self._take_a_break(found)
+                self._pause(found)
                 return failures if is_answered else {**failures, **dict.fromkeys([key, *rest], found)}
             is_answered = True
         return failures
@@ -186,73 +185,72 @@ class JobFetcher:
     def _by_name(self, key: str) -> Observation:
         try:
             return self._reader.named(str(job_name_in(key)))
-        except Exception as error:  # noqa: BLE001 - a surprise about one job must not hide the others
+        except Exception as error:  # noqa: BLE001 - an error about one job must not hide the others
             return self._unexpected.failure(error)
 
-    def _poll_ids(self, known: Mapping[str, Hashable]) -> dict[str, Observation]:
+    def _poll_ids(self, fingerprints: Mapping[str, Hashable]) -> dict[str, Observation]:
         changed: dict[str, Observation] = {}
-        missing = dict.fromkeys(known)
+        to_poll = dict.fromkeys(fingerprints)
         try:
-            self._read_list(known, missing, changed)
+            self._read_list(fingerprints, to_poll, changed)
         except ModelArtsError as error:
-            if not self._only_the_list_fails(error, missing):
-                self._take_a_break(error)
-                return {**changed, **dict.fromkeys(missing, error)}
-        self._read_details(missing, known, changed)
+            if not self._only_the_list_fails(error, to_poll):
+                self._pause(error)
+                return {**changed, **dict.fromkeys(to_poll, error)}
+        self._read_details(to_poll, fingerprints, changed)
         return changed
 
     def _read_list(
-        self, known: Mapping[str, Hashable], missing: dict[str, None], changed: dict[str, Observation]
+        self, fingerprints: Mapping[str, Hashable], to_poll: dict[str, None], changed: dict[str, Observation]
     ) -> None:
         """
-        Observe jobs in the list, and take them out of ``missing``.
+        Poll jobs by the list, and remove those that it shows from ``to_poll``.
 
-        :raises ModelArtsError: the list cannot be read, for a reason that may pass
+        :raises ModelArtsError: the list cannot be read at the moment
         """
         if self._clock() < self._list_at:
             return
-        listed = [job_id for job_id in missing if self._misses[job_id] < _MISSES_UNTIL_UNLISTED]
-        overlooked: set[str] = set()
+        listed = [job_id for job_id in to_poll if self._misses[job_id] < _MISSES_UNTIL_UNLISTED]
+        missed: set[str] = set()
         try:
             for page, not_shown in self._reader.find(listed):
-                overlooked |= not_shown
-                for job_id in page.statuses.keys() & missing.keys():
-                    del missing[job_id]
+                missed |= not_shown
+                for job_id in page.statuses.keys() & to_poll.keys():
+                    del to_poll[job_id]
                     self._misses.pop(job_id, None)
-                    if page.fingerprint(job_id) != known[job_id]:
+                    if page.fingerprint(job_id) != fingerprints[job_id]:
                         changed[job_id] = _read_row(page, job_id)
         except ModelArtsError as error:
             if error.retryable or isinstance(error, ModelArtsAuthenticationError):
                 raise
-            self._do_without_list(error, LIST_AGAIN_AFTER)
+            self._suspend_list(error, LIST_AGAIN_AFTER)
         else:
-            self._misses.update(overlooked)
+            self._misses.update(missed)
 
     def _only_the_list_fails(self, error: ModelArtsError, job_ids: Iterable[str]) -> bool:
-        """Return whether the details of a job can be had where the list failed; if so, do without it for a while."""
+        """Return whether a single job can be read although the list has failed; if so, suspend the list."""
         if not (error.retryable and error.may_have_happened) or error.retry_after is not None:
             return False
         job_id = self._in_turn(job_ids)[0]
         self._turns[job_id] = next(self._next_turn)
-        seen = self._detail(job_id)
-        if isinstance(seen, ModelArtsError) and seen.retryable:
+        observation = self._detail(job_id)
+        if isinstance(observation, ModelArtsError) and observation.retryable:
             return False
-        self._do_without_list(error, LIST_AGAIN_AFTER_FAILURE)
+        self._suspend_list(error, LIST_AGAIN_AFTER_FAILURE)
         return True
 
-    def _do_without_list(self, error: ModelArtsError, seconds: float) -> None:
-        log.warning("Jobs are polled one by one for now, because they cannot be listed. %s", error)
+    def _suspend_list(self, error: ModelArtsError, seconds: float) -> None:
+        log.warning("Polling jobs one by one for now, because the list cannot be read. %s", error)
         self._list_at = self._clock() + seconds
 
     def _read_details(
-        self, job_ids: Iterable[str], known: Mapping[str, Hashable], changed: dict[str, Observation]
+        self, job_ids: Iterable[str], fingerprints: Mapping[str, Hashable], changed: dict[str, Observation]
     ) -> None:
         """
-        Poll jobs one by one, those that were not asked for longest first: one alone, the others a few at a time.
+        Poll jobs one by one, the longest not polled first: one alone, then a few in parallel.
 
-        In an outage, when throttled, or when the credentials are refused, the rest is not asked for: refusals add up
-        until the cloud locks a key or a user, and a few at a time are enough for that. The rest then has failed, too,
-        unless one of the jobs was answered for: then this was not the whole poll's failure.
+        In an outage, when throttled, or when the credentials are refused, the rest is not polled: many refusals would
+        lock the account. The rest then counts as failed, unless a job was read in this poll.
         """
         rest = self._in_turn(job_ids)
         is_answered = False
@@ -261,22 +259,22 @@ class JobFetcher:
             batch, rest = rest[:size], rest[size:]
             size = PARALLEL_REQUESTS
             observed = self._details(batch)
-            # A throttled request was not carried out, so that its job keeps its turn.
-            asked = {job_id: seen for job_id, seen in observed.items() if not _is_throttled(seen)}
-            self._turns.update((job_id, next(self._next_turn)) for job_id in asked)
+            # A throttled request has told nothing; its job keeps its turn.
+            polled = {job_id: result for job_id, result in observed.items() if not _is_throttled(result)}
+            self._turns.update((job_id, next(self._next_turn)) for job_id in polled)
             changed.update(
-                (job_id, seen)
-                for job_id, seen in asked.items()
-                if isinstance(seen, ModelArtsError) or self._kind.fingerprint(seen) != known[job_id]
+                (job_id, result)
+                for job_id, result in polled.items()
+                if isinstance(result, ModelArtsError) or self._kind.fingerprint(result) != fingerprints[job_id]
             )
-            if refusal := _refusal(asked.values()):
+            if refusal := _refusal(polled.values()):
                 changed.update(dict.fromkeys(rest, refusal))
                 return
             is_answered = is_answered or not all(map(_is_outage, observed.values()))
             if failure := _reason_to_stop(observed.values()):
-                self._take_a_break(failure)
+                self._pause(failure)
                 if not is_answered:
-                    changed.update(dict.fromkeys([*(observed.keys() - asked.keys()), *rest], failure))
+                    changed.update(dict.fromkeys([*(observed.keys() - polled.keys()), *rest], failure))
                 return
 
     def _in_turn(self, job_ids: Iterable[str]) -> list[str]:
@@ -291,45 +289,45 @@ class JobFetcher:
 
     def _detail(self, job_id: str) -> Observation:
         if self._closed:
-            return ModelArtsConnectionError("Not asked for, because nobody waits any more")
+            return ModelArtsConnectionError("Not polled, because nothing waits for the job any more")
         try:
             return self._reader.one(job_id)
-        except Exception as error:  # noqa: BLE001 - a surprise about one job must not hide the others
+        except Exception as error:  # noqa: BLE001 - an error about one job must not hide the others
             return self._unexpected.failure(error)
 
-    def _take_a_break(self, error: ModelArtsError) -> None:
+    def _pause(self, error: ModelArtsError) -> None:
         if error.retry_after is not None:
-            self._resume_at = self._clock() + min(error.retry_after, MAX_BREAK)
+            self._resume_at = self._clock() + min(error.retry_after, MAX_PAUSE)
 
 
 def _read_row(page: Page, job_id: str) -> Observation:
     try:
         return page.job(job_id)
     except (ValueError, OverflowError) as error:
-        return ModelArtsMalformedResponseError(f"The list describes job {job_id} in a way that cannot be read: {error}")
+        return ModelArtsMalformedResponseError(f"The entry of job {job_id} in the list cannot be read: {error}")
 
 
 def _refusal(observed: Iterable[Observation]) -> ModelArtsAuthenticationError | None:
     """Return the first refusal of the credentials."""
-    return next((seen for seen in observed if isinstance(seen, ModelArtsAuthenticationError)), None)
+    return next((result for result in observed if isinstance(result, ModelArtsAuthenticationError)), None)
 
 
-def _is_throttled(seen: Observation) -> bool:
-    if not isinstance(seen, ModelArtsError) or not seen.retryable:
+def _is_throttled(observation: Observation) -> bool:
+    if not isinstance(observation, ModelArtsError) or not observation.retryable:
         return False
-    return isinstance(seen, ModelArtsThrottledError) or bool(seen.retry_after)
+    return isinstance(observation, ModelArtsThrottledError) or bool(observation.retry_after)
 
 
-def _is_outage(seen: Observation) -> bool:
-    """Return whether nothing was answered about the job; an answer that cannot be read is about this job alone."""
-    is_about_the_job = isinstance(seen, (ModelArtsMalformedResponseError, ModelArtsUnexpectedError))
-    return isinstance(seen, ModelArtsError) and seen.retryable and not is_about_the_job
+def _is_outage(observation: Observation) -> bool:
+    """Return whether the API did not respond. A response that cannot be read concerns only its job."""
+    is_about_the_job = isinstance(observation, (ModelArtsMalformedResponseError, ModelArtsUnexpectedError))
+    return isinstance(observation, ModelArtsError) and observation.retryable and not is_about_the_job
 
 
 def _reason_to_stop(observed: Collection[Observation]) -> ModelArtsError | None:
-    """Return the failure after which nobody else is asked for: any throttling, or that of several jobs at once."""
-    failures = [seen for seen in observed if isinstance(seen, ModelArtsError) and _is_outage(seen)]
-    throttled = [seen for seen in failures if _is_throttled(seen)]
+    """Return the failure that ends the poll: any throttling, or the failure of several jobs at once."""
+    failures = [result for result in observed if isinstance(result, ModelArtsError) and _is_outage(result)]
+    throttled = [result for result in failures if _is_throttled(result)]
     if throttled or len(failures) == len(observed) > 1:
         return (throttled or failures)[0]
     return None

@@ -1,4 +1,4 @@
-"""A wait for one job or for several: all of them, or any."""
+"""A wait for one job, for all of several jobs, or for any of them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 class JobsWait:
     """
-    The waits for several jobs, seen as one. Does no I/O and has no clock.
+    The waits for several jobs as one. Does no I/O and has no clock.
 
     :param waits: one for each job
-    :param wait_for: ``"all"``: over when each job has arrived, at some time; fails with the first that cannot.
-        ``"any"``: over when one has arrived; fails when none can any more
+    :param wait_for: ``"all"`` ends when each job has arrived at some time, and fails with the first that cannot.
+        ``"any"`` ends when one job has arrived, and fails when none can arrive any more
     :raises ValueError: ``wait_for`` is neither
     """
 
@@ -46,18 +46,18 @@ class JobsWait:
         metrics: Metrics | None = None,
         histories: Mapping[str, Sequence[tuple[float, Status]]] | None = None,
         summaries: Mapping[str, Mapping[str, Any]] | None = None,
-        seen: bool = False,
+        was_observed: bool = False,
     ) -> JobsWait:
         """
-        Begin a wait; of the request's fields for the jobs ``job_ids`` comes first, then ``job_name``.
+        Begin a wait. If the request has several fields for jobs, ``job_ids`` comes first, then ``job_name``.
 
         :param kind: the kind of job
         :param request: rendered
-        :param log: where transitions go
-        :param metrics: takes how long each job was in each status
+        :param log: gets a line for each transition
+        :param metrics: gets how long each job was in each status
         :param histories: when each job came into which status, as an earlier process of the wait observed it
-        :param summaries: jobs as that process observed them last
-        :param seen: whether an earlier process of the wait has observed the jobs
+        :param summaries: jobs as that process last observed them
+        :param was_observed: whether an earlier process of the wait has observed the jobs
         :raises ValueError: a field of the request is invalid
         """
         if request.job_ids is not None:
@@ -73,7 +73,7 @@ class JobsWait:
             history = [(float(moment), status) for moment, status in (histories or {}).get(checked_id, ())]
             summary = (summaries or {}).get(checked_id)
             last = None if summary is None else kind.from_summary(summary)
-            waits.append(Wait(checked_id, target, tolerance, log, seen, history, metrics or NoMetrics(), last))
+            waits.append(Wait(checked_id, target, tolerance, log, was_observed, history, metrics or NoMetrics(), last))
         return cls(waits, request.wait_for)
 
     @property
@@ -84,26 +84,26 @@ class JobsWait:
 
     @property
     def failing(self) -> bool:
-        """Whether the last poll of a job failed, or no poll has come to it yet."""
+        """Whether the last poll of a job failed, or a job was not polled yet."""
         return any(wait.failing or (wait.pending and wait.status is None) for wait in self._waits.values())
 
     def pending(self) -> list[str]:
-        """Return the ids of the jobs that are still to be looked at."""
+        """Return the IDs of the jobs that are still to be polled."""
         return [job_id for job_id, wait in self._waits.items() if wait.pending]
 
-    def observe(self, seen: Mapping[str, Observation], now: float, *, poll_seconds: float = 0.0) -> bool:
+    def observe(self, observations: Mapping[str, Observation], now: float, *, poll_seconds: float = 0.0) -> bool:
         """
-        Take note of what a poll of jobs gave, and return whether the wait is over.
+        Process the results of a poll, and return whether the wait is over.
 
-        :param poll_seconds: how long ago the poll began
-        :raises JobCannotArriveError: the wait cannot end well any more
-        :raises JobStateUnknownError: a look failed, and that cannot be borne
+        :param poll_seconds: seconds since the start of the poll
+        :raises JobCannotArriveError: the wait cannot succeed any more
+        :raises JobStateUnknownError: the poll of a job failed, and that is not tolerated
         """
         cannot_arrive: list[JobCannotArriveError] = []
         unknown: dict[str, JobStateUnknownError] = {}
-        for job_id, observation in seen.items():
+        for job_id, observation in observations.items():
             if not self._waits[job_id].pending:
-                # Looked at once more before the looks could be told: what has arrived, has.
+                # Polled once more before this observation was processed: the job has arrived already.
                 continue
             try:
                 self._waits[job_id].observe(observation, now, poll_seconds=poll_seconds)
@@ -115,25 +115,25 @@ class JobsWait:
             return True
         if cannot_arrive and (self._wait_for == "all" or not self.pending()):
             raise cannot_arrive[0]
-        # Of any, the others may still arrive; of all, not without the one that cannot be asked for.
+        # A wait for any job goes on with the others; a wait for all jobs needs this one.
         if unknown and (self._wait_for == "all" or len(unknown) >= len(self.pending())):
             raise next(iter(unknown.values()))
         for job_id, refusal in unknown.items():
-            self._waits[job_id].log.log(logging.WARNING, "Waiting for the others. %s", refusal)
+            self._waits[job_id].log.log(logging.WARNING, "Waiting for the other jobs. %s", refusal)
         return False
 
     def heartbeat(self, now: float) -> None:
-        """Say now and then that nothing has changed."""
+        """Log now and then that nothing has changed."""
         for wait in self._waits.values():
             if wait.pending:
                 wait.heartbeat(now)
 
     def summaries(self) -> dict[str, dict[str, Any]]:
-        """Return the jobs as they were last seen, by id."""
+        """Return the jobs as they were last observed, by ID."""
         return {job_id: wait.summary() for job_id, wait in self._waits.items()}
 
-    def kept(self) -> dict[str, dict[str, Any]]:
-        """Return those of the summaries that no later look can be sure to give: of jobs that are done, or to go."""
+    def summaries_to_carry(self) -> dict[str, dict[str, Any]]:
+        """Return the summaries that later polls may not give again: of jobs that have arrived, or are to be deleted."""
         return {
             job_id: wait.summary()
             for job_id, wait in self._waits.items()
@@ -141,21 +141,21 @@ class JobsWait:
         }
 
     def first(self) -> Wait:
-        """Return the wait that stands for all: the first that arrived, else the first."""
+        """Return the wait that represents all: the first that has arrived, or else the first."""
         return min(self._waits.values(), key=lambda wait: wait.verdict is not Verdict.ARRIVED)
 
     @property
     def page_url(self) -> str | None:
-        """Page of the job that stands for all, as far as it is known."""
+        """Page of the job that represents all, if it is known."""
         first = self.first()
         return None if first.last is None else first.kind.page_url(first.last)
 
     def histories(self) -> dict[str, list[tuple[float, Status]]]:
-        """Return when each job came into which status, by id."""
+        """Return when each job came into which status, by job ID."""
         return {job_id: list(wait.history) for job_id, wait in self._waits.items()}
 
     def describe(self) -> str:
-        """Return what is waited for and how far that is, for a message."""
+        """Return what the wait is for, and how far it is, for a message."""
         waits = list(self._waits.values())
         if len(waits) == 1:
             return f"{waits[0].kind.noun} {waits[0].name} to become {waits[0].target}; last seen: {waits[0].last_seen}"
@@ -164,15 +164,15 @@ class JobsWait:
         more = f" and {len(pending) - 10} more" if len(pending) > 10 else ""
         return (
             f"{self._wait_for} of {len(waits)} {waits[0].kind.noun}s to become {waits[0].target}; "
-            f"waited for in the end: {shown}{more}"
+            f"not there yet: {shown}{more}"
         )
 
 
 def parse_job_ids(kind: Kind[Any], job_ids: object) -> list[str]:
     """
-    Return job ids, each once, in the order given. Ids and outputs of tasks are read, as values or as text.
+    Return job IDs, each once, in the given order. Accepts IDs and outputs of tasks, as values or as text.
 
-    :raises ValueError: one is not a job id, or there is none
+    :raises ValueError: an item is not a job ID, or there is none
     """
     parsed = list(dict.fromkeys(map(kind.parse_job_id, job_ids_in(job_ids))))
     if not parsed:

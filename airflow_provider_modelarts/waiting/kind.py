@@ -1,4 +1,4 @@
-"""What engine and operators must know about a kind of job. Each kind's package in ``api/`` implements it."""
+"""What the engine and the operators need to know about a kind of job. Each kind's package in ``api/`` implements it."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ if TYPE_CHECKING:
     from airflow_provider_modelarts.api.client import ModelArtsClient
 
 Status: TypeAlias = int | str
-"""A status as one kind of job writes it: a code, or a word. The engine only compares statuses."""
+"""A status of one kind of job: a code or a word. The engine only compares statuses."""
 
 GONE: Final = "GONE"
-"""Stands for "there is no such job" where a status is expected. No API uses it."""
+"""Stands for a deleted job where a status is expected. No API uses it."""
 
 
 class Job(Protocol):
-    """What the engine reads of an observed job."""
+    """The fields of a job that the engine reads."""
 
     @property
     def job_id(self) -> str: ...
@@ -29,7 +29,7 @@ JobT = TypeVar("JobT", bound=Job)
 
 
 class Page(Protocol):
-    """Some jobs of a list, as one response shows them."""
+    """Some jobs of a list, from one response."""
 
     @property
     def statuses(self) -> Mapping[str, Status]:
@@ -52,9 +52,9 @@ class Page(Protocol):
 
 class Reader(Protocol):
     """
-    Reads the jobs of one kind through one client. All errors but those of a page are the client's.
+    Reads the jobs of one kind through one client. Raises the client's errors, except for pages.
 
-    Only :meth:`one` may be called by several threads at the same time.
+    Only :meth:`one` may be called by several threads at a time.
     """
 
     def one(self, job_id: str) -> Job:
@@ -62,27 +62,27 @@ class Reader(Protocol):
         ...
 
     def named(self, job_name: str) -> Job:
-        """Return the one job of a name; errors if there is none or several."""
+        """Return the job of a name; raises an error if no job or several have it."""
         ...
 
     def find(self, job_ids: Collection[str]) -> Iterator[tuple[Page, Set[str]]]:
         """
-        Read many jobs with few requests, for as long as that takes fewer than asking for them one by one.
+        Read many jobs with few requests, as long as that takes fewer requests than reading them one by one.
 
-        :return: each page, and those of the jobs that the pages so far should have shown and did not
+        :return: each page, and the jobs that the pages so far should have shown but did not
         """
         ...
 
     def pages(self, status: Status | None = None) -> Iterator[Page]:
         """
-        Yield the whole list, each page when it is needed.
+        Yield the pages of the whole list, each when it is needed.
 
-        :param status: only jobs in this status, as far as the deployment respects the filter
+        :param status: only jobs in this status, if the deployment supports the filter
         """
         ...
 
     def pages_needed(self, job_count: int) -> int:
-        """Return how many requests it takes to list so many jobs."""
+        """Return the number of requests that it takes to list this many jobs."""
         ...
 
 
@@ -90,18 +90,18 @@ JobT_co = TypeVar("JobT_co", bound=Job, covariant=True)
 
 
 class Jobs(Protocol[JobT_co]):
-    """The operations that every kind of job has, through one client. All errors are the client's."""
+    """The operations that every kind of job has, through one client. Raises the client's errors."""
 
     def get(self, job_id: str, /) -> JobT_co:
         """Return a job by its id."""
         ...
 
     def get_by_name(self, job_name: str, /) -> JobT_co:
-        """Return the one job of a name; errors if there is none or several."""
+        """Return the job of a name; raises an error if no job or several have it."""
         ...
 
     def ensure_stopped(self, job_id: str, /) -> str | None:
-        """Stop a job unless that is unnecessary, and then return why: it is over, being stopped, or gone."""
+        """Stop a job. If that is unnecessary, return why: it is over, being stopped, or gone."""
         ...
 
     def delete(self, job_id: str, /) -> None:
@@ -111,9 +111,9 @@ class Jobs(Protocol[JobT_co]):
 
 class Kind(Protocol[JobT]):
     """
-    One kind of job: its ids, its statuses, and how a job looks to people and in XComs. Has no state.
+    One kind of job: its IDs, its statuses, and how messages and XComs show a job. Has no state.
 
-    :ivar noun: what messages call a job, such as ``visualization job``
+    :ivar noun: the job in messages, such as ``visualization job``
     :ivar statuses: all documented statuses
     :ivar terminal: statuses that a job does not leave by itself
     :ivar stopping: statuses of a job that is being stopped
@@ -130,23 +130,23 @@ class Kind(Protocol[JobT]):
 
     def parse_job_id(self, value: object) -> str:
         """
-        Return a job id in its one canonical form.
+        Return a job ID in its canonical form.
 
-        :raises ValueError: it is not a job id
+        :raises ValueError: it is not a job ID
         """
         ...
 
     def parse_job_name(self, value: object) -> str:
         """
-        Return the name of a job.
+        Return a job name.
 
-        :raises ValueError: no job can have it
+        :raises ValueError: it is not a valid job name
         """
         ...
 
     def parse_status(self, value: object) -> Status:
         """
-        Return the status that a code or a name stands for.
+        Return the status of a code or a name.
 
         :raises ValueError: there is no such status
         """
@@ -158,7 +158,7 @@ class Kind(Protocol[JobT]):
 
     def reader(self, client: ModelArtsClient, clock: Callable[[], float]) -> Reader:
         """
-        Return what reads jobs of this kind.
+        Return a reader of jobs of this kind.
 
         :param client: sends the requests; the reader does not close it
         :param clock: seconds on a clock that only goes forward
@@ -166,11 +166,11 @@ class Kind(Protocol[JobT]):
         ...
 
     def fingerprint(self, job: JobT) -> Hashable:
-        """Return what a poll compares to tell whether a job has changed."""
+        """Return a value that differs if the job has changed between two polls."""
         ...
 
     def status_of(self, job: JobT) -> Status:
-        """Return the status of a job as a plain number or word, which can travel."""
+        """Return the status of a job as a plain number or word, for serialization."""
         ...
 
     def status_name(self, status: Status) -> str:
@@ -178,7 +178,7 @@ class Kind(Protocol[JobT]):
         ...
 
     def status_label(self, status: Status) -> str:
-        """Return how messages show a status."""
+        """Return a status as text for messages."""
         ...
 
     def page_url(self, job: JobT) -> str | None:
@@ -186,13 +186,13 @@ class Kind(Protocol[JobT]):
         ...
 
     def unobserved(self, job_id: str, status: Status | None) -> JobT:
-        """Return a job of which only the id is known, and perhaps the status."""
+        """Return a job of which only the ID is known, and perhaps the status."""
         ...
 
     def summary(self, job: JobT, *, gone: bool = False) -> dict[str, Any]:
-        """Return the job as the small dict that XComs and events carry: JSON types only, always the same keys."""
+        """Return the job as XComs and events have it: a small dict of JSON types, always with the same keys."""
         ...
 
     def from_summary(self, summary: Any) -> JobT:
-        """Return the job that :meth:`summary` was made of, as far as it was kept."""
+        """Return the job of a :meth:`summary`, with the fields that it has."""
         ...

@@ -1,4 +1,4 @@
-"""Jobs that are waited for by name: what stands for their id until a poll has looked it up."""
+"""Stand-ins for the IDs of jobs that are known by name only, until a poll has found the ID."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ _PREFIX: Final = "name:"
 
 
 def name_key(job_name: str) -> str:
-    """Return what stands for the id of a job in a wait that only knows its name."""
+    """Return the stand-in for the ID of a job that is known by name only."""
     return f"{_PREFIX}{job_name}"
 
 
 def job_name_in(key: str) -> str | None:
-    """Return the name of a job that is waited for by name; None for an id."""
+    """Return the job name in a stand-in; None for a job ID."""
     return key.removeprefix(_PREFIX) if key.startswith(_PREFIX) else None

@@ -28,10 +28,10 @@ log = logging.getLogger(__name__)
 WAKEUPS_BETWEEN_YIELDS: Final = 10
 
 _TOGETHER: Final = 0.05
-"""Seconds within which looks of different intervals are one."""
+"""Seconds within which polls of different intervals become one."""
 
 _GATHERING: Final = 0.5
-"""Seconds until the first look of a poller, so that a burst of waits is served by it."""
+"""Seconds until the first poll of a poller, so that one poll serves a burst of waits."""
 
 _waiting: set[Subscription] = set()
 """All waits in progress in this process."""
@@ -55,11 +55,11 @@ async def subscribe(
 
     :param kind: the kind of the jobs
     :param key: what may be polled together: connection, region, project
-    :param connect: makes the client on the poller's thread, if nobody under this key has yet
+    :param connect: makes the client, on the poller's thread; used by the first subscription under a key
     :param job_ids: the jobs
-    :param poke_interval: seconds between two looks, greater than 0
-    :param first_poll_after: seconds to leave the jobs alone at first
-    :param metrics: counts the polls, if nobody under this key counts them yet
+    :param poke_interval: seconds between two polls, greater than 0
+    :param first_poll_after: seconds until the first poll
+    :param metrics: counts the polls; used by the first subscription under a key
     """
     pollers = _pollers.setdefault(asyncio.get_running_loop(), {})
     key = (kind, key)
@@ -85,8 +85,7 @@ class Poller:
     """
     Polls the jobs of all subscriptions under one key, each at its own interval, together where those coincide.
 
-    Intervals are counted from the start of the poller for everybody, so that waits that begin at different times are
-    served by the same looks.
+    All intervals count from the start of the poller. Waits that begin at different times therefore share polls.
     """
 
     def __init__(self, kind: Kind[Any], connect: Connect, metrics: Metrics) -> None:
@@ -102,21 +101,21 @@ class Poller:
         self._owner = ClientOwner(connect)
         self._fetcher = JobFetcher(self._owner, kind, clock=self._loop.time)
         self._broken = False
-        # In a context of its own: log lines of the poller do not belong to the wait that happens to come first.
+        # In its own context, so that the poller's log lines do not go into the log of the task that came first.
         self._task = contextvars.Context().run(self._loop.create_task, self._serve())
 
     @property
     def idle(self) -> bool:
-        """Whether nobody waits."""
+        """Whether there are no subscriptions."""
         return not self._groups
 
     @property
     def ended(self) -> bool:
-        """Whether it cannot serve anybody any more."""
+        """Whether it polls no more."""
         return self._broken or self._task.done()
 
     def join(self, subscription: Subscription) -> None:
-        """Add a subscription; it is served with the next look of its interval."""
+        """Add a subscription; the next poll of its interval includes its jobs."""
         interval = subscription.poke_interval
         if interval not in self._groups:
             self._groups[interval] = Group()
@@ -136,14 +135,14 @@ class Poller:
             del self._groups[subscription.poke_interval], self._due[subscription.poke_interval]
 
     def poll_soon(self, subscription: Subscription) -> None:
-        """Poll the jobs of a subscription once, whatever its interval, together with others who ask for that."""
+        """Poll the jobs of a subscription once, whatever its interval, together with other requests of this kind."""
         if not self._requests:
             self._requests_due = self._loop.time() + _GATHERING
         self._requests.add(subscription)
         self._ring()
 
     def close(self) -> None:
-        """Stop looking. A request that is under way ends on its thread."""
+        """Stop polling. A request in progress ends on its thread."""
         self._owner.cancel()
         self._task.cancel()
 
@@ -152,40 +151,40 @@ class Poller:
         try:
             while True:
                 due, requests = await self._polls_that_are_due()
-                known = _merged([*(group.known for group in due), *map(self._known_to, requests)])
-                # Of now: while it is polled, a group may come to its end.
+                fingerprints = _merged([*(group.fingerprints for group in due), *map(self._fingerprints_for, requests)])
+                # Collected before the poll: a group may end during it.
                 groups = {*due, *map(self._group_of, requests)}
-                if known:
+                if fingerprints:
                     began = self._loop.time()
-                    seen = await self._poll(threads, known)
-                    _count(self._metrics, seen)
-                    await self._tell(seen, began, groups)
+                    observations = await self._poll(threads, fingerprints)
+                    _count(self._metrics, observations)
+                    await self._notify(observations, began, groups)
                     await self._end_polls(requests)
         except Exception as problem:
-            # Whatever it is, nobody must wait for ever, nor join from now on.
+            # No wait may hang, and no other wait may join.
             self._broken = True
-            log.exception("The waits of a connection cannot be served")
-            await self._break_off(f"{type(problem).__name__}: {problem}")
+            log.exception("The jobs of a connection cannot be polled")
+            await self._fail_all(f"{type(problem).__name__}: {problem}")
         finally:
             self._fetcher.close()
             self._metrics.gauge(WAITS, len(_waiting))
             threads.submit(self._owner.close)
             threads.shutdown()
 
-    async def _poll(self, threads: DaemonThreads, known: Mapping[str, Hashable]) -> Mapping[str, Observation]:
-        """Poll the jobs; a connection that cannot be used is a failed poll, and is tried again with the next."""
-        self._fetcher.keep_only({job_id for group in self._groups.values() for job_id in group.known})
-        return await self._loop.run_in_executor(threads, self._fetcher.fetch, known)
+    async def _poll(self, threads: DaemonThreads, fingerprints: Mapping[str, Hashable]) -> Mapping[str, Observation]:
+        """Poll the jobs. If the connection cannot be used, the poll has failed, and the next poll tries again."""
+        self._fetcher.keep_only({job_id for group in self._groups.values() for job_id in group.fingerprints})
+        return await self._loop.run_in_executor(threads, self._fetcher.fetch, fingerprints)
 
-    async def _break_off(self, problem: str) -> None:
-        everybody = [subscription for group in self._groups.values() for subscription in group.everybody()]
-        for number, subscription in enumerate(everybody, 1):
-            subscription.break_off(problem)
+    async def _fail_all(self, problem: str) -> None:
+        subscriptions = [each for group in self._groups.values() for each in group.subscriptions()]
+        for number, subscription in enumerate(subscriptions, 1):
+            subscription.fail(problem)
             if number % WAKEUPS_BETWEEN_YIELDS == 0:
                 await asyncio.sleep(0)
 
     async def _polls_that_are_due(self) -> tuple[list[Group], list[Subscription]]:
-        """Sleep until a poll is due, and return the groups and the single subscriptions that it is for."""
+        """Sleep until a poll is due, and return the groups and the single subscriptions that it includes."""
         while (delay := min([*self._due.values(), self._requests_due]) - self._loop.time()) > 0:
             self._alarm = self._loop.create_future()
             timer = None if delay == math.inf else self._loop.call_later(delay, self._ring)
@@ -215,21 +214,23 @@ class Poller:
     def _group_of(self, subscription: Subscription) -> Group:
         return self._groups[subscription.poke_interval]
 
-    def _known_to(self, subscription: Subscription) -> dict[str, Hashable]:
-        known = self._group_of(subscription).known
-        return {job_id: known.get(job_id) for job_id in subscription.job_ids}
+    def _fingerprints_for(self, subscription: Subscription) -> dict[str, Hashable]:
+        fingerprints = self._group_of(subscription).fingerprints
+        return {job_id: fingerprints.get(job_id) for job_id in subscription.job_ids}
 
     def _ring(self) -> None:
         if self._alarm is not None and not self._alarm.done():
             self._alarm.set_result(None)
 
-    async def _tell(self, seen: Mapping[str, Observation], poll_began: float, groups: Iterable[Group]) -> None:
+    async def _notify(
+        self, observations: Mapping[str, Observation], poll_began: float, groups: Iterable[Group]
+    ) -> None:
         woken = 0
-        for job_id, observation in seen.items():
-            # After a failure the next poll is news whatever it shows: the readers must learn that it is over.
+        for job_id, observation in observations.items():
+            # After a failed poll, the next one counts as a change, so that the waits learn that the outage is over.
             failed = isinstance(observation, Exception)
             fingerprint = None if failed else self._kind.fingerprint(observation)
-            woken += sum(group.tell(job_id, observation, fingerprint, poll_began) for group in groups)
+            woken += sum(group.notify(job_id, observation, fingerprint, poll_began) for group in groups)
             if woken >= WAKEUPS_BETWEEN_YIELDS:
                 woken = 0
                 await asyncio.sleep(0)
@@ -245,15 +246,15 @@ class Poller:
         return self._start + (passed // interval + 1) * interval
 
 
-def _count(metrics: Metrics, seen: Mapping[str, Observation]) -> None:
+def _count(metrics: Metrics, observations: Mapping[str, Observation]) -> None:
     metrics.gauge(WAITS, len(_waiting))
     metrics.incr(POLLS)
-    if failures := sum(isinstance(observation, Exception) for observation in seen.values()):
+    if failures := sum(isinstance(observation, Exception) for observation in observations.values()):
         metrics.incr(POLL_FAILURES, failures)
 
 
 def _merged(parts: Iterable[Mapping[str, Hashable]]) -> dict[str, Hashable]:
-    """Return what is known of each job; None where it is not the same everywhere."""
+    """Return the fingerprint of each job; None if the parts differ."""
     merged: dict[str, Hashable] = {}
     for part in parts:
         for job_id, fingerprint in part.items():

@@ -17,7 +17,7 @@ from airflow_provider_modelarts.waiting.kind import Job, Kind, Page, Reader, Sta
 log = logging.getLogger(__name__)
 
 WHOLE_LIST_AFTER: Final = 3600.0
-"""Seconds after which the whole list is read again, so that a filter that lies can delay an arrival but not lose it."""
+"""Seconds after which the whole list is read again. A wrong filter can thus delay an arrival, but not lose it."""
 
 
 class Snapshot:
@@ -25,8 +25,8 @@ class Snapshot:
     The jobs of a project at one poll.
 
     :param pages: of the list
-    :param jobs: single jobs and their statuses, which win over the pages
-    :param watched: the statuses whose jobs are all in it; None if it has all jobs of the project
+    :param jobs: single jobs and their statuses, which override the pages
+    :param watched: statuses of which the snapshot has all jobs; None if it has all jobs of the project
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Snapshot:
             self.statuses[job.job_id] = status
 
     def covers(self, statuses: Set[Status]) -> bool:
-        """Return whether all jobs in these statuses are in it."""
+        """Return whether the snapshot has all jobs in these statuses."""
         return self._watched is None or statuses <= self._watched
 
     def present(self, statuses: Set[Status]) -> set[str]:
@@ -68,10 +68,10 @@ class Snapshot:
 
 class ProjectPoller:
     """
-    Polls the jobs of a project again and again. Blocks while it does.
+    Polls the jobs of a project. Blocks during a poll.
 
-    The API's status filter is used only after it was observed to work in this deployment. A job that is not in the
-    filtered list any more is asked for by itself: it may have left the status, or a page that shifts may hide it.
+    The API's status filter is used only if a test shows that it works in this deployment. A job that the filtered list
+    no longer has is polled by itself: it may have left the status, or shifting pages may hide it.
 
     :param kind: the kind of the jobs
     :param reader: reads them
@@ -92,10 +92,10 @@ class ProjectPoller:
         """
         Return the jobs of the project, at least those in the watched statuses.
 
-        :raises ModelArtsError: they cannot be had
+        :raises ModelArtsError: the poll failed
         """
-        is_known = watched == self._watched and self._clock() < self._whole_list_at
-        snapshot = self._poll_filtered(watched) if is_known and self._use_filter else None
+        may_filter = self._use_filter and watched == self._watched and self._clock() < self._whole_list_at
+        snapshot = self._poll_filtered(watched) if may_filter else None
         if snapshot is None:
             snapshot = self._poll_whole_list(watched)
         self._present = snapshot.present(watched)
@@ -112,7 +112,7 @@ class ProjectPoller:
         return snapshot
 
     def _test_filter(self, counts: Counter[Status]) -> bool:
-        """Return whether the filter gives the jobs of a status that some jobs have, and no others."""
+        """Return whether a filtered list has the jobs of its status, and no others."""
         rarest = min(counts, key=lambda status: counts[status])
         try:
             page = next(self._reader.pages(rarest))
@@ -122,7 +122,7 @@ class ProjectPoller:
         return set(page.statuses.values()) == {rarest}
 
     def _poll_filtered(self, watched: frozenset[Status]) -> Snapshot | None:
-        """Return the jobs in the watched statuses; None if the whole list is needed after all."""
+        """Return the jobs in the watched statuses; None if the whole list is needed."""
         pages = [page for status in watched for page in self._reader.pages(status)]
         listed = Snapshot(pages, watched=watched)
         missing = self._present - listed.statuses.keys()

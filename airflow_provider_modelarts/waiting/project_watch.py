@@ -1,4 +1,4 @@
-"""Polls the jobs of a project for event triggers, and tells which have come into a status. Only asyncio, no Airflow."""
+"""Polls the jobs of a project for event triggers, and finds those that have come into a status. No Airflow."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 from airflow_provider_modelarts.api.client_owner import ClientOwner, Connect
 from airflow_provider_modelarts.api.errors import ModelArtsAuthenticationError, ModelArtsError
 from airflow_provider_modelarts.api.unexpected import UnexpectedErrors
-from airflow_provider_modelarts.waiting.fetch import MAX_BREAK
+from airflow_provider_modelarts.waiting.fetch import MAX_PAUSE
 from airflow_provider_modelarts.waiting.kind import Kind, Status
 from airflow_provider_modelarts.waiting.project import ProjectPoller, Snapshot
 from airflow_provider_modelarts.waiting.threads import DaemonThreads
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _MISSES_UNTIL_GONE = 100
-"""Polls. A list that shifts or lies hides a job for a while, which must not make it arrive again."""
+"""Polls. A list may hide a job for a while; the job must not arrive again after that."""
 
 _watched: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Hashable, Counter[Status]]] = WeakKeyDictionary()
-"""The statuses that are watched, by key, and by how many watchers."""
+"""How many watchers watch each status, by key."""
 
 
 @contextmanager
 def watching(key: Hashable, statuses: Collection[Status]) -> Iterator[None]:
     """
-    Have the polls under a key show all jobs in these statuses, from the next one on.
+    Have the polls under a key include all jobs in these statuses, from the next poll.
 
-    :param key: what is polled together: connection, region, project, interval
+    :param key: stands for what is polled together: connection, region, project, interval
     """
     counts = _watched.setdefault(asyncio.get_running_loop(), {}).setdefault(key, Counter())
     counts.update(statuses)
@@ -56,13 +56,13 @@ async def snapshots(
     kind: Kind[Any], key: Hashable, connect: Connect, *, poke_interval: float
 ) -> AsyncGenerator[Snapshot, None]:
     """
-    Poll the jobs of a project again and again, and yield each poll. It ends only with who listens.
+    Poll the jobs of a project, and yield each poll, until the caller closes the generator.
 
-    What fails is logged, when it begins, now and then, and when it is over. After what cannot heal by itself, such as
-    refused credentials, the connection is read again, because whoever mends it may change it.
+    An outage is logged when it begins, every ten minutes, and when it is over. After a failure that does not pass by
+    itself, such as refused credentials, the connection is read again, because somebody may have changed it.
 
     :param kind: the kind of the jobs
-    :param key: tells which statuses are watched, by :func:`watching`
+    :param key: as for :func:`watching`
     :param connect: makes the client, on a thread of the watch
     :param poke_interval: seconds between two polls
     """
@@ -77,11 +77,11 @@ async def snapshots(
             delay = poke_interval
             try:
                 snapshot = await loop.run_in_executor(threads, project.poll, _watched_statuses(key))
-            except Exception as error:  # noqa: BLE001 - whatever it is, DAGs go on being scheduled by this
-                # A changed secret is tried at once; what is refused then, too, must not lock the credentials.
+            except Exception as error:  # noqa: BLE001 - no error may end the scheduling of DAGs
+                # A changed secret is tried at once. If it is refused as well, further tries could lock the account.
                 refused_again = outage.refused and isinstance(error, ModelArtsAuthenticationError)
                 outage.note(unexpected.failure(error))
-                delay = max(delay, MAX_BREAK if refused_again else _wanted_break(error))
+                delay = max(delay, MAX_PAUSE if refused_again else _requested_pause(error))
             else:
                 outage.over()
                 yield snapshot
@@ -93,7 +93,7 @@ async def snapshots(
 
 
 class _OwnedProject:
-    """Polls a project through whatever client its owner has. Blocks while it does."""
+    """Polls a project through its owner's present client. Blocks during a poll."""
 
     def __init__(self, kind: Kind[Any], owner: ClientOwner) -> None:
         self._kind = kind
@@ -106,7 +106,7 @@ class _OwnedProject:
         """
         Return the jobs of the project, at least those in the watched statuses.
 
-        :raises Exception: they cannot be had, or the connection cannot be used
+        :raises Exception: the poll failed, or the connection cannot be used
         """
         if self._renew_first:
             self._owner.renew()
@@ -122,13 +122,13 @@ class _OwnedProject:
             raise
 
 
-def _wanted_break(error: Exception) -> float:
-    """Return the seconds for which the server wants to be left alone."""
-    return min(error.retry_after or 0.0, MAX_BREAK) if isinstance(error, ModelArtsError) else 0.0
+def _requested_pause(error: Exception) -> float:
+    """Return the seconds for which the server has asked not to be polled."""
+    return min(error.retry_after or 0.0, MAX_PAUSE) if isinstance(error, ModelArtsError) else 0.0
 
 
 class _Outage:
-    """Logs failures of the same kind once in a while, and their end."""
+    """Logs the beginning and the end of an outage, and now and then that it lasts."""
 
     def __init__(self) -> None:
         self.refused = False
@@ -143,12 +143,12 @@ class _Outage:
         elif now - self._last_log < HEARTBEAT_SECONDS:
             return
         self._last_log = now
-        log.error("The jobs of a project cannot be looked at, for %s now. %s", duration(now - self._since), error)
+        log.error("The jobs of a project could not be polled for %s. %s", duration(now - self._since), error)
 
     def over(self) -> None:
         self.refused = False
         if self._since is not None:
-            log.info("The jobs of a project can be looked at again, after %s", duration(time.monotonic() - self._since))
+            log.info("The jobs of a project can be polled again, after %s", duration(time.monotonic() - self._since))
             self._since = None
 
 
@@ -156,8 +156,8 @@ class Arrivals:
     """
     Compares each poll of the jobs of a project with the one before.
 
-    Jobs that are in one of the statuses at the first poll do not arrive by that, unless :meth:`recall` tells which
-    of them an earlier process has not observed there.
+    Jobs that are already in one of the statuses at the first poll do not count as arrived, unless :meth:`recall` shows
+    that an earlier process had not observed them there.
 
     :param statuses: the statuses that jobs arrive in
     """
@@ -169,14 +169,14 @@ class Arrivals:
 
     @property
     def present(self) -> set[str]:
-        """IDs of the jobs that are in one of the statuses, as far as is known."""
+        """IDs of the jobs that are in one of the statuses, as of the last poll."""
         return set(self._present or ())
 
     def recall(self, present: Collection[str]) -> None:
-        """Take note of the jobs that were in one of the statuses at the last poll of an earlier process."""
+        """Set the jobs that were in one of the statuses at the last poll of an earlier process."""
         if self._present is None:
             self._present = {}
-        # The others arrived in between. The next poll reports those that are still there.
+        # The others have arrived since. The next poll reports those that are still in the status.
         for job_id in self._at_first.difference(present):
             self._present.pop(job_id, None)
         for job_id in present:
@@ -184,10 +184,10 @@ class Arrivals:
 
     def observe(self, statuses: Mapping[str, Status]) -> list[str]:
         """
-        Take note of a poll, and return the jobs that have arrived since the one before, oldest first.
+        Compare a poll with the one before, and return the jobs that have arrived since, oldest first.
 
-        :param statuses: the status of each job of the project, by id; a job that is not in it keeps its status, until
-            it is missing for long
+        :param statuses: the status of each job of the project, by ID; a job that is missing from a few polls keeps its
+            status
         """
         present = {job_id: 0 for job_id, status in statuses.items() if status in self._statuses}
         if self._present is None:

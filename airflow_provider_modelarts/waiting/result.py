@@ -1,4 +1,4 @@
-"""How a wait ended, as it travels from the triggerer to the worker: small, versioned, JSON types only."""
+"""How a wait ended, as the triggerer sends it to the worker: small, versioned, JSON types only."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 VERSION: Final = 2
 
 ARRIVED: Final = "arrived"
-"""The outcome of a wait that ended well. All other outcomes are those of the errors."""
+"""The outcome of a wait that succeeded. All other outcomes are those of the errors."""
 
 _ERRORS: Final[dict[str, type[WaitError]]] = {
     error.outcome: error for error in (JobCannotArriveError, JobStateUnknownError, WaitTimeoutError, InvalidWaitError)
@@ -37,9 +37,9 @@ class WaitResult:
 
     :param outcome: one of :data:`OUTCOMES`
     :param message: the error's message
-    :param jobs: the jobs as they were last observed, by id, as they go into the XCom
-    :param link: page of the job that stands for the wait
-    :param histories: when each job came into which status, by id; seconds since the epoch and status
+    :param jobs: the jobs as they were last observed, by ID, as XComs have them
+    :param link: page of the job that represents the wait
+    :param histories: when each job came into which status, by job ID; seconds since the epoch and status
     """
 
     outcome: str = ARRIVED
@@ -53,7 +53,7 @@ class WaitResult:
         """
         Return the result of a wait.
 
-        :param error: what ended the wait; None if the jobs arrived
+        :param error: the error that ended the wait; None if the jobs have arrived
         :param jobs: the wait; None if it could not begin
         """
         outcome, message = (ARRIVED, "") if error is None else (error.outcome, str(error))
@@ -63,9 +63,9 @@ class WaitResult:
 
     def raise_error(self) -> None:
         """
-        Raise the error that ended the wait; return if the jobs arrived.
+        Raise the error that ended the wait; return if the jobs have arrived.
 
-        :raises WaitError: of the class and with the message that the error had in the triggerer
+        :raises WaitError: with the class and the message that the error had in the triggerer
         """
         if self.outcome != ARRIVED:
             raise _ERRORS[self.outcome](self.message)
@@ -86,7 +86,7 @@ class WaitResult:
         """
         Read the payload of the trigger's event.
 
-        :raises ValueError: it is missing, or this version of the provider does not understand it
+        :raises ValueError: there is none, or this version of the provider does not understand it
         """
         if not isinstance(payload, Mapping) or payload.get("version") != VERSION:
             raise ValueError(
@@ -97,7 +97,7 @@ class WaitResult:
         if payload.get("outcome") not in OUTCOMES:
             raise ValueError(f"The trigger sent an event with an unknown outcome: {payload.get('outcome')!r}")
         if payload["outcome"] == ARRIVED and not payload.get("jobs"):
-            raise ValueError("The trigger sent an event that something has arrived, but not what")
+            raise ValueError("The trigger sent an event without the jobs that have arrived")
         return cls(
             outcome=payload["outcome"],
             message=str(payload.get("message", "")),

@@ -1,4 +1,4 @@
-"""Between a poller and its waits: who wants to know of which job, and what they know already."""
+"""What a poller and its waits share: which wait is for which jobs, and what each job looked like at its last poll."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ class Source(Protocol):
     """What a subscription needs of its poller."""
 
     def leave(self, subscription: Subscription, job_ids: Iterable[str]) -> None:
-        """Poll these jobs for the subscription no more."""
+        """Stop polling these jobs for the subscription."""
 
     def poll_soon(self, subscription: Subscription) -> None:
         """Poll the jobs of the subscription once, whatever its interval."""
 
 
 class Subscription:
-    """What one wait gets to know. It wakes its reader for news only, not for every poll."""
+    """The observations that one wait gets. A poll that shows no change does not wake the wait."""
 
     __slots__ = (
         "_awaits_poll",
-        "_news",
+        "_observations",
         "_poll_began",
         "_poller",
         "_problem",
@@ -49,7 +49,7 @@ class Subscription:
         self.poke_interval = poke_interval
         self.job_ids = job_ids
         self.first_poll_at = first_poll_at
-        self._news: dict[str, Observation] | None = None
+        self._observations: dict[str, Observation] | None = None
         self._problem: str | None = None
         self._reader: asyncio.Future[None] | None = None
         self._poll_began = 0.0
@@ -57,26 +57,26 @@ class Subscription:
 
     @property
     def poll_seconds(self) -> float:
-        """How long ago the poll began that the latest news came from."""
+        """Seconds since the start of the poll that made the latest observation."""
         return asyncio.get_running_loop().time() - self._poll_began
 
-    async def news(self, timeout: float) -> dict[str, Observation]:
+    async def observations(self, timeout: float) -> dict[str, Observation]:
         """
-        Wait for news of the jobs and return them by job id; nothing when there are none in time.
+        Wait until a job has changed or could not be polled, and return such observations by job ID.
 
-        :param timeout: seconds
-        :raises PollerError: the group cannot be served
+        :param timeout: seconds; after that, there are none
+        :raises PollerError: the poller has a bug
         """
-        if self._news is None and self._problem is None:
+        if self._observations is None and self._problem is None:
             await self._woken(timeout)
-        return self._take_news()
+        return self._take_observations()
 
     async def poll(self, timeout: float) -> dict[str, Observation]:
         """
-        Have the jobs polled now, whatever their interval, and return the news of them by job id.
+        Have the jobs polled now, whatever their interval, and return the observations by job ID.
 
-        :param timeout: seconds after which the poll is not waited for any more
-        :raises PollerError: the group cannot be served
+        :param timeout: seconds to wait for that poll
+        :raises PollerError: the poller has a bug
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + timeout
@@ -84,7 +84,7 @@ class Subscription:
         self._poller.poll_soon(self)
         while self._awaits_poll and self._problem is None and (left := until - loop.time()) > 0:
             await self._woken(left)
-        return self._take_news()
+        return self._take_observations()
 
     async def _woken(self, timeout: float) -> None:
         loop = asyncio.get_running_loop()
@@ -97,35 +97,35 @@ class Subscription:
             timer.cancel()
             self._reader = None
 
-    def _take_news(self) -> dict[str, Observation]:
+    def _take_observations(self) -> dict[str, Observation]:
         if self._problem is not None:
             # A new exception each: shared, its traceback would grow with every wait that raises it.
             raise PollerError(self._problem)
-        news, self._news = self._news or {}, None
-        return news
+        observations, self._observations = self._observations or {}, None
+        return observations
 
     def keep_only(self, job_ids: list[str]) -> None:
-        """Have only these of the jobs looked at from now on."""
+        """Stop polling all other jobs."""
         dropped = set(self.job_ids).difference(job_ids)
         if dropped:
             self.job_ids = job_ids
             self._poller.leave(self, dropped)
 
-    def tell(self, job_id: str, seen: Observation, poll_began: float) -> bool:
-        """Take note of news, and return whether that woke the reader."""
-        if self._news is None:
-            self._news = {}
-        self._news[job_id] = seen
+    def notify(self, job_id: str, observation: Observation, poll_began: float) -> bool:
+        """Add an observation, and return whether that woke the wait."""
+        if self._observations is None:
+            self._observations = {}
+        self._observations[job_id] = observation
         self._poll_began = poll_began
         return self._wake()
 
     def end_poll(self) -> None:
-        """Take note that the poll which was asked for is over."""
+        """End the poll that :meth:`poll` has requested."""
         self._awaits_poll = False
         self._wake()
 
-    def break_off(self, problem: str) -> None:
-        """Tell the reader that there will be no more news."""
+    def fail(self, problem: str) -> None:
+        """End the wait, because the poller has a bug."""
         self._problem = problem
         self._wake()
 
@@ -137,26 +137,30 @@ class Subscription:
 
 
 class Group:
-    """The subscriptions of one interval: who wants to know of which job, and what they know already."""
+    """
+    The subscriptions of one interval.
+
+    :ivar fingerprints: what each job looked like at its last poll; None if the next poll counts as a change
+    """
 
     def __init__(self) -> None:
-        self.known: dict[str, Hashable] = {}
+        self.fingerprints: dict[str, Hashable] = {}
         self._readers: dict[str, list[Subscription]] = {}
         self._newcomers: list[Subscription] = []
 
     def __bool__(self) -> bool:
         return bool(self._readers or self._newcomers)
 
-    def everybody(self) -> set[Subscription]:
+    def subscriptions(self) -> set[Subscription]:
         """Return all subscriptions."""
         return {*self._newcomers, *(reader for readers in self._readers.values() for reader in readers)}
 
     def add(self, subscription: Subscription) -> None:
-        """Let a subscription in, once its first look may come."""
+        """Add a subscription; its jobs are polled once :meth:`admit` is called after its ``first_poll_at``."""
         self._newcomers.append(subscription)
 
     def admit(self, now: float) -> None:
-        """Take in the newcomers whose time has come."""
+        """Have the jobs of new subscriptions polled if their first poll is due."""
         early = []
         for subscription in self._newcomers:
             if subscription.first_poll_at > now:
@@ -164,11 +168,11 @@ class Group:
                 continue
             for job_id in subscription.job_ids:
                 self._readers.setdefault(job_id, []).append(subscription)
-                self.known[job_id] = None
+                self.fingerprints[job_id] = None
         self._newcomers = early
 
     def remove(self, subscription: Subscription, job_ids: Iterable[str]) -> None:
-        """Let a subscription know of these jobs no more."""
+        """Remove these jobs of a subscription."""
         if subscription in self._newcomers:
             if set(job_ids) >= set(subscription.job_ids):
                 self._newcomers.remove(subscription)
@@ -179,10 +183,10 @@ class Group:
                 readers.remove(subscription)
             if not readers:
                 self._readers.pop(job_id, None)
-                self.known.pop(job_id, None)
+                self.fingerprints.pop(job_id, None)
 
-    def tell(self, job_id: str, seen: Observation, fingerprint: Hashable, poll_began: float) -> int:
-        """Tell all who want to know, and return how many readers that woke."""
-        if job_id in self.known:
-            self.known[job_id] = fingerprint
-        return sum(reader.tell(job_id, seen, poll_began) for reader in self._readers.get(job_id, ()))
+    def notify(self, job_id: str, observation: Observation, fingerprint: Hashable, poll_began: float) -> int:
+        """Pass an observation to all waits for the job, and return how many of them woke."""
+        if job_id in self.fingerprints:
+            self.fingerprints[job_id] = fingerprint
+        return sum(reader.notify(job_id, observation, poll_began) for reader in self._readers.get(job_id, ()))

@@ -1,4 +1,4 @@
-"""What a status means for a wait: arrived, still waiting, or cannot arrive any more. Pure."""
+"""What a status means for a wait: the job has arrived, is on its way, or cannot arrive any more."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ENDED: Final = "ENDED"
 """Stands for every terminal status where a target is expected."""
 
 WAIT_FOR: Final = ("all", "any")
-"""How many of several jobs a wait is for."""
+"""Whether a wait is for all of several jobs, or for any of them."""
 
 
 class Verdict(Enum):
@@ -29,11 +29,11 @@ class Verdict(Enum):
 @dataclass(frozen=True)
 class Target:
     """
-    What is waited for, and what ends the wait without it.
+    The statuses that end a wait: those that it is for, and failures.
 
     :param kind: the kind of job whose statuses these are
-    :param statuses: statuses that are waited for, :data:`.GONE` among them for a deletion
-    :param failures: statuses after which none of them can come any more
+    :param statuses: statuses to wait for; :data:`.GONE` for a deletion
+    :param failures: statuses from which the job cannot reach any of these
     """
 
     kind: Kind[Any]
@@ -45,10 +45,10 @@ class Target:
         """
         Read a target as people write it: one status or several, each a code or a name, ``ENDED`` or ``GONE``.
 
-        By default every terminal status that is not waited for is a failure. A wait for the deletion fails only when
-        the deletion does, because until then the job may be in any status.
+        By default, every other terminal status is a failure. A wait for the deletion fails only if the deletion fails,
+        because the job may be in any status until then.
 
-        :raises ValueError: there is no such status, none at all, or the two contradict each other
+        :raises ValueError: a status does not exist, there is none, or a status is both a target and a failure
         """
         statuses = parse_statuses(kind, target_status, "target_status")
         if failure_statuses is not None:
@@ -63,7 +63,7 @@ class Target:
         return _target(kind, statuses, failures)
 
     def observe(self, status: Status) -> Verdict:
-        """Return what it means that the job has this status, or is :data:`.GONE`."""
+        """Return what this status, or :data:`.GONE`, means for the wait."""
         if status in self.statuses:
             return Verdict.ARRIVED
         if status in self.failures or status == GONE:
@@ -79,7 +79,7 @@ class Target:
 
 @cache
 def _target(kind: Kind[Any], statuses: frozenset[Status], failures: frozenset[Status]) -> Target:
-    """Return the one target of its kind: thousands of waits in a triggerer mostly wait for the same."""
+    """Return a shared target, because thousands of waits in a triggerer have the same one."""
     return Target(kind, statuses, failures)
 
 
@@ -93,7 +93,7 @@ def parse_statuses(kind: Kind[Any], value: Any, field: str, *, may_be_empty: boo
     Return one status or several, as people write them.
 
     :param field: name of the parameter, for the error
-    :raises ValueError: there is no such status, or none at all
+    :raises ValueError: a status does not exist, or there is none
     """
     several = text_items(value) if isinstance(value, str) else value
     given: Collection[Any] = list(several) if isinstance(several, Iterable) else [several]

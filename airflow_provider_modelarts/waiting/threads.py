@@ -1,4 +1,4 @@
-"""Threads that hold nobody up when the process ends."""
+"""Threads that do not delay the end of the process."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any
 
 class DaemonThreads(Executor):
     """
-    A pool of daemon threads, which are started when they are needed.
+    A pool of daemon threads, which start when they are needed.
 
-    Python waits at its exit for the threads of a `ThreadPoolExecutor`, so that a request to a silent server would hold
-    the process for up to its ``read_timeout``.
+    At exit, Python waits for the threads of a `ThreadPoolExecutor`. A request to a silent server would delay that by up
+    to its ``read_timeout``.
 
-    :param size: how many threads there are at most
+    :param size: the most threads at a time
     :param name: prefix of the threads' names
     """
 
@@ -46,7 +46,7 @@ class DaemonThreads(Executor):
         return future
 
     def shutdown(self, wait: bool = False, *, cancel_futures: bool = False) -> None:
-        """End the threads once they have done what was submitted; return at once."""
+        """End the threads once all submitted calls are done; return at once."""
         with self._lock:
             if not self._shut_down:
                 self._shut_down = True
@@ -59,7 +59,7 @@ class DaemonThreads(Executor):
             if future.set_running_or_notify_cancel():
                 try:
                     future.set_result(call())
-                except BaseException as error:  # noqa: BLE001 - it belongs to who asked for the result
+                except BaseException as error:  # noqa: BLE001 - raised where the result is used
                     future.set_exception(error)
-            # A thread that waits must not keep alive what it has done.
+            # An idle thread must not keep its last call alive.
             del submitted, future, call

@@ -112,7 +112,7 @@ def fatal(name: str, fault: FaultMaker, *says: str, **options: Any) -> Row:
 
 def gone(name: str, fault: FaultMaker, *says: str, **options: Any) -> Row:
     """What tells that there is no such job."""
-    return Row(name, fault, CANNOT_ARRIVE, CANNOT_ARRIVE, CANNOT_ARRIVE, ("is not there", *says), **options)
+    return Row(name, fault, CANNOT_ARRIVE, CANNOT_ARRIVE, CANNOT_ARRIVE, ("was not found", *says), **options)
 
 
 def harmless(name: str, fault: FaultMaker, **options: Any) -> Row:

@@ -107,7 +107,7 @@ def test_ten_thousand_polls(run: Callable[[Any], Any], clock: SimulatedTime, mon
 
             async def read() -> None:
                 while True:
-                    kinds.update(type(seen).__name__ for seen in (await subscription.news(3600)).values())
+                    kinds.update(type(seen).__name__ for seen in (await subscription.observations(3600)).values())
 
             reader = asyncio.create_task(read())
             start = await held_in_the_middle_of_a_cycle(1)
@@ -130,7 +130,7 @@ def test_pollers_that_come_and_go(run: Callable[[Any], Any], clock: SimulatedTim
         async with subscribe(
             number, connect_to(server, clock), list(server.statuses), poke_interval=30
         ) as subscription:
-            assert await subscription.news(3600)
+            assert await subscription.observations(3600)
 
     async def settled() -> Held:
         """What is closed ends on its thread, a moment later."""

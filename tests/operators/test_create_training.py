@@ -143,7 +143,7 @@ def test_a_job_that_cannot_run_as_configured_is_not_retried(train):
 def test_a_job_that_vanishes_fails(train):
     ran = train("vanishes").run()
     assert ran.state == "up_for_retry"
-    assert "is not there" in str(ran.error)
+    assert "was not found" in str(ran.error)
 
 
 def test_a_request_that_is_wrong_is_not_retried(train):

@@ -71,7 +71,7 @@ def by_event_trigger() -> None:
             await anext(looks)
 
     with suppress(TimeoutError, asyncio.TimeoutError):
-        # What cannot be looked at is looked at again for ever.
+        # What cannot be polled is polled again for ever.
         asyncio.run(asyncio.wait_for(first(), 4))
 
 

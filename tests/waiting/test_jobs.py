@@ -84,7 +84,7 @@ def test_nothing_that_was_seen_is_lost_when_something_is_wrong():
 def test_any_bears_a_job_that_cannot_be_asked_for(caplog):
     jobs = wait_for("any", 2)
     assert not jobs.observe({"0": ModelArtsPermissionError("no"), "1": job("1", 7)}, 0)
-    assert "Waiting for the others. The state of visualization job 0 is unknown" in caplog.text
+    assert "Waiting for the other jobs. The state of visualization job 0 is unknown" in caplog.text
     with pytest.raises(JobStateUnknownError):
         jobs.observe({"0": ModelArtsPermissionError("no"), "1": ModelArtsPermissionError("no")}, 60)
 
@@ -102,7 +102,7 @@ def begin(**known):
 def test_what_an_earlier_process_saw_holds():
     earlier = begin()
     earlier.observe({"0": VisualizationJob("0", JobStatus.RUNNING, job_name="first"), "1": job("1", 7)}, 0)
-    jobs = begin(histories=earlier.histories(), summaries=earlier.kept())
+    jobs = begin(histories=earlier.histories(), summaries=earlier.summaries_to_carry())
     assert jobs.pending() == ["1"]
     assert not see(jobs, _0=12, _1=7)
     assert see(jobs, _1=8)
@@ -130,8 +130,7 @@ def test_descriptions():
     assert one.describe() == "visualization job 0 to become RUNNING (8); last seen: WAITING (7)"
     many = wait_for("any", 12)
     assert many.describe() == (
-        "any of 12 visualization jobs to become RUNNING (8); waited for in the end: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 "
-        "and 2 more"
+        "any of 12 visualization jobs to become RUNNING (8); not there yet: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more"
     )
 
 

@@ -83,7 +83,7 @@ def jobs(emulator, count, status=7):
 
 
 async def statuses(subscription, timeout=1000):
-    return {job_id: int(job.status) for job_id, job in (await subscription.news(timeout)).items()}
+    return {job_id: int(job.status) for job_id, job in (await subscription.observations(timeout)).items()}
 
 
 def test_a_burst_of_waits_is_one_request(run, connect, emulator):
@@ -217,7 +217,7 @@ def test_the_end_of_an_outage_is_news(run, connect, emulator):
         async with subscribe("key", connect, job_ids, poke_interval=60) as subscription:
             await statuses(subscription)
             emulator.inject(Fault(kind="status", status=503))
-            failed = await subscription.news(1000)
+            failed = await subscription.observations(1000)
             assert all(isinstance(error, ModelArtsServerError) for error in failed.values())
             assert failed.keys() == set(job_ids)
             emulator.clear_faults()
@@ -232,7 +232,7 @@ def test_429_slows_the_whole_group(run, connect, emulator, clock):
     async def wait(job_id):
         async with subscribe("key", connect, [job_id], poke_interval=10) as subscription:
             await statuses(subscription)
-            await subscription.news(20)
+            await subscription.observations(20)
             return await statuses(subscription, timeout=1000), clock.now
 
     async def main():
@@ -300,7 +300,7 @@ def test_a_connection_that_is_not_there_is_told_to_everybody_and_can_be_mended(r
 
     async def observations(how):
         async with subscribe("key", how, [job_id], poke_interval=60) as subscription:
-            return await subscription.news(1000)
+            return await subscription.observations(1000)
 
     async def main():
         for told in await asyncio.gather(observations(broken), observations(broken)):
@@ -314,15 +314,15 @@ def test_a_connection_that_is_not_there_is_told_to_everybody_and_can_be_mended(r
 def test_nobody_joins_a_poller_that_is_breaking_off(run, connect, emulator, monkeypatch):
     (job_id,) = jobs(emulator, 1)
     pollers = []
-    tell = Poller._tell
+    notify = Poller._notify
 
     async def break_the_first(self, *args):
         pollers.append(self)
         if self is pollers[0]:
             raise ZeroDivisionError
-        await tell(self, *args)
+        await notify(self, *args)
 
-    monkeypatch.setattr(Poller, "_tell", break_the_first)
+    monkeypatch.setattr(Poller, "_notify", break_the_first)
 
     async def wait():
         async with subscribe("key", connect, [job_id], poke_interval=60) as subscription:
@@ -350,7 +350,7 @@ def test_a_hiccup_of_the_connection_is_a_failed_poll_and_the_next_one_connects(r
 
     async def main():
         async with subscribe("key", connect_with_hiccups, [job_id], poke_interval=60) as subscription:
-            failed = [(await subscription.news(1000))[job_id] for _ in range(2)]
+            failed = [(await subscription.observations(1000))[job_id] for _ in range(2)]
             return failed, await statuses(subscription)
 
     failed, healed = run(main())
@@ -359,11 +359,11 @@ def test_a_hiccup_of_the_connection_is_a_failed_poll_and_the_next_one_connects(r
 
 
 def test_a_bug_of_the_poller_costs_each_wait_the_same_and_is_logged_once(run, connect, monkeypatch, caplog):
-    monkeypatch.setattr(Poller, "_tell", lambda self, due, seen: 1 / 0)
+    monkeypatch.setattr(Poller, "_notify", lambda self, due, seen: 1 / 0)
 
     async def wait():
         async with subscribe("key", connect, ["1"], poke_interval=60) as subscription:
-            await subscription.news(1000)
+            await subscription.observations(1000)
 
     async def main():
         return await asyncio.gather(*(wait() for _ in range(300)), return_exceptions=True)
@@ -424,7 +424,7 @@ def test_refused_credentials_that_stay_are_told(run, emulator, monkeypatch):
             await statuses(subscription)
             rotate(emulator)
             emulator.clear_requests()
-            return await subscription.news(1000)
+            return await subscription.observations(1000)
 
     assert isinstance(run(main())[job_id], ModelArtsAuthenticationError)
     assert emulator.request_counts() == {"get": 1}, "the same credentials are not tried twice"
@@ -444,7 +444,7 @@ def test_a_connection_that_cannot_be_read_anew_leaves_the_refusal(run, connect, 
         async with subscribe("key", connect_once, [job_id], poke_interval=60) as subscription:
             await statuses(subscription)
             rotate(emulator)
-            return await subscription.news(1000)
+            return await subscription.observations(1000)
 
     assert isinstance(run(main())[job_id], ModelArtsAuthenticationError)
 
@@ -466,7 +466,7 @@ def test_a_surprise_is_one_failed_poll_and_its_traceback_is_logged_once(
 
     async def main():
         async with subscribe("key", connect, job_ids, poke_interval=60) as subscription:
-            return [await subscription.news(1000) for _ in range(4)]
+            return [await subscription.observations(1000) for _ in range(4)]
 
     *failed, healed = run(main())
     assert all(failures.keys() == set(job_ids) for failures in failed)
@@ -488,7 +488,7 @@ def test_a_connection_that_is_mended_later_serves_the_same_waits(run, connect, e
 
     async def main():
         async with subscribe("key", connect_later, [job_id], poke_interval=60) as subscription:
-            return [(await subscription.news(1000))[job_id] for _ in range(3)]
+            return [(await subscription.observations(1000))[job_id] for _ in range(3)]
 
     missing, invalid, job = run(main())
     assert (type(missing), missing.retryable) == (ModelArtsUnexpectedError, True)
@@ -504,13 +504,13 @@ def test_a_cancellation_is_never_swallowed(run, connect, emulator):
         async with subscribe("key", connect, [job_id], poke_interval=60) as subscription:
             subscriptions.append(subscription)
             while True:
-                await subscription.news(1000)
+                await subscription.observations(1000)
 
     async def main():
         subscriptions = []
         task = asyncio.ensure_future(wait(subscriptions))
         await asyncio.sleep(30)
-        subscriptions[0].tell(job_id, ModelArtsServerError("503"), 0.0)
+        subscriptions[0].notify(job_id, ModelArtsServerError("503"), 0.0)
         task.cancel()
         await asyncio.sleep(1)
         return task.cancelled()
@@ -541,7 +541,7 @@ def test_a_closed_poller_does_not_go_on_trying(run, connect, emulator):
         emulator.inject(Fault(kind="status", status=503))
         async with subscribe("key", connect_with_real_pauses, [job_id], poke_interval=0.1) as subscription:
             while not paused.is_set():
-                await subscription.news(0.05)
+                await subscription.observations(0.05)
 
     asyncio.run(main())
     for thread in threading.enumerate():
@@ -563,7 +563,7 @@ def test_a_server_that_hangs_delays_its_own_group_only(run, connect, emulator, c
 
     async def hang():
         async with subscribe("hanging", connect_to_hanging, [job_ids[0]], poke_interval=60) as subscription:
-            await subscription.news(1000)
+            await subscription.observations(1000)
 
     async def main():
         hanging = asyncio.ensure_future(hang())
@@ -593,7 +593,7 @@ def test_its_log_lines_are_nobodys(run, connect, emulator, caplog):
     async def wait():
         whose.set("the first wait's")
         async with subscribe("key", connect_and_look, ["1"], poke_interval=60) as subscription:
-            await subscription.news(1000)
+            await subscription.observations(1000)
 
     caplog.set_level(logging.INFO)
     run(wait())
@@ -697,7 +697,7 @@ def test_it_is_known_when_the_poll_began(run, connect, emulator, clock):
             await statuses(subscription)
             emulator.inject(Fault(kind="status", status=503))
             before = clock.now
-            (failure,) = (await subscription.news(1000)).values()
+            (failure,) = (await subscription.observations(1000)).values()
             assert isinstance(failure, ModelArtsServerError)
             assert subscription.poll_seconds == pytest.approx(240, abs=1)
             assert clock.now - subscription.poll_seconds >= before
@@ -712,7 +712,7 @@ def test_unlisted_jobs_cost_no_list_request_however_many_intervals_there_are(run
     async def wait(job_ids, interval):
         async with subscribe("key", connect, job_ids, poke_interval=interval) as subscription:
             await statuses(subscription)
-            await subscription.news(600)
+            await subscription.observations(600)
 
     async def main():
         await asyncio.gather(wait(unlisted, 70), wait(others, 100))

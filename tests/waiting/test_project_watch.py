@@ -104,11 +104,11 @@ def test_an_outage_is_waited_for_and_told_of_once(emulator, caplog):
 
     first, second = looks(emulator, 2, between=between)
     assert first == second == {job_id: 7}
-    told = [record.message for record in caplog.records if "of a project can" in record.message]
+    told = [record.message for record in caplog.records if "jobs of a project c" in record.message]
     assert len(told) == 2
-    assert "cannot be looked at" in told[0]
+    assert "could not be polled for" in told[0]
     assert "HTTP 503" in told[0]
-    assert "can be looked at again" in told[1]
+    assert "can be polled again" in told[1]
 
 
 def test_refused_credentials_are_asked_for_anew(emulator, caplog):

@@ -147,7 +147,7 @@ def test_the_course_of_a_wait(target: set[int], tolerance: float, course: list[L
 @given(st.floats(0, 1000), QUIET_COURSES)
 def test_no_outage_within_the_tolerance_ends_a_wait(tolerance: float, course: list[Look]) -> None:
     assume(all(outage < tolerance for _, outage in outages(course)))
-    wait = Wait("1", Target.of(VISUALIZATION_JOBS, "RUNNING"), tolerance, log, seen=True)
+    wait = Wait("1", Target.of(VISUALIZATION_JOBS, "RUNNING"), tolerance, log, was_observed=True)
     now = 0.0
     for look in course:
         now += look.later
@@ -222,7 +222,7 @@ def test_waits_for_several_jobs(
 @given(TARGETS, COURSES)
 def test_what_travels_to_the_worker_is_what_was_seen(target: set[int], course: list[Look]) -> None:
     request = WaitRequest(job_id="1", target_status=target, poll_failure_tolerance=1e9)
-    jobs = JobsWait.begin(VISUALIZATION_JOBS, request, log=log, seen=True)
+    jobs = JobsWait.begin(VISUALIZATION_JOBS, request, log=log, was_observed=True)
     now = 0.0
     with suppress(WaitError):
         for look in course:

@@ -98,7 +98,7 @@ def test_a_failed_job_ends_the_wait_at_once():
 def test_a_deleted_job_ends_the_wait_at_once():
     course = Course()
     course.at(0, 7)
-    with pytest.raises(JobCannotArriveError, match=r"not there .* last seen: WAITING \(7\)\. GET … answered HTTP 404"):
+    with pytest.raises(JobCannotArriveError, match=r"not found .* last seen: WAITING \(7\)\. GET … answered HTTP 404"):
         course.at(60, NOT_FOUND)
 
 
@@ -128,7 +128,7 @@ def test_an_outage_is_outlived(lines):
     assert course.at(181, 8) is Verdict.ARRIVED
     assert not course.wait.failing
     assert lines()[1] == (
-        "Poll of visualization job 10 (board) failed, for 0 s now (tolerated: 10 min 0 s); last seen: WAITING (7). "
+        "Polls of visualization job 10 (board) have failed for 0 s (tolerated: 10 min 0 s); last seen: WAITING (7). "
         "GET … answered HTTP 503"
     )
     assert "The API answers again, after 2 min 1 s" in lines()
@@ -177,7 +177,7 @@ def test_the_first_poll_is_strict():
 
 
 def test_a_job_seen_by_an_earlier_process_has_been_seen():
-    course = Course(seen=True, tolerance=100)
+    course = Course(was_observed=True, tolerance=100)
     assert course.at(0, OUTAGE) is Verdict.WAITING
     with pytest.raises(JobStateUnknownError, match="last seen: by an earlier poll"):
         course.at(101, OUTAGE)

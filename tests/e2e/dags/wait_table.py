@@ -83,7 +83,7 @@ TABLE = [
         sensor=OwnSteps, says=("executed for manual__",)),
 
     Row("fails", "failed", ((7, 11),), says=("is FAILED (11) and cannot become RUNNING (8) any more",)),
-    Row("vanishes", "failed", ((7, GONE),), says=("is not there and cannot become RUNNING (8); last seen: ",)),
+    Row("vanishes", "failed", ((7, GONE),), says=("was not found and cannot become RUNNING (8); last seen: ",)),
     Row("one_of_several_fails", "failed", ((8,), (7, 11), (7,)),
         says=("is FAILED (11) and cannot become RUNNING (8) any more",)),
     Row("hangs", "failed", ((7,),), {"timeout": 15}, says=("imed out",)),
