@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 
 import pytest
 
 from airflow_provider_modelarts.api.client import ModelArtsClient
 from airflow_provider_modelarts.api.config import ModelArtsConfig
+from airflow_provider_modelarts.api.errors import ModelArtsConflictError
 from airflow_provider_modelarts.emulator import Emulator, Fault
 from airflow_provider_modelarts.hooks import stopping
 
@@ -137,6 +139,26 @@ def test_a_slow_stop_is_said_before_airflow_kills_the_process(emulator, make_cli
     stop_with_deadline(make_client, lambda client: job_id, ensure_stopped, log)
     assert [level for level, _ in log.lines] == [logging.ERROR, logging.INFO]
     assert log.lines[1][1] == f"Visualization job {job_id} is being stopped, as its task ended early"
+
+
+def test_a_refused_stop_is_repeated_only_after_a_restart(emulator, make_client):
+    job_id = emulator.create_job(status=8)
+    emulator.inject(Fault("status", operation="stop", status=409))
+    with make_client() as client:
+        with pytest.raises(ModelArtsConflictError):
+            client.visualization_jobs.ensure_stopped(job_id)
+        assert emulator.request_counts()["stop"] == 1
+
+
+def test_a_stop_that_hangs_is_not_waited_for_any_longer(make_client, log, monkeypatch):
+    monkeypatch.setattr(stopping, "KILL_GRACE", 0.4)
+    monkeypatch.setattr(stopping, "STOP_TIMEOUT", 0.5)
+    hangs = threading.Event()
+    began = time.monotonic()
+    stop_with_deadline(make_client, lambda client: hangs.wait(60), ensure_stopped, log)
+    waited = time.monotonic() - began
+    hangs.set()
+    assert 0.5 <= waited < 1.2, waited
 
 
 def test_a_kill_stops_the_job_on_a_client_of_its_own(emulator, make_client, log):

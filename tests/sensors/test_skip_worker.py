@@ -108,6 +108,18 @@ class TestWhereItStarts:
             echo.override(task_id="once")(plain.output)
         assert (wait.start_from_trigger, plain.start_from_trigger) == (False, True)
 
+    def test_on_a_worker_where_an_argument_is_the_output_of_a_mapped_task(self):
+        @task
+        def create(number: int) -> str: ...
+
+        with DAG("mapped_upstream", schedule=None):
+            of_one = sensor(task_id="of_one", job_id=create.override(task_id="one")(1))
+            of_many = sensor(task_id="of_many", job_id=create.expand(number=[1, 2]))
+            of_changed = sensor(task_id="of_changed", job_id=create.override(task_id="changed")(1).map(str))
+        assert of_one.start_from_trigger
+        assert not of_many.start_from_trigger
+        assert not of_changed.start_from_trigger
+
     def test_on_a_worker_where_the_dag_returns_its_output(self):
         from airflow.sdk import dag
 

@@ -145,6 +145,12 @@ def test_the_link_that_the_task_knew_is_the_link_if_the_trigger_has_not_observed
     assert (event.outcome, event.link) == ("cannot_arrive", "https://board.example/1")
 
 
+def test_a_silent_wait_still_fails_with_its_job(emulator):
+    job_id = emulator.create_job(status=11)
+    event = first_event(ModelArtsVisualizationJobTrigger(job_id=job_id, target_status=8, silent_fail=True))
+    assert event.outcome == "cannot_arrive"
+
+
 def test_several_jobs(emulator):
     job_ids = [emulator.create_job(status=status) for status in (8, 8, 11)]
     event = first_event(ModelArtsVisualizationJobTrigger(job_ids=job_ids, wait_for="any"))

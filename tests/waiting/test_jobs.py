@@ -134,6 +134,11 @@ def test_descriptions():
     )
 
 
+@pytest.mark.parametrize(("count", "end"), [(10, ", 9"), (11, ", 9 and 1 more"), (12, ", 9 and 2 more")])
+def test_a_description_names_ten_jobs(count, end):
+    assert wait_for("any", count).describe().endswith(end)
+
+
 def test_the_same_job_written_in_two_ways_is_one_job():
     assert parse_job_ids(VISUALIZATION_JOBS, ["00197", 198, "197"]) == ["197", "198"]
 
