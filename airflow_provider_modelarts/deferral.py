@@ -1,4 +1,4 @@
-"""How a task's wait gets from a worker to the triggerer and back."""
+"""Moves the wait of a task from a worker to the triggerer, and back."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def defer(
     """
     Defer a task until its jobs have arrived.
 
-    The wait ends ``request.timeout`` after it began, and ``execution_timeout`` after the task's try began, however
-    often that try is deferred. (Airflow itself counts each deferral by itself.)
+    The wait times out ``request.timeout`` seconds after its start, or ``execution_timeout`` after the start of the try,
+    however often that try defers. (Airflow counts each deferral on its own.)
 
-    :param task: has ``trigger_path``, ``execution_timeout``, ``link`` and ``try_started_at``; ``execute_complete`` is
-        called at the end of the wait
+    :param task: has ``trigger_path``, ``execution_timeout``, ``link`` and ``try_started_at``; Airflow calls its
+        ``execute_complete`` at the end of the wait
     :param request: rendered, JSON types only
-    :param wait: the wait of that request, as far as it is
-    :param started_at: when the wait began, seconds since the epoch; now by default
+    :param wait: the wait of that request until now
+    :param started_at: start of the wait, seconds since the epoch; now by default
     :param stop_on_kill: whether the trigger stops the job when a user ends the task (Airflow 3.3)
     """
     now = time.time()
@@ -66,14 +66,14 @@ def defer(
 
 
 def _trigger_class(path: str) -> type[JobTrigger]:
-    """Import a trigger only now: a DAG file that is parsed needs none."""
+    """Import a trigger only when a task defers, because parsing a DAG file needs none."""
     module, _, name = path.rpartition(".")
     trigger: type[JobTrigger] = getattr(import_module(module), name)
     return trigger
 
 
 def when_try_started(task: Any, context: Context) -> float:
-    """Return when the present try of a task began, before any deferral; seconds since the epoch."""
+    """Return the start of the task's present try, before any deferral; seconds since the epoch."""
     if task.try_started_at is not None:
         return float(task.try_started_at)
     start_date = getattr(context.get("ti"), "start_date", None)
@@ -82,7 +82,7 @@ def when_try_started(task: Any, context: Context) -> float:
 
 def resumes_another_try(context: Context, next_kwargs: Mapping[str, Any] | None) -> bool:
     """
-    Return whether the event that a task is resumed with is of an earlier try, so that the task has to start over.
+    Return whether the event belongs to an earlier try, so that the task has to start over.
 
     Airflow 3.0 keeps the event of a failed try for the next one.
     """
@@ -93,13 +93,13 @@ def resumes_another_try(context: Context, next_kwargs: Mapping[str, Any] | None)
 
 def resume(task: Any, context: Context, event: Any) -> WaitResult:
     """
-    Return how a wait ended in the triggerer, after writing into the task's log what was observed there.
+    Return the result of a wait in the triggerer. Writes the history of the jobs into the task's log.
 
     :param task: has ``kind`` and ``link``
     :raises ValueError: the event is missing or not understood
     """
     result = WaitResult.from_dict(event)
-    # Below Airflow 3.3 the task instance only knows when it was resumed.
+    # Below Airflow 3.3, the start date of a resumed task is the time of the resumption.
     task.try_started_at = event.get("try_started_at")
     for job_id, history in result.histories.items():
         name = job_name_in(job_id) or job_id

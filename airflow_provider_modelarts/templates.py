@@ -1,4 +1,4 @@
-"""Arguments of sensors and operators: literal or template, lengths of time, and what of them a trigger can take."""
+"""Arguments of sensors and operators: literals, templates, lengths of time, and their form in a trigger."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def seconds(field: str, value: Any, *, may_be_zero: bool = True) -> float:
     """
     Return a length of time in seconds.
 
-    :raises ValueError: it is neither a number nor a timedelta, or it is negative, or 0 where that is not allowed
+    :raises ValueError: it is neither a number nor a timedelta, or is negative, or is 0 although that is not allowed
     """
     number = value.total_seconds() if isinstance(value, timedelta) else value
     is_number = isinstance(number, (int, float)) and not isinstance(number, bool)
@@ -23,7 +23,7 @@ def seconds(field: str, value: Any, *, may_be_zero: bool = True) -> float:
 
 
 def materialized(value: Any) -> Any:
-    """Return what a generator or another iterator gives as a list, since it gives it once only; others as they are."""
+    """Return an iterator as a list, because it can be read only once; other values as they are."""
     return list(value) if isinstance(value, Iterator) else value
 
 
@@ -37,7 +37,7 @@ def is_literal(value: Any) -> bool:
 
 
 def can_be_template(value: Any) -> bool:
-    """Return whether a parameter means the same as a template: of tasks' outputs, a plain one of an unmapped task."""
+    """Return whether a parameter can become a template. Of outputs of tasks, only plain ones of unmapped tasks can."""
     if isinstance(value, str):
         return True
     if hasattr(value, "resolve"):
@@ -48,7 +48,7 @@ def can_be_template(value: Any) -> bool:
 
 
 def plain(value: Any) -> Any:
-    """Return a parameter in JSON types; the output of a task as the template that stands for it."""
+    """Return a parameter in JSON types; the output of a task as the template for it."""
     if hasattr(value, "resolve"):
         return str(value)
     if isinstance(value, str) or not isinstance(value, Iterable):
@@ -56,12 +56,12 @@ def plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: plain(item) for name, item in value.items()}
     items = [plain(item) for item in value]
-    # What is the same must look the same: it tells triggers from each other.
+    # Equal arguments must have equal text, because it identifies triggers.
     return sorted(items, key=str) if isinstance(value, (set, frozenset)) else items
 
 
 def _items(value: Any) -> Iterable[Any]:
-    """Return what a parameter is made of."""
+    """Return the items of a parameter, if it has any."""
     if isinstance(value, Mapping):
         return value.values()
     return value if isinstance(value, Iterable) else ()

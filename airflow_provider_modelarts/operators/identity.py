@@ -1,4 +1,4 @@
-"""Which job is a task's own: the name and the description that a task gives to the job that it makes."""
+"""The name and the description of a job that a task creates, so that a later try finds it again."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from airflow_provider_modelarts._compat import Variable, airflow_url
 
 NAME_PREFIX: Final = "airflow-"
 AIRFLOW_ID: Final = "modelarts_airflow_id"
-"""Airflow variable that tells this Airflow from others which run the same DAGs on the same project."""
+"""Airflow variable that identifies this Airflow among others that run the same DAGs on the same project."""
 
 _PAUSE: Final = 2.0
-"""Seconds within which tasks that ask for the first time at the same moment have all stored their id."""
+"""Seconds after which all tasks that store the first ID at the same time have done so."""
 
 _NAME_LENGTH: Final = 20
 _MAKER_LENGTH: Final = 180
@@ -26,37 +26,37 @@ _SEPARATOR: Final = "; "
 
 def airflow_id() -> str:
     """
-    Return what tells this Airflow from others. The first task that asks for it stores it, as an Airflow variable.
+    Return the ID of this Airflow. The first task that needs it stores it as an Airflow variable.
 
     :raises RuntimeError: it can be neither read nor stored
     """
-    known = Variable.get(AIRFLOW_ID, None)
-    if known is None:
-        # Airflow does not tell a variable that is not there from one that cannot be read now.
+    stored = Variable.get(AIRFLOW_ID, None)
+    if stored is None:
+        # Airflow returns the default as well if the variable cannot be read at the moment.
         time.sleep(_PAUSE)
-        known = Variable.get(AIRFLOW_ID, None)
-    return _stored_id() if known is None else str(known)
+        stored = Variable.get(AIRFLOW_ID, None)
+    return _store_id() if stored is None else str(stored)
 
 
-def _stored_id() -> str:
-    """Store an id, and return the one that is there once all tasks that store one at the same time have done so."""
+def _store_id() -> str:
+    """Store an ID, and return the one that remains after all tasks that store one at the same time."""
     try:
-        Variable.set(AIRFLOW_ID, uuid.uuid4().hex, "Tells this Airflow from others (airflow-provider-modelarts)")
+        Variable.set(AIRFLOW_ID, uuid.uuid4().hex, "Identifies this Airflow (airflow-provider-modelarts)")
         time.sleep(_PAUSE)
         return str(Variable.get(AIRFLOW_ID))
     except Exception as error:
         raise RuntimeError(
-            f"Jobs of this Airflow cannot be told from those of another one: the Airflow variable {AIRFLOW_ID} can be "
-            f"neither read nor stored. Set it to any text of your own. {error}"
+            f"The Airflow variable {AIRFLOW_ID} can be neither read nor stored. It distinguishes the jobs of this Airflow "
+            f"from those of another one. Set it to any text of your own. {error}"
         ) from error
 
 
 def own_job_name(ti: Any, airflow: str) -> str:
     """
-    Return the name of the job that a task instance makes, the same in each of its tries.
+    Return the name of the job that a task instance creates. It is the same for each try.
 
-    It is made of the Airflow, its address, DAG, run, task and map index, so that two Airflows with the same DAGs do not
-    take each other's jobs for their own. The API allows 20 characters; the 12 of the digest are 60 bits.
+    It depends on the Airflow, its address, DAG, run, task and map index, so that two Airflows with the same DAGs do not
+    take over each other's jobs. The API allows 20 characters; the 12 of the digest are 60 bits.
 
     :param airflow: what :func:`airflow_id` returns
     """
@@ -65,7 +65,7 @@ def own_job_name(ti: Any, airflow: str) -> str:
 
 def task_digest(ti: Any, airflow: str) -> str:
     """
-    Return a text of lower-case letters and digits that only this task instance of this Airflow has.
+    Return a text of lower-case letters and digits that is unique to this task instance of this Airflow.
 
     :param airflow: what :func:`airflow_id` returns
     """
@@ -74,9 +74,9 @@ def task_digest(ti: Any, airflow: str) -> str:
 
 def own_job_desc(ti: Any, airflow: str, settings: str) -> str:
     """
-    Return the description of the job that a task instance makes.
+    Return the description of the job that a task instance creates.
 
-    For people who read the list it says who made the job; for a later try it also keeps what the API does not tell.
+    It tells people which task has created the job, and a later try what the API does not return.
 
     :param airflow: what :func:`airflow_id` returns
     :param settings: what :func:`settings_of` returns
@@ -88,7 +88,7 @@ def own_job_desc(ti: Any, airflow: str, settings: str) -> str:
 
 def settings_of(body: Mapping[str, Any]) -> str:
     """
-    Return what a job was created with that the API does not tell afterwards, as text.
+    Return the settings of a create request that the API does not return afterwards, as text.
 
     :param body: of the create request
     """
@@ -99,7 +99,7 @@ def settings_of(body: Mapping[str, Any]) -> str:
 
 def settings_in(job_desc: str | None, own_desc: str) -> str | None:
     """
-    Return the settings that the description of a job keeps; None when it is not this task's, or was changed since.
+    Return the settings in the description of a job; None if the description is not of this task, or was changed.
 
     :param own_desc: what :func:`own_job_desc` returns for the same task
     """

@@ -24,29 +24,30 @@ STEPS: Final = (
     "post_execute",
     "wait_request",
 )
-"""What a sensor does on a worker, in this order; a subclass may have its own."""
+"""The methods that run on a worker, in this order. A subclass may override them."""
 
 
 def why_on_worker(sensor: BaseSensorOperator, base: type[BaseSensorOperator]) -> str | None:
     """
-    Return why a task has to go through a worker; None when it can start and end in the triggerer, losing nothing.
+    Return why a task needs a worker; None if it can start and end in the triggerer without losing anything.
 
-    In the triggerer Airflow (3.3.2) cannot start
+    Airflow (3.3.2) cannot start these tasks in the triggerer:
 
-    - a task of Airflow below 3.3, whose triggers know no templates;
-    - a mapped task (which is not a sensor before it is on a worker), or one whose argument is the output of a mapped
-      task, or a changed one (``.map()``);
-    - a task where triggerers serve queues (``[triggerer] queues_enabled``): its trigger has none, and nobody runs it;
+    - any task below Airflow 3.3, where triggers have no templates;
+    - a mapped task (it becomes a sensor only on a worker), or a task that has as an argument the output of a mapped
+      task, or a changed output (``.map()``);
+    - any task if triggerers serve queues (``[triggerer] queues_enabled``): its trigger has no queue, so no triggerer
+      runs it.
 
-    and what ends there loses
+    A task that ends in the triggerer loses:
 
-    - asset events of ``outlets``, execute and success callbacks, what listeners and ``pre_execute`` and
-      ``post_execute`` do, ``multiple_outputs`` and the text of ``map_index_template``;
-    - steps that a subclass does in its own way;
+    - asset events of ``outlets``, execute and success callbacks, listeners, ``pre_execute`` and ``post_execute``,
+      ``multiple_outputs``, and ``map_index_template``;
+    - methods that a subclass overrides;
     - the length of the XCom, which a mapped task downstream needs, and its mark as the result of the DAG;
     - a custom XCom backend, which the XCom would bypass.
 
-    The answer is final when the DAG is complete: Airflow asks when it stores the DAG.
+    Airflow asks when it stores the DAG. Only then is the answer final.
 
     :param base: the provider's own class of the sensor
     """

@@ -42,7 +42,7 @@ from airflow_provider_modelarts.waiting.wait import (
 )
 
 LATE: Final = 10.0
-"""Seconds after the start of a wait. A trigger that starts later may not be the first one to poll."""
+"""Seconds after the start of a wait. If a trigger starts later, another one may have polled before it."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -58,12 +58,12 @@ class JobTrigger(WaitRequest, BaseTrigger):
     :param timeout: seconds until the wait times out, from when the trigger first runs
     :param deadline: seconds since the epoch at which the wait times out; overrides ``timeout``
     :param first_poll_at: seconds since the epoch; no job is polled before
-    :param histories: what is known of the jobs already, as in :class:`.WaitResult`
-    :param summaries: jobs as they were observed last, by ID, as they go into the XCom
-    :param may_end_task: whether an arrived job ends the task in the triggerer, without a worker
+    :param histories: when each job came into which status until now, as in :class:`.WaitResult`
+    :param summaries: jobs as they were last observed, by ID, as XComs have them
+    :param may_end_task: whether the task ends in the triggerer, without a worker, when its jobs have arrived
     :param stop_on_kill: whether to stop ``job_id`` when a user ends the task or its run (Airflow 3.3); for the task
-        that made the job
-    :param link: page of the job that the task's button leads to already
+        that has created the job
+    :param link: page of the job that the task's button already leads to
     :param returned: what the event carries back to the task besides the result
     """
 
@@ -89,10 +89,10 @@ class JobTrigger(WaitRequest, BaseTrigger):
 
     def render_template_fields(self, context: Any, jinja_env: Any = None) -> None:
         """
-        Render the templates of a task that starts in the triggerer; ``ti.xcom_pull`` works as on a worker.
+        Render the templates of a task that starts in the triggerer. ``ti.xcom_pull`` works as on a worker.
 
-        A worker takes over if that fails, as with the DAG's own macros, or with an undefined variable: Airflow renders
-        that to nothing here, but makes an error of it on a worker.
+        If that fails, a worker takes over. It fails with the DAG's own macros, and with undefined variables, which
+        Airflow renders to nothing in the triggerer, but refuses on a worker.
         """
         ti: Any = _XComPuller(context["ti"])
         with_puller: Any = {**context, "ti": ti, "task_instance": ti}
@@ -104,7 +104,7 @@ class JobTrigger(WaitRequest, BaseTrigger):
             self._not_rendered = error
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait, and send how that ended; a task that started in the triggerer ends there when its jobs have arrived."""
+        """Wait, and send the result. A task that has started in the triggerer ends there when its jobs have arrived."""
         now = time.time()
         # After a restart of the triggerer, Airflow's own timeout says how long the wait may still take.
         deadline = self.deadline or now + self.timeout
@@ -161,7 +161,7 @@ class JobTrigger(WaitRequest, BaseTrigger):
         )
 
     async def _wait(self, jobs: JobsWait, deadline: float) -> WaitError | None:
-        """Wait until the jobs have arrived; return the error if the wait ends before."""
+        """Wait until the jobs have arrived. Return the error that ends the wait before, if there is one."""
         try:
             async with subscribe(
                 self.kind,
@@ -182,7 +182,7 @@ class JobTrigger(WaitRequest, BaseTrigger):
         limit = getattr(getattr(self, "task", None), "execution_timeout", None)
         if self.deadline is not None or limit is None:
             return DEFER_TIMEOUT_MARGIN
-        # Where a task starts in the triggerer, Airflow cuts it down to the task's execution_timeout.
+        # If a task starts in the triggerer, Airflow limits its own timeout to the task's execution_timeout.
         return min(DEFER_TIMEOUT_MARGIN, max(0.0, float(limit.total_seconds()) - self.timeout))
 
     async def _follow(self, jobs: JobsWait, subscription: Subscription, deadline: float) -> None:
@@ -219,10 +219,10 @@ class JobTrigger(WaitRequest, BaseTrigger):
 
     async def on_kill(self) -> None:
         """
-        Stop the job of a task that a user has ended. (Airflow 3.3 calls this; it cancels it after 30 s.)
+        Stop the job of a task that a user has ended. (Airflow 3.3 calls this, and cancels the call after 30 s.)
 
-        A task that was cleared is about to run again, and takes the job over. This raises nothing: each job that may
-        run on has its own line in the log of its task.
+        A task that was cleared runs again and takes over the job. This method raises nothing: each job that may run on
+        has its own line in the log of its task.
         """
         if not self.stop_on_kill:
             return
@@ -232,7 +232,7 @@ class JobTrigger(WaitRequest, BaseTrigger):
         except asyncio.CancelledError:
             self.log.error("%s could not be stopped in time and may run on, billed", self._job_title)
             raise
-        except Exception as error:  # noqa: BLE001 - Airflow would only log it, and not say what it means
+        except Exception as error:  # noqa: BLE001 - Airflow would only log it, without what it means
             self.log.error("%s could not be stopped and may run on, billed. %s", self._job_title, error)
 
     @property
@@ -253,7 +253,7 @@ class JobTrigger(WaitRequest, BaseTrigger):
                 self.log,
             )
 
-        # With its context, so that the lines go into the task's log.
+        # In this context, so that the lines go into the task's log.
         in_context = contextvars.copy_context().run
         try:
             await asyncio.get_running_loop().run_in_executor(_kill_threads(), in_context, stop)
@@ -261,14 +261,14 @@ class JobTrigger(WaitRequest, BaseTrigger):
             owner.cancel()
 
     async def _runs_again(self) -> bool:
-        """Return whether the task was cleared: it is there, and has not ended."""
+        """Return whether the task was cleared: it still exists and has not ended."""
         try:
             state = await aget_task_state(self.task_instance)
         except LookupError as error:
-            self.log.info("The job is stopped: %s", error)
+            self.log.info("Stopping the job: %s", error)
             return False
         except Exception:
-            self.log.warning("Whether the task runs again is not known; its job is stopped", exc_info=True)
+            self.log.warning("Stopping the job, although it is unknown whether its task runs again", exc_info=True)
             return False
         return state not in FINAL_TASK_STATES
 
@@ -280,14 +280,14 @@ class JobTrigger(WaitRequest, BaseTrigger):
         try:
             await apush_xcom(self.task_instance, XCOM_KEY, link)
         except Exception:
-            self.log.warning("The link to the job could not be stored; the next update tries again", exc_info=True)
+            self.log.warning("The link to the job could not be stored; the next poll tries again", exc_info=True)
         else:
             self.link = link
 
 
 @cache
 def _kill_threads() -> ThreadPoolExecutor:
-    """Return the threads on which jobs of killed tasks are stopped; a whole DAG run may be killed at once."""
+    """Return the threads that stop the jobs of killed tasks. A user may kill a whole DAG run at once."""
     return ThreadPoolExecutor(8, thread_name_prefix="modelarts-kill")
 
 
@@ -295,8 +295,8 @@ class _XComPuller:
     """
     A task instance whose `xcom_pull` works in the triggerer.
 
-    Without a map index it asks for a slice, which the triggerer's supervisor does not understand: the trigger would
-    hang until its timeout (Airflow 3.3.2).
+    Without a map index, Airflow asks for a slice, which the triggerer's supervisor does not understand. The trigger
+    would hang until its timeout (Airflow 3.3.2).
     """
 
     def __init__(self, ti: Any) -> None:
@@ -308,7 +308,7 @@ class _XComPuller:
     def xcom_pull(
         self, task_ids: Any = None, dag_id: str | None = None, key: str = "return_value", **options: Any
     ) -> Any:
-        """Pull an XCom; of an unmapped task, where no map index is given."""
+        """Pull an XCom; without a map index, that of an unmapped task."""
         map_index = options.pop("map_indexes", None)
         one = map_index if isinstance(map_index, int) else -1
         return self._ti.xcom_pull(task_ids=task_ids, dag_id=dag_id, key=key, map_indexes=one, **options)

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 try:
     from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 except ImportError as error:
-    raise ImportError("Asset watchers, and this trigger for them, need Airflow 3") from error
+    raise ImportError("Asset watchers, and this trigger for them, need Airflow 3.0 or later") from error
 
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.templates import plain, seconds
@@ -27,8 +27,8 @@ class JobEventTrigger(BaseEventTrigger):
     Base class of triggers that send an event each time a job comes into a status. A subclass says for which kind.
 
     :cvar kind: the kind of job
-    :cvar pack: makes job IDs short text, for the asset state store
-    :cvar unpack: returns the job IDs of such a text; a ValueError if it is another text
+    :cvar pack: returns job IDs as short text, for the asset state store
+    :cvar unpack: returns the job IDs in such a text; raises ValueError for any other text
     :param status: a status, or several of them
     :param job_id: only this job
     :param job_name: only jobs of this name, or of a pattern with ``*`` and ``?`` such as ``"nightly-*"``
@@ -73,7 +73,7 @@ class JobEventTrigger(BaseEventTrigger):
             raise ValueError("job_name: is empty; leave it out for jobs of any name")
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the class and the arguments that make the same trigger again; they also tell it from others."""
+        """Return the class, and the arguments that make the same trigger again. They also identify the trigger."""
         names = (
             "status",
             "job_id",
@@ -88,13 +88,13 @@ class JobEventTrigger(BaseEventTrigger):
         return f"{kind.__module__}.{kind.__qualname__}", {name: plain(getattr(self, name)) for name in names}
 
     def shared_stream_key(self) -> Hashable:
-        """Return what triggers have in common that can share one poll (Airflow 3.3)."""
+        """Return the key of the triggers that share polls (Airflow 3.3)."""
         where = (self.modelarts_conn_id, self.region, self.project_id, self.workspace_id)
         return (type(self).__qualname__, *where, self.poke_interval)
 
     @classmethod
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncGenerator[Snapshot, None]:
-        """Yield polls of the jobs of a project, for all triggers of the same key."""
+        """Yield polls of the jobs of a project, for all triggers with the same key."""
         trigger = cls(**kwargs)
         hook = ModelArtsHook(
             trigger.modelarts_conn_id,
@@ -109,29 +109,29 @@ class JobEventTrigger(BaseEventTrigger):
                 yield snapshot
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Snapshot]) -> AsyncIterator[TriggerEvent]:
-        """Yield an event for each arrival that the trigger is for."""
+        """Yield an event for each arrival that matches the trigger."""
         arrivals = Arrivals(self._statuses)
         store = _Store(getattr(self, "asset_state_store", None), self._store_key, type(self), self.log)
         with watching(self.shared_stream_key(), self._statuses):
             async for snapshot in shared_stream:
                 if not snapshot.covers(self._statuses):
-                    # This poll began before the trigger did.
+                    # The poll began before this trigger.
                     continue
                 await store.recall(arrivals)
                 for job_id in arrivals.observe(snapshot.statuses):
-                    job = self._asked_for(snapshot, job_id)
+                    job = self._match(snapshot, job_id)
                     if job is not None:
                         yield TriggerEvent(self.kind.summary(job))  # type: ignore[no-untyped-call]
-                # After the events: a crash in between repeats an event rather than lose it.
+                # After the events, so that a crash in between repeats an event rather than lose it.
                 await store.keep(arrivals.present)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Poll and send events alone (Airflow below 3.3)."""
+        """Poll and send events without sharing the polls (Airflow below 3.3)."""
         async with aclosing(self.open_shared_stream(self.serialize()[1])) as polls:
             async for event in self.filter_shared_stream(polls):
                 yield event
 
-    def _asked_for(self, snapshot: Snapshot, job_id: str) -> Job | None:
+    def _match(self, snapshot: Snapshot, job_id: str) -> Job | None:
         if self._job_id is not None and job_id != self._job_id:
             return None
         try:
@@ -152,12 +152,12 @@ class JobEventTrigger(BaseEventTrigger):
 
 class _Store:
     """
-    Keeps over restarts which jobs have arrived. What fails is tried again with the next poll, and logged once.
+    Stores which jobs have arrived, over restarts. The next poll repeats what failed; a failure is logged once.
 
-    :param store: Airflow's asset state store; None where there is none
+    :param store: Airflow's asset state store, if there is one
     :param key: key of the trigger's entry
     :param trigger: packs job IDs into text
-    :param log: where failures go
+    :param log: gets failures
     """
 
     def __init__(self, store: Any, key: str, trigger: type[JobEventTrigger], log: Any) -> None:
@@ -166,45 +166,45 @@ class _Store:
         self._trigger = trigger
         self._log = log
         self._is_read = False
-        self._kept: str | None = None
+        self._stored: str | None = None
         self._is_failing = False
 
     async def recall(self, arrivals: Arrivals) -> None:
-        """Tell the arrivals, once, which jobs were present at the last poll of an earlier process."""
+        """Load, once, which jobs were present at the last poll of an earlier process."""
         if self._store is None or self._is_read:
             return
         try:
             text = await self._store.aget(self._key)
             if text is not None:
-                self._kept = str(text)
-                arrivals.recall(self._trigger.unpack(self._kept))
+                self._stored = str(text)
+                arrivals.recall(self._trigger.unpack(self._stored))
         except ValueError as error:
-            self._log.error("The asset state store has an entry that cannot be read; beginning again. %s", error)
-        except Exception as error:  # noqa: BLE001 - whatever it is, DAGs go on being scheduled by this
+            self._log.error("The entry in the asset state store cannot be read; starting without it. %s", error)
+        except Exception as error:  # noqa: BLE001 - no error may end the scheduling of DAGs
             self._note_failure(error)
             return
         self._is_read = True
         self._note_success()
 
     async def keep(self, present: set[str]) -> None:
-        """Keep which jobs are present. What could not be read must not be overwritten."""
+        """Store which jobs are present, unless the entry of an earlier process could not be read yet."""
         text = self._trigger.pack(present)
-        if not self._is_read or text == self._kept:
+        if not self._is_read or text == self._stored:
             return
         try:
             await self._store.aset(self._key, text)
         except Exception as error:  # noqa: BLE001 - as above
             self._note_failure(error)
         else:
-            self._kept = text
+            self._stored = text
             self._note_success()
 
     def _note_failure(self, error: Exception) -> None:
         if not self._is_failing:
             self._is_failing = True
-            self._log.error("Asset state store: failed, trying again with each poll", exc_info=error)
+            self._log.error("The asset state store cannot be used; trying again with each poll", exc_info=error)
 
     def _note_success(self) -> None:
         if self._is_failing:
             self._is_failing = False
-            self._log.info("Asset state store: works again")
+            self._log.info("The asset state store can be used again")

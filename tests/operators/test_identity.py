@@ -92,7 +92,7 @@ def test_a_read_that_fails_once_makes_no_other_airflow(variables):
 
 def test_an_airflow_that_cannot_store_its_id_is_told_what_to_do(variables):
     variables(writable=False)
-    with pytest.raises(RuntimeError, match=f"the Airflow variable {AIRFLOW_ID} can be neither read nor stored"):
+    with pytest.raises(RuntimeError, match=f"The Airflow variable {AIRFLOW_ID} can be neither read nor stored"):
         airflow_id()
 
 
