@@ -46,8 +46,8 @@ def _store_id() -> str:
         return str(Variable.get(AIRFLOW_ID))
     except Exception as error:
         raise RuntimeError(
-            f"The Airflow variable {AIRFLOW_ID} can be neither read nor stored. It distinguishes the jobs of this Airflow "
-            f"from those of another one. Set it to any text of your own. {error}"
+            f"The Airflow variable {AIRFLOW_ID} can be neither read nor stored. It distinguishes the jobs of this "
+            f"Airflow from those of another one. Set it to any text of your own. {error}"
         ) from error
 
 
