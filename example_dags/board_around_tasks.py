@@ -28,6 +28,7 @@ def publish() -> None:
     dag_id="modelarts_board_around_tasks",
     schedule=None,
     params={"train_url": "/my-bucket/tensorboard-logs/", "fail": False},
+    doc_md=__doc__,
     tags=["modelarts"],
 )
 def board_around_tasks() -> None:

@@ -19,6 +19,7 @@ from airflow_provider_modelarts.operators.clean_up import ModelArtsCleanUpVisual
     start_date=datetime(2026, 1, 1),
     catchup=False,
     params={"action": Param("report", enum=["report", "stop"])},
+    doc_md=__doc__,
     tags=["modelarts"],
 )
 def clean_up_jobs() -> None:

@@ -1,9 +1,9 @@
 """
 Start the task `use_tensorboard` once a visualization job is RUNNING.
 
-Trigger the DAG with the ID of a job, as a number or a text: ``{"job_id": "4711"}``. The connection
-``modelarts_default`` leads to the cloud or to the emulator. On Airflow 2.11, import ``dag`` and ``task`` from
-``airflow.decorators`` and ``Param`` from ``airflow.models.param``.
+Trigger the DAG with the ID of a job: ``{"job_id": "4711"}``. The connection ``modelarts_default`` leads to the cloud or
+to the emulator. On Airflow 2.11, import ``dag`` and ``task`` from ``airflow.decorators`` and ``Param`` from
+``airflow.models.param``.
 """
 
 from typing import Any
@@ -16,7 +16,8 @@ from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisual
 @dag(
     dag_id="modelarts_gate_on_running",
     schedule=None,
-    params={"job_id": Param(type=["string", "integer"], title="Visualization job", description="ID of the job")},
+    params={"job_id": Param(type="string", pattern="^[0-9]+$", title="Visualization job", description="ID of the job")},
+    doc_md=__doc__,
     tags=["modelarts"],
 )
 def gate_on_running() -> None:

@@ -21,7 +21,7 @@ boards = Asset(
 )
 
 
-@dag(dag_id="modelarts_schedule_on_running", schedule=[boards], tags=["modelarts"])
+@dag(dag_id="modelarts_schedule_on_running", schedule=[boards], doc_md=__doc__, tags=["modelarts"])
 def schedule_on_running() -> None:
     @task
     def greet(triggering_asset_events: Any = None) -> None:

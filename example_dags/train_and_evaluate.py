@@ -21,6 +21,7 @@ from airflow_provider_modelarts.operators.training_job import ModelArtsCreateTra
         "algorithm_id": Param("01c399ae-8593-4ef5-9e4d-085950aacde1", type="string", title="Algorithm"),
         "epochs": Param(10, type="integer"),
     },
+    doc_md=__doc__,
     tags=["modelarts"],
 )
 def train_and_evaluate() -> None:

@@ -12,7 +12,7 @@ from airflow.sdk import dag, task
 from airflow_provider_modelarts.operators.training_job import ModelArtsCreateTrainingJobOperator
 
 
-@dag(dag_id="modelarts_train_many", schedule=None, tags=["modelarts"])
+@dag(dag_id="modelarts_train_many", schedule=None, doc_md=__doc__, tags=["modelarts"])
 def train_many() -> None:
     trained = ModelArtsCreateTrainingJobOperator.partial(
         task_id="train",

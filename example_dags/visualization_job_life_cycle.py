@@ -29,6 +29,7 @@ def show_job(job: dict[str, Any]) -> None:
     schedule=None,
     params={"train_url": "/my-bucket/tensorboard-logs/"},
     default_args={"deferrable": True},  # waits hold no worker
+    doc_md=__doc__,
     tags=["modelarts"],
 )
 def visualization_job_life_cycle() -> None:

@@ -112,15 +112,27 @@ class JobClock:
     """
 
     def __init__(self, scale: float) -> None:
-        if scale < 0:
-            raise ValueError(f"time_scale must not be negative: {scale}")
-        self._scale = scale
-        self._start = time.monotonic()
         self._skipped = 0.0
+        self._run_at(scale)
 
     def now(self) -> float:
         """Return the seconds since the clock was made."""
         return (time.monotonic() - self._start) * self._scale + self._skipped
+
+    def set_scale(self, scale: float) -> None:
+        """
+        Run at another speed from now on.
+
+        :raises ValueError: scale is negative
+        """
+        self._skipped = self.now()
+        self._run_at(scale)
+
+    def _run_at(self, scale: float) -> None:
+        if scale < 0:
+            raise ValueError(f"time_scale must not be negative: {scale}")
+        self._start = time.monotonic()
+        self._scale = scale
 
     def advance(self, seconds: float) -> None:
         """

@@ -128,6 +128,15 @@ class Emulator(Options):
             )
             return str(job.job_id)
 
+    def set_time_scale(self, scale: float) -> None:
+        """
+        Set how much faster than real time jobs move, from now on.
+
+        :raises ValueError: scale is negative
+        """
+        with self.cloud.lock:
+            self.cloud.clock.set_scale(scale)
+
     def set_status(self, job_id: int | str, status: int) -> None:
         """
         Put a job into a status, any number, in which it stays until an operation moves it on.

@@ -240,6 +240,19 @@ def test_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     assert clock.now() == 40
     with pytest.raises(ValueError, match="forward"):
         clock.advance(-1)
+
+
+def test_clock_at_another_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    clock = JobClock(10)
+    now = 101.0
+    clock.set_scale(2)
+    assert clock.now() == 10
+    now = 102.0
+    assert clock.now() == 12
+    with pytest.raises(ValueError, match="negative"):
+        clock.set_scale(-1)
     with pytest.raises(ValueError, match="time_scale"):
         JobClock(-1)
 

@@ -24,6 +24,38 @@ def test_another(modelarts_emulator: Emulator) -> None:
 def test_without() -> None:
     assert "AIRFLOW_CONN_MODELARTS_DEFAULT" not in os.environ
 """
+OTHER_CONNECTIONS = """
+import json, os
+
+def test_other_connections(modelarts_emulator) -> None:
+    for conn_id in ("TEAM_A", "TEAM_B"):
+        assert json.loads(os.environ[f"AIRFLOW_CONN_{conn_id}"]) == modelarts_emulator.connection()
+    assert "AIRFLOW_CONN_MODELARTS_DEFAULT" not in os.environ
+"""
+SPEED = """
+import time
+from airflow_provider_modelarts.operators.visualization_job import ModelArtsStopVisualizationJobOperator
+from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
+try:
+    from airflow.sdk import DAG, BaseOperator
+except ImportError:
+    from airflow import DAG
+    from airflow.models.baseoperator import BaseOperator
+
+def test_speed(modelarts_emulator, without_waiting) -> None:
+    with DAG("dag", schedule=None) as dag:
+        one = ModelArtsVisualizationJobSensor(task_id="one", job_id="1", poke_interval=600)
+        many = ModelArtsStopVisualizationJobOperator.partial(task_id="many", poke_interval=600).expand(job_id=["1"])
+        other = BaseOperator(task_id="other")
+        mapped = BaseOperator.partial(task_id="mapped").expand(doc=["a"])
+    assert without_waiting(dag) is dag
+    assert (one.poke_interval, many.partial_kwargs["poke_interval"]) == (0.1, 0.1)
+    assert not hasattr(other, "poke_interval")
+    assert "poke_interval" not in mapped.partial_kwargs
+    job_id = modelarts_emulator.create_job()
+    time.sleep(0.4)  # the job runs after 15 s of its own time
+    assert modelarts_emulator.job(job_id).status == 8
+"""
 
 
 def test_users_own_tests(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,3 +64,17 @@ def test_users_own_tests(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPa
     pytester.makepyfile(USER_TEST)
     pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=3)
     assert "AIRFLOW_CONN_MODELARTS_DEFAULT" not in os.environ
+
+
+def test_other_connections(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AIRFLOW_CONN_MODELARTS_DEFAULT", raising=False)
+    pytester.makeconftest(USER_CONFTEST)
+    pytester.makeini("[pytest]\nmodelarts_conn_ids = team_a team_b")
+    pytester.makepyfile(OTHER_CONNECTIONS)
+    pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
+
+
+def test_waits_take_no_time(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(USER_CONFTEST)
+    pytester.makepyfile(SPEED)
+    pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
