@@ -37,14 +37,14 @@ def defer(
     The wait times out ``request.timeout`` seconds after its start, or ``execution_timeout`` after the start of the try,
     however often that try defers. (Airflow counts each deferral on its own.)
 
-    :param task: has ``trigger_path``, ``execution_timeout``, ``link`` and ``try_started_at``; Airflow calls its
-        ``execute_complete`` at the end of the wait
+    :param task: has ``trigger_path``, ``execution_timeout``, ``link``, ``try_started_at`` and ``clock``; Airflow
+        calls its ``execute_complete`` at the end of the wait
     :param request: rendered, JSON types only
     :param wait: the wait of that request until now
     :param started_at: start of the wait, seconds since the epoch; now by default
     :param stop_on_kill: whether the trigger stops the job when a user ends the task (Airflow 3.3)
     """
-    now = time.time()
+    now = task.clock.time()
     try_started_at = when_try_started(task, context)
     deadline = (started_at or now) + request.timeout
     if task.execution_timeout is not None:
@@ -77,7 +77,7 @@ def when_try_started(task: Any, context: Context) -> float:
     if task.try_started_at is not None:
         return float(task.try_started_at)
     start_date = getattr(context.get("ti"), "start_date", None)
-    return start_date.timestamp() if start_date else time.time()
+    return start_date.timestamp() if start_date else float(task.clock.time())
 
 
 def resumes_another_try(context: Context, next_kwargs: Mapping[str, Any] | None) -> bool:

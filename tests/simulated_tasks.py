@@ -5,20 +5,18 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
-from typing import Any, Protocol
+from datetime import datetime
+from typing import Any
 
 import pytest
 
 from airflow_provider_modelarts._compat import AirflowTaskTimeout, BaseSensorOperator
-from airflow_provider_modelarts.api.client import ModelArtsClient
-from airflow_provider_modelarts.api.client_owner import ClientOwner
+from airflow_provider_modelarts.api.clock import HasClock
 from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
 from airflow_provider_modelarts.triggers.base import JobTrigger
-from airflow_provider_modelarts.waiting.fetch import JobFetcher
+from tests.simulated_clock import Advances, SimulatedClock
 from tests.simulated_loop import SimulatedLoop
 
 try:
@@ -28,74 +26,6 @@ except ImportError:
 
 BASE = importlib.import_module(BaseSensorOperator.__module__)
 TRIGGER_MODULE = importlib.import_module(JobTrigger.__module__)
-TIMED = [
-    BASE,
-    TRIGGER_MODULE,
-    *(
-        importlib.import_module(f"airflow_provider_modelarts.{name}")
-        for name in (
-            "deferral",
-            "sensors.base",
-            "operators.base",
-            "operators.own_training_jobs",
-            "operators.restarting",
-            "operators.waiting_training_job",
-            "waiting.blocking",
-        )
-    ),
-]
-"""Modules that look at the clock, or sleep."""
-
-
-class Advances(Protocol):
-    """What goes with simulated time: an emulator, or another server."""
-
-    def advance(self, seconds: float) -> None: ...
-
-
-class SimulatedTime:
-    """Stands in for the modules `time` and `timezone`. Sleeping moves it, and the emulator's jobs, forward at once."""
-
-    def __init__(self, emulator: Advances) -> None:
-        self.now = 0.0
-        self.worst_pass = 0.0
-        self._emulator = emulator
-        self._start = datetime.now(timezone.utc)
-        self._plans: list[tuple[float, Callable[[], Any]]] = []
-
-    def at(self, seconds: float, action: Callable[[], Any]) -> None:
-        """Have something happen at a time, counted from the start."""
-        self._plans.append((seconds, action))
-        self._plans.sort(key=lambda plan: plan[0])
-
-    def sleep(self, seconds: float) -> None:
-        end = self.now + seconds
-        while self._plans and self._plans[0][0] <= end:
-            moment, action = self._plans.pop(0)
-            self._move_to(moment)
-            action()
-        self._move_to(end)
-
-    def _move_to(self, moment: float) -> None:
-        self._emulator.advance(moment - self.now)
-        self.now = moment
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def time(self) -> float:
-        return self.utcnow().timestamp()
-
-    def utcnow(self) -> datetime:
-        return self._start + timedelta(seconds=self.now)
-
-    @staticmethod
-    def gmtime(seconds: float) -> time.struct_time:
-        return time.gmtime(seconds)
-
-    @staticmethod
-    def strftime(form: str, moment: time.struct_time) -> str:
-        return time.strftime(form, moment)
 
 
 @dataclass
@@ -136,13 +66,13 @@ class TaskInstance:
         return self.xcoms.get(key)
 
 
-def first_event(deferral: TaskDeferred, clock: SimulatedTime, ti: TaskInstance | None = None) -> Any:
+def first_event(deferral: TaskDeferred, clock: SimulatedClock, ti: TaskInstance | None = None) -> Any:
     """Run the trigger of a deferral as the triggerer does, rebuilt from what travels; return its first payload."""
     path, arguments = deferral.trigger.serialize()
     return run_trigger(path, arguments, clock, ti)
 
 
-def run_trigger(path: str, arguments: dict[str, Any], clock: SimulatedTime, ti: TaskInstance | None = None) -> Any:
+def run_trigger(path: str, arguments: dict[str, Any], clock: SimulatedClock, ti: TaskInstance | None = None) -> Any:
     """Run a trigger as the triggerer does, rebuilt from what travels; return its first payload."""
     module, _, name = path.rpartition(".")
     trigger = getattr(importlib.import_module(module), name)(**json.loads(json.dumps(arguments)))
@@ -169,21 +99,19 @@ async def push_from_trigger(ti: TaskInstance, key: str, value: Any) -> None:
     ti.xcom_push(key, value)
 
 
-def simulate(monkeypatch: pytest.MonkeyPatch, emulator: Advances) -> SimulatedTime:
+def simulate(monkeypatch: pytest.MonkeyPatch, emulator: Advances) -> SimulatedClock:
     """Have this provider live on simulated time, for the time of a test."""
-    simulated = SimulatedTime(emulator)
-    for module in TIMED:
-        monkeypatch.setattr(module, "time", simulated)
+    simulated = SimulatedClock(emulator)
+    monkeypatch.setattr(HasClock, "clock", simulated)
+    # Airflow's own loop of a sensor takes no clock.
+    monkeypatch.setattr(BASE, "time", simulated)
     monkeypatch.setattr(BASE, "timezone", simulated)
-    monkeypatch.setitem(ModelArtsClient.__init__.__kwdefaults__, "sleep", simulated.sleep)
-    monkeypatch.setattr(ClientOwner, "sleep", lambda owner, seconds: simulated.sleep(seconds))
-    monkeypatch.setitem(JobFetcher.__init__.__kwdefaults__, "clock", simulated.monotonic)
     return simulated
 
 
 def run_to_its_end(
     mode: str,
-    clock: SimulatedTime,
+    clock: SimulatedClock,
     monkeypatch: pytest.MonkeyPatch,
     sensor_class: Callable[..., Any] = ModelArtsVisualizationJobSensor,
     **arguments: Any,

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
+from airflow_provider_modelarts.api.clock import SYSTEM_CLOCK, Clock
 from airflow_provider_modelarts.api.errors import ModelArtsConnectionError
 
 if TYPE_CHECKING:
@@ -25,10 +26,12 @@ class ClientOwner:
     Not to be used by two threads at the same time, except for :meth:`cancel`.
 
     :param connect: makes a client, with what the connection says at the time of the call
+    :param clock: what the client sleeps by
     """
 
-    def __init__(self, connect: Connect) -> None:
+    def __init__(self, connect: Connect, clock: Clock = SYSTEM_CLOCK) -> None:
         self._connect = connect
+        self._clock = clock
         self._client: ModelArtsClient | None = None
         self._cancelled = threading.Event()
 
@@ -70,7 +73,7 @@ class ClientOwner:
 
         :raises ModelArtsConnectionError: it was cancelled
         """
-        if self._cancelled.wait(seconds):
+        if self._clock.wait(self._cancelled, seconds):
             raise ModelArtsConnectionError("Given up, because nobody waits any more")
 
     def cancel(self) -> None:

@@ -20,6 +20,7 @@ from airflow_provider_modelarts._compat import (
 )
 from airflow_provider_modelarts.api.checks import to_text
 from airflow_provider_modelarts.api.client_owner import ClientOwner, Connect, Sleep
+from airflow_provider_modelarts.api.clock import HasClock
 from airflow_provider_modelarts.hooks.connection import (
     config_from_connection,
     describe_jobs,
@@ -46,7 +47,7 @@ _READ_AGAIN_AFTER: Final = (3.0, 6.0)
 """Seconds before a triggerer reads a connection again that Airflow could not give it."""
 
 
-class ModelArtsHook(TrainingJobMethods, BaseHook):
+class ModelArtsHook(HasClock, TrainingJobMethods, BaseHook):
     """
     Calls ModelArts' APIs of visualization jobs, REST v1, and training jobs, REST v2.
 
@@ -93,7 +94,7 @@ class ModelArtsHook(TrainingJobMethods, BaseHook):
     @cached_property
     def client_owner(self) -> ClientOwner:
         """What makes, renews and closes the hook's client. (Made at first use: Airflow copies what tasks hold.)"""
-        return ClientOwner(self._connect)
+        return ClientOwner(self._connect, self.clock)
 
     def get_conn(self) -> ModelArtsClient:
         """
@@ -112,7 +113,7 @@ class ModelArtsHook(TrainingJobMethods, BaseHook):
         from airflow_provider_modelarts.waiting.fetch import JobFetcher
 
         self.get_conn()  # what is wrong with the connection is raised as it is
-        return JobFetcher(self.client_owner, kind)
+        return JobFetcher(self.client_owner, kind, clock=self.clock.monotonic)
 
     def new_client(self) -> ModelArtsClient:
         """
@@ -126,7 +127,7 @@ class ModelArtsHook(TrainingJobMethods, BaseHook):
         if self._config is None:
             self.get_conn()
         config: Any = self._config
-        return ModelArtsClient(config)
+        return ModelArtsClient(config, sleep=self.clock.sleep)
 
     def connect_in_triggerer(self) -> Connect:
         """
@@ -388,6 +389,8 @@ class ModelArtsHook(TrainingJobMethods, BaseHook):
         request = WaitRequest(job_id=job_id, target_status=target_status, failure_statuses=failure_statuses, **times)
         jobs = JobsWait.begin(kind, request, log=self.log, metrics=metrics())
         with closing(self.fetcher(kind)) as fetcher:
-            wait_on_thread(jobs, fetcher, poke_interval=request.poke_interval, timeout=request.timeout)
+            wait_on_thread(
+                jobs, fetcher, poke_interval=request.poke_interval, timeout=request.timeout, clock=self.clock
+            )
         wait = jobs.first()
         return None if wait.status == GONE else wait.last

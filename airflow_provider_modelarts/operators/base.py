@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow_provider_modelarts._compat import AirflowFailException, BaseOperator, conf, metrics
+from airflow_provider_modelarts.api.clock import HasClock
 from airflow_provider_modelarts.api.errors import ModelArtsConflictError, ModelArtsError, ModelArtsNotFoundError
 from airflow_provider_modelarts.assets.base import add_to_outlet_events
 from airflow_provider_modelarts.deferral import defer, resume, resumes_another_try
@@ -35,7 +35,7 @@ OVER_OR_GONE: Final = ("ENDED", "GONE")
 """Target of a wait for a job that is being stopped."""
 
 
-class JobOperator(BaseOperator):
+class JobOperator(HasClock, BaseOperator):
     """
     Base class for operators on jobs of one kind.
 
@@ -223,7 +223,7 @@ class WaitingJobOperator(JobOperator):
             return self._wait_on_worker(context, job_id, target_status)
         request = self._request(job_id, target_status)
         jobs = self._begin_wait(request)
-        if not (jobs.observe({job_id: job}, time.time()) if job else poll(jobs, self._fetcher)):
+        if not (jobs.observe({job_id: job}, self.clock.time()) if job else poll(jobs, self._fetcher, self.clock)):
             defer(self, context, request, jobs, stop_on_kill=self._stops_job)
         return jobs.summaries()[job_id]
 
@@ -235,6 +235,7 @@ class WaitingJobOperator(JobOperator):
             self._fetcher,
             poke_interval=self.poke_interval,
             timeout=self.timeout,
+            clock=self.clock,
             after_poll=lambda: publish_link(self, context, jobs.page_url),
         )
         return jobs.summaries()[job_id]

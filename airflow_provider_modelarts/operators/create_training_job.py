@@ -190,7 +190,7 @@ class ModelArtsCreateTrainingJobOperator(WaitingTrainingJobOperator):
         """Return the job to wait for: that of an earlier try of this round, else another."""
         ti = context["ti"]
         description = self.description or f"Airflow: {ti.dag_id} / {ti.task_id} / {ti.run_id}"[:256]
-        names = TrainingJobNames.of(ti, airflow=airflow_id(), prefix=checked_name_prefix(self.name_prefix))
+        names = TrainingJobNames.of(ti, airflow=airflow_id(self.clock), prefix=checked_name_prefix(self.name_prefix))
         self._create_body(names.name(1), description)
         self._names = names
         own = self._own_jobs(self._training_jobs, names)
@@ -262,7 +262,11 @@ class ModelArtsCreateTrainingJobOperator(WaitingTrainingJobOperator):
     def _own_jobs(self, jobs: TrainingJobs, names: TrainingJobNames) -> OwnTrainingJobs:
         is_server = self._is_server
         return OwnTrainingJobs(
-            jobs, names, self.log, is_wanted=lambda job: not needs_another(job.phase, is_server=is_server)
+            jobs,
+            names,
+            self.log,
+            is_wanted=lambda job: not needs_another(job.phase, is_server=is_server),
+            clock=self.clock,
         )
 
     @property

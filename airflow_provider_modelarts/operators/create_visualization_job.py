@@ -295,7 +295,7 @@ class ModelArtsCreateVisualizationJobOperator(RestartingJobOperator):
         settings = settings_of(create_body(**arguments, workspace_id=None))
         if self.job_name and self.job_desc is not None:
             return arguments
-        airflow = airflow_id()
+        airflow = airflow_id(self.clock)
         if not self.job_name:
             arguments["job_name"] = own_job_name(ti, airflow)
         if self.job_desc is None:

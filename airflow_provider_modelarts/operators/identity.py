@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import time
 import uuid
 from collections.abc import Mapping
 from typing import Any, Final
 
 from airflow_provider_modelarts._compat import Variable, airflow_url
+from airflow_provider_modelarts.api.clock import SYSTEM_CLOCK, Clock
 
 NAME_PREFIX: Final = "airflow-"
 AIRFLOW_ID: Final = "modelarts_airflow_id"
@@ -24,25 +24,26 @@ _SETTINGS_LENGTH: Final = 74
 _SEPARATOR: Final = "; "
 
 
-def airflow_id() -> str:
+def airflow_id(clock: Clock = SYSTEM_CLOCK) -> str:
     """
     Return the ID of this Airflow. The first task that needs it stores it as an Airflow variable.
 
+    :param clock: what pauses are measured by
     :raises RuntimeError: it can be neither read nor stored
     """
     stored = Variable.get(AIRFLOW_ID, None)
     if stored is None:
         # Airflow returns the default as well if the variable cannot be read at the moment.
-        time.sleep(_PAUSE)
+        clock.sleep(_PAUSE)
         stored = Variable.get(AIRFLOW_ID, None)
-    return _store_id() if stored is None else str(stored)
+    return _store_id(clock) if stored is None else str(stored)
 
 
-def _store_id() -> str:
+def _store_id(clock: Clock) -> str:
     """Store an ID, and return the one that remains after all tasks that store one at the same time."""
     try:
         Variable.set(AIRFLOW_ID, uuid.uuid4().hex, "Identifies this Airflow (airflow-provider-modelarts)")
-        time.sleep(_PAUSE)
+        clock.sleep(_PAUSE)
         return str(Variable.get(AIRFLOW_ID))
     except Exception as error:
         raise RuntimeError(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Mapping
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
+from airflow_provider_modelarts.api.clock import SYSTEM_CLOCK, Clock
 from airflow_provider_modelarts.api.errors import ModelArtsNameTakenError, ModelArtsQuotaError
 from airflow_provider_modelarts.api.training_jobs.parameters import Filter
 from airflow_provider_modelarts.api.training_jobs.statuses import TERMINAL, TrainingJobPhase
@@ -32,6 +32,7 @@ class OwnTrainingJobs:
     :param jobs: the operations on training jobs
     :param names: the names of its jobs
     :param is_wanted: whether the task goes on with a job that an earlier try has created
+    :param clock: what pauses are measured by
     """
 
     def __init__(
@@ -41,11 +42,13 @@ class OwnTrainingJobs:
         log: Log,
         *,
         is_wanted: Callable[[TrainingJob], bool],
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._jobs = jobs
         self._names = names
         self._log = log
         self._is_wanted = is_wanted
+        self._clock = clock
         self._found: dict[tuple[int, int], TrainingJob] = {}
 
     def find(self) -> list[TrainingJob]:
@@ -93,25 +96,25 @@ class OwnTrainingJobs:
     def _submit(
         self, body: Mapping[str, Any], *, max_pending: float | None, check: Callable[[], object]
     ) -> TrainingJob:
-        deadline = time.monotonic() + (max_pending or 0.0)
+        deadline = self._clock.monotonic() + (max_pending or 0.0)
         while True:
             check()
             try:
                 return self._jobs.create(body)
             except ModelArtsQuotaError as error:
-                left = deadline - time.monotonic()
+                left = deadline - self._clock.monotonic()
                 if left <= 0:
                     raise
                 pause = min(QUOTA_PAUSE, left)
                 self._log.log(logging.WARNING, "Submitting the training job again in %.0f s. %s", pause, error)
-            time.sleep(pause)
+            self._clock.sleep(pause)
 
     def _find_late(self, name: str) -> TrainingJob:
         """Return the job that has a name, although a search may not show it yet."""
         for pause in SEARCH_PAUSES:
             if (job := self._jobs.find(name)) is not None:
                 return job
-            time.sleep(pause)
+            self._clock.sleep(pause)
         if (job := self._jobs.find(name)) is not None:
             return job
         raise ModelArtsNameTakenError(

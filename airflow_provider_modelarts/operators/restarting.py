@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Final, cast
 
 from airflow_provider_modelarts.api.errors import ModelArtsError
@@ -83,20 +82,20 @@ class RestartingJobOperator(StartingJobOperator):
         self, context: Context, job: VisualizationJob, lost_response: ModelArtsError | None
     ) -> VisualizationJob:
         jobs = self._begin_wait(self._request(job.job_id, "RUNNING", failure_statuses=()))
-        began = time.monotonic()
+        began = self.clock.monotonic()
         while True:
-            poll(jobs, self._fetcher)
+            poll(jobs, self._fetcher, self.clock)
             observed = cast("VisualizationJob | None", jobs.first().last)
             if observed is not None and observed.status != job.status:
                 publish_link(self, context, observed.service_url)
                 return observed
-            waited = time.monotonic() - began
+            waited = self.clock.monotonic() - began
             if waited > self.timeout or (waited > RESTART_TIMEOUT and not jobs.failing):
                 raise lost_response or JobStateUnknownError(
                     f"The restart of visualization job {job.job_id} was requested, but it is still "
                     f"{self.kind.status_label(job.status)} after {duration(waited)}"
                 )
-            time.sleep(_RESTART_POLL)
+            self.clock.sleep(_RESTART_POLL)
 
     def _is_starting_or_running(self, job: VisualizationJob | None) -> bool:
         return job is not None and not self._is_over(job) and not self._is_being_stopped(job)

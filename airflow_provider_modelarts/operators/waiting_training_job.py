@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -114,18 +113,19 @@ class WaitingTrainingJobOperator(StartingJobOperator):
         """Wait for a job until some time after its creation, in the triggerer if the operator is deferrable."""
         request = replace(self._request(job.job_id, plain(target_status)), timeout=timeout)
         jobs = self._begin_wait(request)
-        created_at = time.time() if job.create_time is None else job.create_time.timestamp()
+        created_at = self.clock.time() if job.create_time is None else job.create_time.timestamp()
         if not self.deferrable:
-            left = created_at + timeout - time.time()
+            left = created_at + timeout - self.clock.time()
             after_poll = partial(self._after_poll, context, jobs)
             wait_on_thread(
                 jobs,
                 self._fetcher,
                 poke_interval=self.poke_interval,
                 timeout=max(0.0, left),
+                clock=self.clock,
                 after_poll=after_poll,
             )
-        elif not jobs.observe({job.job_id: job}, time.time()):
+        elif not jobs.observe({job.job_id: job}, self.clock.time()):
             defer(self, context, request, jobs, started_at=created_at, stop_on_kill=self._stops_job)
         return cast("TrainingJob", jobs.first().last)
 
@@ -163,7 +163,7 @@ class WaitingTrainingJobOperator(StartingJobOperator):
 
     def _new_follower(self, job: TrainingJob) -> LogFollower:
         more = job.page_url or "the console"
-        return LogFollower(self._training_jobs, job.job_id, self.log, more=more, sleep=time.sleep)
+        return LogFollower(self._training_jobs, job.job_id, self.log, more=more, sleep=self.clock.sleep)
 
     def _log_cost(self, job: TrainingJob) -> None:
         """Say what is billed, as far as the API tells it."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -25,6 +24,7 @@ from airflow_provider_modelarts._compat import (
     metrics,
 )
 from airflow_provider_modelarts.api.checks import job_id_in
+from airflow_provider_modelarts.api.clock import HasClock
 from airflow_provider_modelarts.assets.base import add_to_outlet_events
 from airflow_provider_modelarts.deferral import defer, resume, resumes_another_try, when_try_started
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
@@ -59,7 +59,7 @@ class _InstanceProperty(property):
         return None if instance is None else super().__get__(instance, owner)
 
 
-class JobSensor(BaseSensorOperator):
+class JobSensor(HasClock, BaseSensorOperator):
     """
     Base class of sensors that wait for jobs. A subclass says for which kind, and has the defaults of that kind.
 
@@ -265,7 +265,7 @@ class JobSensor(BaseSensorOperator):
                 raise
             if not (self.reschedule and self._wait.failing) or self._time_is_up():
                 return PokeReturnValue(arrived, self._xcom(context, self._wait.summaries()) if arrived else None)
-            time.sleep(self.poke_interval)
+            self.clock.sleep(self.poke_interval)
 
     def _poll(self, context: Context, wait: JobsWait) -> bool:
         """
@@ -277,12 +277,12 @@ class JobSensor(BaseSensorOperator):
         if self._fetcher is None:
             self._fetcher = self.hook.fetcher(self.kind)
         try:
-            return poll(wait, self._fetcher)
+            return poll(wait, self._fetcher, self.clock)
         finally:
             publish_link(self, context, wait.page_url)
 
     def _time_is_up(self) -> bool:
-        return time.time() > self._started_at + self.time_to_wait()
+        return self.clock.time() > self._started_at + self.time_to_wait()
 
     def _poll_and_defer(self, context: Context, wait: JobsWait) -> Any:
         """Poll once, so that an arrived job needs no triggerer and a wrong ID fails at once; then defer."""

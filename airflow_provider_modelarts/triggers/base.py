@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import time
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
@@ -24,6 +23,7 @@ from airflow_provider_modelarts._compat import (
     metrics,
 )
 from airflow_provider_modelarts.api.client_owner import ClientOwner
+from airflow_provider_modelarts.api.clock import HasClock
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.hooks.stopping import stop_or_log
 from airflow_provider_modelarts.links.base import XCOM_KEY, link_to
@@ -46,7 +46,7 @@ LATE: Final = 10.0
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class JobTrigger(WaitRequest, BaseTrigger):
+class JobTrigger(HasClock, WaitRequest, BaseTrigger):
     """
     Base class of triggers that wait for jobs and send one :class:`.WaitResult`. A subclass says for which kind.
 
@@ -105,7 +105,7 @@ class JobTrigger(WaitRequest, BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and send the result. A task that has started in the triggerer ends there when its jobs have arrived."""
-        now = time.time()
+        now = self.clock.time()
         # After a restart of the triggerer, Airflow's own timeout says how long the wait may still take.
         deadline = self.deadline or now + self.timeout
         if (net := getattr(self, "timeout_after", None)) is not None:
@@ -169,8 +169,9 @@ class JobTrigger(WaitRequest, BaseTrigger):
                 self._hook.connect_in_triggerer(),
                 jobs.pending(),
                 poke_interval=max(self.poke_interval, 1.0),
-                first_poll_after=max(0.0, self.first_poll_at - time.time()),
+                first_poll_after=max(0.0, self.first_poll_at - self.clock.time()),
                 metrics=metrics(),
+                clock=self.clock,
             ) as subscription:
                 await self._follow(jobs, subscription, deadline)
         except WaitError as error:
@@ -191,8 +192,9 @@ class JobTrigger(WaitRequest, BaseTrigger):
             if is_last:
                 news = await subscription.poll(LAST_POLL_TIMEOUT)
             else:
-                news = await subscription.observations(max(0.0, min(deadline - time.time(), HEARTBEAT_SECONDS)))
-            now = time.time()
+                left = max(0.0, deadline - self.clock.time())
+                news = await subscription.observations(min(left, HEARTBEAT_SECONDS))
+            now = self.clock.time()
             try:
                 arrived = jobs.observe(news, now, poll_seconds=subscription.poll_seconds)
                 await self._push_link(jobs)
@@ -240,7 +242,7 @@ class JobTrigger(WaitRequest, BaseTrigger):
         return f"{self.kind.noun.capitalize()} {self.job_id}"
 
     async def _stop_job(self) -> None:
-        owner = ClientOwner(self._hook.connect_in_triggerer())
+        owner = ClientOwner(self._hook.connect_in_triggerer(), self.clock)
         kind = self.kind
 
         def stop() -> None:

@@ -14,6 +14,7 @@ try:
 except ImportError as error:
     raise ImportError("Asset watchers, and this trigger for them, need Airflow 3.0 or later") from error
 
+from airflow_provider_modelarts.api.clock import HasClock
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.templates import plain, seconds
 from airflow_provider_modelarts.waiting.kind import GONE, Job, Kind
@@ -22,7 +23,7 @@ from airflow_provider_modelarts.waiting.project_watch import Arrivals, snapshots
 from airflow_provider_modelarts.waiting.target import parse_statuses
 
 
-class JobEventTrigger(BaseEventTrigger):
+class JobEventTrigger(HasClock, BaseEventTrigger):
     """
     Base class of triggers that send an event each time a job comes into a status. A subclass says for which kind.
 
@@ -103,7 +104,8 @@ class JobEventTrigger(BaseEventTrigger):
             workspace_id=trigger.workspace_id,
         )
         key = trigger.shared_stream_key()
-        polls = snapshots(cls.kind, key, hook.connect_in_triggerer(), poke_interval=kwargs["poke_interval"])
+        connect = hook.connect_in_triggerer()
+        polls = snapshots(cls.kind, key, connect, poke_interval=kwargs["poke_interval"], clock=trigger.clock)
         async with aclosing(polls):
             async for snapshot in polls:
                 yield snapshot

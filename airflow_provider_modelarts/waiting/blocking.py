@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from airflow_provider_modelarts.api.clock import SYSTEM_CLOCK, Clock
 from airflow_provider_modelarts.waiting.wait import WaitTimeoutError, duration
 
 if TYPE_CHECKING:
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from airflow_provider_modelarts.waiting.jobs import JobsWait
 
 
-def poll(jobs: JobsWait, fetcher: JobFetcher) -> bool:
+def poll(jobs: JobsWait, fetcher: JobFetcher, clock: Clock = SYSTEM_CLOCK) -> bool:
     """
     Poll the jobs once, and return whether the wait is over.
 
     :raises WaitError: the wait ended without its target
     """
-    began = time.monotonic()
+    began = clock.monotonic()
     observations = fetcher.fetch(dict.fromkeys(jobs.pending()))
-    return jobs.observe(observations, time.time(), poll_seconds=time.monotonic() - began)
+    return jobs.observe(observations, clock.time(), poll_seconds=clock.monotonic() - began)
 
 
 def wait_on_thread(
@@ -30,6 +30,7 @@ def wait_on_thread(
     *,
     poke_interval: float,
     timeout: float,
+    clock: Clock = SYSTEM_CLOCK,
     after_poll: Callable[[], object] = lambda: None,
 ) -> None:
     """
@@ -42,13 +43,13 @@ def wait_on_thread(
     :raises JobStateUnknownError: the API refuses, or could not be reached for too long
     :raises WaitTimeoutError: the wait timed out
     """
-    deadline = time.monotonic() + timeout
+    deadline = clock.monotonic() + timeout
     while True:
-        arrived = poll(jobs, fetcher)
+        arrived = poll(jobs, fetcher, clock)
         after_poll()
         if arrived:
             return
-        left = deadline - time.monotonic()
+        left = deadline - clock.monotonic()
         if left <= 0:
             raise WaitTimeoutError(f"Timed out after {duration(timeout)} waiting for {jobs.describe()}")
-        time.sleep(min(poke_interval, left))
+        clock.sleep(min(poke_interval, left))

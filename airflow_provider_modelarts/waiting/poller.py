@@ -17,6 +17,7 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from airflow_provider_modelarts.api.client_owner import ClientOwner, Connect
+from airflow_provider_modelarts.api.clock import SYSTEM_CLOCK, Clock
 from airflow_provider_modelarts.api.metrics import POLL_FAILURES, POLLS, WAITS, Metrics, NoMetrics
 from airflow_provider_modelarts.waiting.fetch import JobFetcher, Observation
 from airflow_provider_modelarts.waiting.kind import Kind
@@ -49,6 +50,7 @@ async def subscribe(
     poke_interval: float,
     first_poll_after: float = 0.0,
     metrics: Metrics | None = None,
+    clock: Clock = SYSTEM_CLOCK,
 ) -> AsyncIterator[Subscription]:
     """
     Have jobs polled, together with all jobs of the same kind and key in this event loop.
@@ -60,11 +62,12 @@ async def subscribe(
     :param poke_interval: seconds between two polls, greater than 0
     :param first_poll_after: seconds until the first poll
     :param metrics: counts the polls; used by the first subscription under a key
+    :param clock: what the client sleeps by; used by the first subscription under a key
     """
     pollers = _pollers.setdefault(asyncio.get_running_loop(), {})
     key = (kind, key)
     if key not in pollers or pollers[key].ended:
-        pollers[key] = Poller(kind, connect, metrics or NoMetrics())
+        pollers[key] = Poller(kind, connect, metrics or NoMetrics(), clock)
     del connect, metrics  # thousands of waits would keep theirs
     poller = pollers[key]
     first_poll_at = asyncio.get_running_loop().time() + first_poll_after
@@ -88,7 +91,7 @@ class Poller:
     All intervals count from the start of the poller. Waits that begin at different times therefore share polls.
     """
 
-    def __init__(self, kind: Kind[Any], connect: Connect, metrics: Metrics) -> None:
+    def __init__(self, kind: Kind[Any], connect: Connect, metrics: Metrics, clock: Clock) -> None:
         self._kind = kind
         self._metrics = metrics
         self._loop = asyncio.get_running_loop()
@@ -98,7 +101,7 @@ class Poller:
         self._requests: set[Subscription] = set()
         self._requests_due = math.inf
         self._alarm: asyncio.Future[None] | None = None
-        self._owner = ClientOwner(connect)
+        self._owner = ClientOwner(connect, clock)
         self._fetcher = JobFetcher(self._owner, kind, clock=self._loop.time)
         self._broken = False
         # In its own context, so that the poller's log lines do not go into the log of the task that came first.

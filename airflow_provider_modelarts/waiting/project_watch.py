@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Collection, Hashable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from airflow_provider_modelarts.api.client_owner import ClientOwner, Connect
+from airflow_provider_modelarts.api.clock import SYSTEM_CLOCK, Clock
 from airflow_provider_modelarts.api.errors import ModelArtsAuthenticationError, ModelArtsError
 from airflow_provider_modelarts.api.unexpected import UnexpectedErrors
 from airflow_provider_modelarts.waiting.fetch import MAX_PAUSE
@@ -53,7 +53,7 @@ def _watched_statuses(key: Hashable) -> frozenset[Status]:
 
 
 async def snapshots(
-    kind: Kind[Any], key: Hashable, connect: Connect, *, poke_interval: float
+    kind: Kind[Any], key: Hashable, connect: Connect, *, poke_interval: float, clock: Clock = SYSTEM_CLOCK
 ) -> AsyncGenerator[Snapshot, None]:
     """
     Poll the jobs of a project, and yield each poll, until the caller closes the generator.
@@ -65,12 +65,13 @@ async def snapshots(
     :param key: as for :func:`watching`
     :param connect: makes the client, on a thread of the watch
     :param poke_interval: seconds between two polls
+    :param clock: tells the time; what the client sleeps by
     """
-    owner = ClientOwner(connect)
-    project = _OwnedProject(kind, owner)
+    owner = ClientOwner(connect, clock)
+    project = _OwnedProject(kind, owner, clock)
     threads = DaemonThreads(1, "modelarts-watch")
     loop = asyncio.get_running_loop()
-    outage = _Outage()
+    outage = _Outage(clock)
     unexpected = UnexpectedErrors()
     try:
         while True:
@@ -95,9 +96,10 @@ async def snapshots(
 class _OwnedProject:
     """Polls a project through its owner's present client. Blocks during a poll."""
 
-    def __init__(self, kind: Kind[Any], owner: ClientOwner) -> None:
+    def __init__(self, kind: Kind[Any], owner: ClientOwner, clock: Clock) -> None:
         self._kind = kind
         self._owner = owner
+        self._clock = clock
         self._client: ModelArtsClient | None = None
         self._project: ProjectPoller
         self._renew_first = False
@@ -114,7 +116,8 @@ class _OwnedProject:
         client = self._owner.client()
         if client is not self._client:
             self._client = client
-            self._project = ProjectPoller(self._kind, self._kind.reader(client, time.monotonic), time.monotonic)
+            clock = self._clock.monotonic
+            self._project = ProjectPoller(self._kind, self._kind.reader(client, clock), clock)
         try:
             return self._project.poll(watched)
         except ModelArtsError as error:
@@ -130,13 +133,14 @@ def _requested_pause(error: Exception) -> float:
 class _Outage:
     """Logs the beginning and the end of an outage, and now and then that it lasts."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self.refused = False
         self._since: float | None = None
         self._last_log = 0.0
 
     def note(self, error: ModelArtsError) -> None:
-        now = time.monotonic()
+        now = self._clock.monotonic()
         self.refused = isinstance(error, ModelArtsAuthenticationError)
         if self._since is None:
             self._since = now
@@ -148,7 +152,8 @@ class _Outage:
     def over(self) -> None:
         self.refused = False
         if self._since is not None:
-            log.info("The jobs of a project can be polled again, after %s", duration(time.monotonic() - self._since))
+            lasted = duration(self._clock.monotonic() - self._since)
+            log.info("The jobs of a project can be polled again, after %s", lasted)
             self._since = None
 
 

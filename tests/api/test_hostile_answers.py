@@ -15,10 +15,12 @@ import pytest
 from airflow_provider_modelarts._compat import airflow_version
 from airflow_provider_modelarts.api import errors
 from airflow_provider_modelarts.api.client import ModelArtsClient
+from airflow_provider_modelarts.api.clock import HasClock
 from airflow_provider_modelarts.api.config import ModelArtsConfig
 from airflow_provider_modelarts.api.redaction import excerpt, redact
 from airflow_provider_modelarts.api.responses import retry_after_seconds
 from tests.conftest import Reply, ScriptedServer
+from tests.simulated_clock import ImpatientClock
 
 AIRFLOWS_OWN_WIRE = pytest.mark.skipif(
     airflow_version() < (3, 3), reason="Airflow 3.3 and later: how messages are encoded between its processes"
@@ -261,7 +263,7 @@ def test_events_and_deferrals_of_a_hostile_server_pass_airflows_own_wire(server,
     monkeypatch.setenv(
         "AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps({**connection, "extra": {"project_id": "p", "proxies": {}}})
     )
-    monkeypatch.setitem(ModelArtsClient.__init__.__kwdefaults__, "sleep", lambda seconds: None)
+    monkeypatch.setattr(HasClock, "clock", ImpatientClock())
 
     async def event_of(trigger):
         async for event in trigger.run():

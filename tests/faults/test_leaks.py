@@ -20,6 +20,7 @@ from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION
 from airflow_provider_modelarts.waiting.fetch import JobFetcher
 from airflow_provider_modelarts.waiting.poller import subscribe as subscribe_to
 from tests.faults.servers import PROJECT_ID, Behaviour, Exchange, FaultyServer
+from tests.simulated_clock import SimulatedClock
 from tests.simulated_loop import SimulatedLoop
 
 POLLS = 10_000
@@ -40,16 +41,6 @@ FAULTS: list[Behaviour] = [
 subscribe = partial(subscribe_to, VISUALIZATION_JOBS)
 
 
-class SimulatedTime:
-    now = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-
 @dataclass(frozen=True)
 class Held:
     """What the process holds."""
@@ -66,18 +57,18 @@ class Held:
 
 
 @pytest.fixture
-def clock() -> SimulatedTime:
-    return SimulatedTime()
+def clock() -> SimulatedClock:
+    return SimulatedClock()
 
 
 @pytest.fixture
-def run(clock: SimulatedTime) -> Iterator[Callable[[Any], Any]]:
+def run(clock: SimulatedClock) -> Iterator[Callable[[Any], Any]]:
     loop = SimulatedLoop(clock.monotonic, clock.sleep)
     yield loop.run_until_complete
     loop.close()
 
 
-def connect_to(server: FaultyServer, clock: SimulatedTime) -> Connect:
+def connect_to(server: FaultyServer, clock: SimulatedClock) -> Connect:
     def connect(sleep: Sleep) -> ModelArtsClient:
         config = ModelArtsConfig(endpoint=server.url, project_id=PROJECT_ID, login="AK", password="SK", read_timeout=5)
         return ModelArtsClient(config, sleep=clock.sleep)
@@ -85,7 +76,7 @@ def connect_to(server: FaultyServer, clock: SimulatedTime) -> Connect:
     return connect
 
 
-def test_ten_thousand_polls(run: Callable[[Any], Any], clock: SimulatedTime, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ten_thousand_polls(run: Callable[[Any], Any], clock: SimulatedClock, monkeypatch: pytest.MonkeyPatch) -> None:
     polls = 0
     fetch = JobFetcher.fetch
 
@@ -125,7 +116,7 @@ def test_ten_thousand_polls(run: Callable[[Any], Any], clock: SimulatedTime, mon
     assert end == start
 
 
-def test_pollers_that_come_and_go(run: Callable[[Any], Any], clock: SimulatedTime) -> None:
+def test_pollers_that_come_and_go(run: Callable[[Any], Any], clock: SimulatedClock) -> None:
     async def wait(number: int) -> None:
         async with subscribe(
             number, connect_to(server, clock), list(server.statuses), poke_interval=30

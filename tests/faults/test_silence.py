@@ -7,7 +7,8 @@ import json
 import pytest
 
 from tests.faults.servers import PROJECT_ID, Exchange, FaultyServer
-from tests.simulated_tasks import SimulatedTime, run_to_its_end, simulate
+from tests.simulated_clock import SimulatedClock
+from tests.simulated_tasks import run_to_its_end, simulate
 
 SILENCE = 60.0
 """Simulated seconds until a request times out. A poll is four requests; of several jobs, the list and one job."""
@@ -20,7 +21,7 @@ POKE_INTERVAL = 60.0
 def run(mode: str, tolerance: float, monkeypatch: pytest.MonkeyPatch) -> float:
     """Return for how many seconds after the start of the silence a wait for three jobs goes on."""
     with FaultyServer() as server:
-        clock: SimulatedTime = simulate(monkeypatch, server)
+        clock: SimulatedClock = simulate(monkeypatch, server)
 
         def be_silent(exchange: Exchange) -> None:
             clock.sleep(SILENCE)

@@ -17,7 +17,7 @@ try:
 except ImportError:
     from airflow.models.connection import Connection
 
-from airflow_provider_modelarts.api.client import ModelArtsClient
+from airflow_provider_modelarts.api.clock import HasClock
 from airflow_provider_modelarts.api.errors import (
     ModelArtsBadRequestError,
     ModelArtsMalformedResponseError,
@@ -30,6 +30,7 @@ from airflow_provider_modelarts.hooks.connection import config_from_connection
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.waiting.wait import JobCannotArriveError, WaitTimeoutError
 from tests.conftest import Reply
+from tests.simulated_clock import ImpatientClock, SimulatedClock
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def emulator():
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch):
     """Let the client try again at once."""
-    monkeypatch.setitem(ModelArtsClient.__init__.__kwdefaults__, "sleep", lambda seconds: None)
+    monkeypatch.setattr(HasClock, "clock", ImpatientClock())
 
 
 @pytest.fixture
@@ -425,16 +426,18 @@ class TestWait:
         ):
             hook.wait_for_visualization_job(emulator.create_job(status=7), poke_interval=0.01, timeout=0.05)
 
-    def test_a_secret_that_changes_does_not_end_it(self, connect, emulator, monkeypatch):
+    def test_a_secret_that_changes_does_not_end_it(self, connect, emulator):
         job_id = emulator.create_job(status=7)
 
-        def rotate(seconds):
+        def rotate():
             emulator.ak, emulator.sk = "ANOTHERAK00000000000", "AnotherSecretKey"
             connect()
             emulator.set_status(job_id, 8)
 
-        monkeypatch.setattr("airflow_provider_modelarts.waiting.blocking.time.sleep", rotate)
+        clock = SimulatedClock()
+        clock.at(60, rotate)
         with ModelArtsHook() as hook:
+            hook.clock = clock
             before = hook.get_conn()
             job = hook.wait_for_visualization_job(job_id)
             assert hook.get_conn() is not before

@@ -11,7 +11,8 @@ import pytest
 
 from airflow_provider_modelarts.emulator import Emulator
 from airflow_provider_modelarts.operators.identity import AIRFLOW_ID
-from tests.simulated_tasks import BASE, Outcome, SimulatedTime, TaskDeferred, TaskInstance, first_event, simulate
+from tests.simulated_clock import SimulatedClock
+from tests.simulated_tasks import BASE, Outcome, TaskDeferred, TaskInstance, first_event, simulate
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ class Task:
 
     operator: Callable[..., Any]
     arguments: dict[str, Any]
-    clock: SimulatedTime
+    clock: SimulatedClock
     ti: TaskInstance = field(default_factory=lambda: TaskInstance(task_id="task"))
     store: StateStore | None = None
     outlet_events: dict[Any, Any] = field(default_factory=dict)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
+from airflow_provider_modelarts.api.clock import Clock
 from airflow_provider_modelarts.operators import identity
 from airflow_provider_modelarts.operators.identity import (
     AIRFLOW_ID,
@@ -16,6 +18,13 @@ from airflow_provider_modelarts.operators.identity import (
     settings_of,
 )
 from tests.simulated_tasks import TaskInstance
+
+
+class QuickClock(Clock):
+    """A clock on which pauses are short. Threads must still overlap in them."""
+
+    def sleep(self, seconds):
+        time.sleep(seconds / 20)
 
 
 class Variables:
@@ -40,8 +49,6 @@ class Variables:
 
 @pytest.fixture
 def variables(monkeypatch):
-    monkeypatch.setattr(identity, "_PAUSE", 0.2)
-
     def use(**arguments):
         monkeypatch.setattr(identity, "Variable", Variables(**arguments))
         return identity.Variable
@@ -64,17 +71,17 @@ def test_another_task_or_run_or_airflow_has_another_name(changed, monkeypatch):
 
 def test_an_airflow_keeps_its_id(variables):
     variables()
-    first = airflow_id()
+    first = airflow_id(QuickClock())
     assert len(first) >= 32
-    assert airflow_id() == first
+    assert airflow_id(QuickClock()) == first
     variables()
-    assert airflow_id() != first
+    assert airflow_id(QuickClock()) != first
 
 
 def test_tasks_that_ask_for_the_first_time_at_the_same_moment_agree(variables):
     variables()
     found = []
-    threads = [threading.Thread(target=lambda: found.append(airflow_id())) for _ in range(8)]
+    threads = [threading.Thread(target=lambda: found.append(airflow_id(QuickClock()))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -86,14 +93,14 @@ def test_tasks_that_ask_for_the_first_time_at_the_same_moment_agree(variables):
 def test_a_read_that_fails_once_makes_no_other_airflow(variables):
     stored = variables(failing_reads=1).stored
     stored[AIRFLOW_ID] = "known"
-    assert airflow_id() == "known"
+    assert airflow_id(QuickClock()) == "known"
     assert stored[AIRFLOW_ID] == "known"
 
 
 def test_an_airflow_that_cannot_store_its_id_is_told_what_to_do(variables):
     variables(writable=False)
     with pytest.raises(RuntimeError, match=f"The Airflow variable {AIRFLOW_ID} can be neither read nor stored"):
-        airflow_id()
+        airflow_id(QuickClock())
 
 
 def test_a_description_keeps_the_settings_however_long_its_task_is_called():

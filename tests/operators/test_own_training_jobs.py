@@ -12,11 +12,10 @@ from airflow_provider_modelarts.api.errors import ModelArtsNameTakenError, Model
 from airflow_provider_modelarts.api.training_jobs.body import create_body
 from airflow_provider_modelarts.api.training_jobs.models import TrainingJob
 from airflow_provider_modelarts.emulator import Emulator, Fault
-from airflow_provider_modelarts.operators import own_training_jobs
 from airflow_provider_modelarts.operators.own_training_jobs import OwnTrainingJobs, needs_another
 from airflow_provider_modelarts.operators.training_job_names import TrainingJobNames
 from tests.api.training_jobs.test_operations import client_for
-from tests.simulated_tasks import SimulatedTime
+from tests.simulated_clock import SimulatedClock
 
 STEM = "dag-train-0123456789ab"
 LOG = logging.getLogger(__name__)
@@ -27,13 +26,13 @@ def body(name: str) -> Mapping[str, Any]:
 
 
 class Rig:
-    def __init__(self, emulator: Emulator, time: SimulatedTime, jobs: Any) -> None:
-        self.emulator, self.time, self._jobs = emulator, time, jobs
+    def __init__(self, emulator: Emulator, clock: SimulatedClock, jobs: Any) -> None:
+        self.emulator, self.clock, self._jobs = emulator, clock, jobs
 
     def own(self, round_: int = 0) -> OwnTrainingJobs:
         names = TrainingJobNames(STEM, round_)
         wanted = lambda job: not needs_another(job.phase, is_server=False)  # noqa: E731
-        return OwnTrainingJobs(self._jobs, names, LOG, is_wanted=wanted)
+        return OwnTrainingJobs(self._jobs, names, LOG, is_wanted=wanted, clock=self.clock)
 
     def start(self, round_: int = 0, max_pending: float | None = None) -> TrainingJob:
         """Do what a try does: go on with the job that there is, else create one."""
@@ -55,12 +54,11 @@ class Rig:
 
 
 @pytest.fixture
-def rig(monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
+def rig() -> Iterator[Rig]:
     with Emulator(time_scale=0) as emulator:
-        time = SimulatedTime(emulator)
-        monkeypatch.setattr(own_training_jobs, "time", time)
-        with client_for(emulator.url, time.sleep, login=emulator.ak, password=emulator.sk) as client:
-            yield Rig(emulator, time, client.training_jobs)
+        clock = SimulatedClock(emulator)
+        with client_for(emulator.url, clock.sleep, login=emulator.ak, password=emulator.sk) as client:
+            yield Rig(emulator, clock, client.training_jobs)
 
 
 def test_a_retry_goes_on_with_the_job_that_runs(rig: Rig) -> None:
@@ -113,7 +111,7 @@ def test_a_job_that_searches_do_not_show_yet_is_taken_over(rig: Rig) -> None:
     first = rig.start()
     assert rig.start().job_id == first.job_id
     assert rig.names == [f"{STEM}-r0"]
-    assert rig.time.now >= 20
+    assert rig.clock.now >= 20
 
 
 def test_a_failed_job_that_searches_do_not_show_yet_leads_to_the_next(rig: Rig) -> None:
@@ -130,9 +128,9 @@ def test_a_name_that_is_taken_by_a_job_that_cannot_be_found(rig: Rig) -> None:
 
 def test_a_quota_is_waited_for(rig: Rig) -> None:
     rig.emulator.cloud.options.running_quota = 0
-    rig.time.at(600, lambda: setattr(rig.emulator.cloud.options, "running_quota", 1))
+    rig.clock.at(600, lambda: setattr(rig.emulator.cloud.options, "running_quota", 1))
     assert rig.start(max_pending=3600).phase == "Creating"
-    assert 600 <= rig.time.now <= 720
+    assert 600 <= rig.clock.now <= 720
 
 
 @pytest.mark.parametrize(("max_pending", "submissions"), [(None, 1), (150, 4)])
@@ -141,7 +139,7 @@ def test_a_quota_is_waited_for_no_longer_than_that(rig: Rig, max_pending: float 
     with pytest.raises(ModelArtsQuotaError, match=r"ModelArts\.2815"):
         rig.start(max_pending=max_pending)
     assert rig.submissions == submissions
-    assert rig.time.now == (max_pending or 0)
+    assert rig.clock.now == (max_pending or 0)
 
 
 def test_a_task_that_must_not_create_a_job_any_more_sends_nothing(rig: Rig) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_modelarts.api.client import ModelArtsClient
+from airflow_provider_modelarts.api.clock import HasClock
 from airflow_provider_modelarts.api.errors import ModelArtsError
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
@@ -22,6 +22,7 @@ from airflow_provider_modelarts.triggers.visualization_job_event import ModelArt
 from airflow_provider_modelarts.waiting.wait import WaitError
 from tests.faults.certificates import Authority
 from tests.faults.servers import PROJECT_ID, Exchange, FaultyServer
+from tests.simulated_clock import ImpatientClock
 from tests.simulated_tasks import TaskInstance
 
 NOBODY = "http://127.0.0.1:9"
@@ -80,7 +81,7 @@ CALLERS = (by_hook, by_sensor, by_spare_client, by_trigger, by_trigger_that_is_k
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(ModelArtsClient.__init__.__kwdefaults__, "sleep", lambda seconds: None)
+    monkeypatch.setattr(HasClock, "clock", ImpatientClock())
 
 
 @pytest.fixture(scope="module")

@@ -11,13 +11,14 @@ from urllib.parse import quote
 
 import pytest
 
-from airflow_provider_modelarts.api.client import ModelArtsClient
+from airflow_provider_modelarts.api.clock import HasClock
 from airflow_provider_modelarts.api.errors import ModelArtsError
 from airflow_provider_modelarts.hooks import modelarts
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from tests.faults.servers import PROJECT_ID
 from tests.secrets.echoes import ECHOES, EchoingServer
 from tests.secrets.search import Secret, found
+from tests.simulated_clock import ImpatientClock
 
 SPECIAL = """/+&"<%'> \\"""
 IN_KEYS = SPECIAL.replace(" ", "")  # a key with a space is refused before anything is sent
@@ -53,7 +54,7 @@ KINDS = {
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(ModelArtsClient.__init__.__kwdefaults__, "sleep", lambda seconds: None)
+    monkeypatch.setattr(HasClock, "clock", ImpatientClock())
 
 
 @pytest.mark.parametrize("echo", ECHOES)

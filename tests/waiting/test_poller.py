@@ -28,24 +28,15 @@ from airflow_provider_modelarts.waiting import poller
 from airflow_provider_modelarts.waiting.poller import Poller
 from airflow_provider_modelarts.waiting.poller import subscribe as subscribe_to
 from airflow_provider_modelarts.waiting.subscription import PollerError
+from tests.simulated_clock import SimulatedClock
 from tests.simulated_loop import SimulatedLoop
 
 subscribe = partial(subscribe_to, VISUALIZATION_JOBS)
 
 
-class SimulatedTime:
-    now = 0.0
-
-    def monotonic(self):
-        return self.now
-
-    def sleep(self, seconds):
-        self.now += seconds
-
-
 @pytest.fixture
 def clock():
-    return SimulatedTime()
+    return SimulatedClock()
 
 
 @pytest.fixture
