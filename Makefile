@@ -8,7 +8,7 @@ READY := .venv/.ready
 
 help:
 	@echo "To try it:"
-	@echo "make demo           a real Airflow runs a DAG that waits for a job of the emulator; about 2 minutes"
+	@echo "make demo           a real Airflow waits for jobs of both kinds in the emulator; about 2 minutes"
 	@echo "make demo-ui        Airflow's web UI with the example DAGs and the emulator, until Ctrl-C"
 	@echo
 	@echo "To change it:"

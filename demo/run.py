@@ -1,4 +1,4 @@
-"""`make demo`: watch real Airflow run a DAG whose second task starts only when a visualization job is RUNNING."""
+"""`make demo`: real Airflow waits for a visualization job and for a training job, and then runs the next task."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any
 from tools.local_airflow import FINAL_STATES, LocalAirflow, LocalAirflowError
 from tools.stage import interrupt_once, stage
 
-DAG_ID = "modelarts_gate_on_running"
+GATE = "modelarts_gate_on_running"
+TRAINING = "modelarts_train_and_evaluate"
+TRAINING_SCRIPT = "Creating:0,Pending:2,Running:3,Completed:10"  # phase and seconds
 TIMEOUT = 300.0  # seconds
 NOT_YET = (None, "scheduled", "queued")
 LOUD = ("warning", "error", "critical")
@@ -35,13 +37,13 @@ class RunFollower:
         """
         while time.monotonic() < self._started + timeout:
             state = self._airflow.run_state(self._dag_id, self._run_id)
-            self._print_news()
+            self._print_changes()
             if state in FINAL_STATES:
                 return state
             time.sleep(0.5)
         raise TimeoutError(f"the run has not ended within {timeout:g} s")
 
-    def _print_news(self) -> None:
+    def _print_changes(self) -> None:
         instances = self._airflow.task_instances(self._dag_id, self._run_id)
         for instance in sorted(instances, key=lambda instance: instance["start_date"] or "~"):
             self._print_task(instance["task_id"], instance["state"], instance["try_number"])
@@ -51,7 +53,7 @@ class RunFollower:
         self._states[task_id] = state
         if state in NOT_YET:
             return
-        if before in NOT_YET:  # a short task is over when it is first seen
+        if before in NOT_YET:  # a short task has ended before the first look
             self._print(task_id, "running")
             before = "running"
         if state == "running" != before:
@@ -88,15 +90,21 @@ def run_demo() -> int:
     """Run the demo and return the exit status."""
     print("Starting Airflow and the ModelArts emulator ...", flush=True)
     with stage() as (airflow, emulator):
-        airflow.wait_for_dag(DAG_ID)
+        airflow.wait_for_dag(GATE)
+        airflow.wait_for_dag(TRAINING)
+        emulator.training_jobs.scripts.add_rule("*", TRAINING_SCRIPT)
         job_id = emulator.create_job(job_name="demo-tensorboard")  # RUNNING after 15 s
         print(f"Airflow is at {airflow.url}, the emulator at {emulator.url}, both until this demo ends.")
-        print(f"Visualization job {job_id} has been created. {DAG_ID} gates the task use_tensorboard on it:\n")
-        state = RunFollower(airflow, DAG_ID, airflow.trigger(DAG_ID, {"job_id": job_id})).follow(TIMEOUT)
-    if state != "success":
-        print(f"\nThe DAG run ended as {state}.", file=sys.stderr)
+        gate = RunFollower(airflow, GATE, airflow.trigger(GATE, {"job_id": job_id}))
+        training = RunFollower(airflow, TRAINING, airflow.trigger(TRAINING))
+        print(f"\n{GATE} waits until visualization job {job_id} is RUNNING, and then uses it:\n")
+        states = [gate.follow(TIMEOUT)]
+        print(f"\nMeanwhile, {TRAINING} has created a training job. It waits for the end, and then evaluates it:\n")
+        states.append(training.follow(TIMEOUT))
+    if states != ["success", "success"]:
+        print(f"\nThe DAG runs ended as {' and '.join(states)}.", file=sys.stderr)
         return 1
-    print("\nDone: use_tensorboard ran once the job was RUNNING. Nothing is left running. Next: make demo-ui")
+    print("\nDone: each task ran once its job was where it should be. Nothing is left running. Next: make demo-ui")
     return 0
 
 

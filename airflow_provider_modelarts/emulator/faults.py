@@ -46,7 +46,7 @@ _GATEWAY_ERRORS: Final[dict[int, tuple[str, str]]] = {
     ),
     500: ("APIGW.0601", "Internal server error."),
     502: ("APIGW.0201", "Backend unavailable."),
-    503: ("APIGW.0613", "The IAM service is currently unavailable."),
+    503: ("APIGW.0201", "The service is currently unavailable."),
     504: ("APIGW.0201", "Backend timeout."),
 }
 _WRONG_TYPES: Final[dict[str, Any]] = {

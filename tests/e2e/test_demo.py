@@ -13,7 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_the_demo_shows_the_wait_and_then_the_gated_task(
+def test_the_demo_shows_both_kinds_of_jobs_and_the_tasks_behind_them(
     tmp_path: Path, processes_in: Callable[[Path], list[str]]
 ) -> None:
     with _started("demo.run", tmp_path) as demo:
@@ -27,10 +27,16 @@ def test_the_demo_shows_the_wait_and_then_the_gated_task(
         "use_tensorboard      running",
         "demo-tensorboard is RUNNING: http://127.0.0.1:",
         "use_tensorboard      success",
+        "train                running",
+        "Created training job",
+        "step 1: loss",
+        "train                success",
+        "is Completed: /my-bucket/models/",
+        "evaluate             success",
         "Done:",
     ]
     _assert_in_this_order(steps, output)
-    assert len(output.splitlines()) < 40, "a few lines, not a log"
+    assert len(output.splitlines()) < 60, "a few lines, not a log"
     assert "deprecated" not in output
     assert processes_in(tmp_path) == []
     assert list(tmp_path.iterdir()) == []

@@ -66,7 +66,7 @@ def test_redirect(api: Api, job_id: str) -> None:
 def test_iam_errors_come_as_keystone_sends_them(api: Api) -> None:
     api.emulator.inject(Fault("status", status=503, operation="token"))
     answer = api.session.post(f"{api.emulator.url}/v3/auth/tokens", json={}, timeout=10)
-    content = {"code": 503, "message": "The IAM service is currently unavailable.", "title": "Service Unavailable"}
+    content = {"code": 503, "message": "The service is currently unavailable.", "title": "Service Unavailable"}
     assert (answer.status_code, answer.json()) == (503, {"error": content})
 
 
