@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from datetime import timedelta
 from importlib import import_module
@@ -12,7 +11,7 @@ from airflow_provider_modelarts._compat import DEFER_TIMEOUT_MARGIN, FIRST_POLL_
 from airflow_provider_modelarts.links.base import publish_link
 from airflow_provider_modelarts.waiting.names import job_name_in
 from airflow_provider_modelarts.waiting.result import WaitResult
-from airflow_provider_modelarts.waiting.wait import transition
+from airflow_provider_modelarts.waiting.wait import point_in_time, transition
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -101,13 +100,15 @@ def resume(task: Any, context: Context, event: Any) -> WaitResult:
     result = WaitResult.from_dict(event)
     # Below Airflow 3.3, the start date of a resumed task is the time of the resumption.
     task.try_started_at = event.get("try_started_at")
+    task.log.info("::group::History of the wait, as the triggerer observed it")
     for job_id, history in result.histories.items():
         name = job_name_in(job_id) or job_id
         before = None
         for entry in history:
-            moment = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(entry[0]))
-            task.log.info("%s: %s %s %s", moment, task.kind.noun, name, transition(task.kind, before, entry))
+            change = transition(task.kind, before, entry)
+            task.log.info("%s: %s %s %s", point_in_time(entry[0]), task.kind.noun, name, change)
             before = entry
+    task.log.info("::endgroup::")
     task.link = ""
     publish_link(task, context, result.link)
     return result

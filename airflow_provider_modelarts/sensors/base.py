@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
 from airflow_provider_modelarts._compat import (
     DEFER_TIMEOUT_MARGIN,
@@ -28,7 +28,7 @@ from airflow_provider_modelarts.api.clock import HasClock
 from airflow_provider_modelarts.assets.base import add_to_outlet_events
 from airflow_provider_modelarts.deferral import defer, resume, resumes_another_try, when_try_started
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
-from airflow_provider_modelarts.links.base import publish_link
+from airflow_provider_modelarts.links.base import link_to, publish_link
 from airflow_provider_modelarts.sensors.in_triggerer import why_on_worker
 from airflow_provider_modelarts.templates import is_literal, materialized, plain, seconds, time_to_wait
 from airflow_provider_modelarts.waiting.blocking import poll
@@ -42,6 +42,7 @@ from airflow_provider_modelarts.waiting.wait import (
     WaitError,
     WaitTimeoutError,
     duration,
+    point_in_time,
 )
 from airflow_provider_modelarts.xcoms import push_fields
 
@@ -50,6 +51,9 @@ if TYPE_CHECKING:
     from airflow.triggers.base import StartTriggerArgs
 
     from airflow_provider_modelarts.waiting.fetch import JobFetcher
+
+
+MAX_PAGES_IN_LOG: Final = 20
 
 
 class _InstanceProperty(property):
@@ -236,6 +240,9 @@ class JobSensor(HasClock, BaseSensorOperator):
         """
         first_run = first_reschedule_date(context) if self.reschedule else None
         self._started_at = first_run.timestamp() if first_run else when_try_started(self, context)
+        if first_run is None:
+            until = point_in_time(self._started_at + self.time_to_wait())
+            self.log.info("Polling every %s, until %s at the latest", duration(self.poke_interval), until)
         # The first run polls strictly: had it not observed the jobs, only a silent sensor would have a later one.
         was_observed = first_run is not None
         self._fetcher: JobFetcher | None = None
@@ -339,12 +346,19 @@ class JobSensor(HasClock, BaseSensorOperator):
         return self._xcom(context, result.jobs)
 
     def _xcom(self, context: Context, jobs: Mapping[str, Mapping[str, Any]]) -> Any:
-        """Return the XCom of an ended wait; the outlets' events and the XComs of the fields are set on the way."""
+        """Return the XCom of a wait that has succeeded. Set the outlets' events and the XComs of the fields as well."""
+        self._log_pages(jobs)
         xcom = next(iter(jobs.values())) if self.job_ids is None else dict(jobs)
         add_to_outlet_events(self, context, xcom)
         if self.job_ids is None:
             push_fields(self, context, xcom)
         return xcom
+
+    def _log_pages(self, jobs: Mapping[str, Mapping[str, Any]]) -> None:
+        for job_id, summary in list(jobs.items())[:MAX_PAGES_IN_LOG]:
+            page = link_to(summary.get(self.kind.page_field))
+            if page:
+                self.log.info("Page of %s %s: %s", self.kind.noun, job_id, page)
 
     def _fail(self, error: Exception) -> NoReturn:
         """Raise Airflow's exception for a wait that ended without its target, the same in every mode."""

@@ -118,6 +118,7 @@ class Kind(Protocol[JobT]):
     :ivar terminal: statuses that a job does not leave by itself
     :ivar stopping: statuses of a job that is being stopped
     :ivar deletion_failures: statuses that end a wait for the deletion of a job
+    :ivar page_field: key of a :meth:`summary` that has the address of the job's page
     """
 
     noun: str
@@ -125,6 +126,7 @@ class Kind(Protocol[JobT]):
     terminal: frozenset[Status]
     stopping: frozenset[Status]
     deletion_failures: frozenset[Status]
+    page_field: str
 
     def __hash__(self) -> int: ...
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 
 import pytest
 
@@ -67,3 +68,34 @@ def test_a_sensor_that_pushes_no_xcom_pushes_no_fields(mode, emulator, run):
     outcome = run(mode, job_id=emulator.create_job(script="7:0,8:40"), poke_interval=30, do_xcom_push=False)
     assert outcome.state == "success"
     assert not outcome.xcoms.keys() & set(FIELDS)
+
+
+@pytest.fixture
+def written(caplog, capsys):
+    """Return what was logged, once: Airflow 2.11 writes what caplog catches to the standard output as well."""
+    caplog.set_level(logging.INFO)
+    return lambda: capsys.readouterr().out or caplog.text
+
+
+@pytest.mark.parametrize("mode", ["poke", "reschedule", "deferrable"])
+def test_the_log_begins_with_the_limits_and_ends_with_the_page(mode, emulator, run, written):
+    job_id = emulator.create_job("board", script="7:0,8:40")
+    run(mode, job_id=job_id, poke_interval=30, timeout=600)
+    log = written()
+    assert log.count("Polling every 30 s, until 20") == 1
+    assert log.count(f"Page of visualization job {job_id}: http") == 1
+
+
+@pytest.mark.parametrize("mode", ["poke", "deferrable"])
+def test_each_of_several_jobs_has_its_page_in_the_log(mode, emulator, run, written):
+    job_ids = [emulator.create_job(status=8) for _ in range(2)]
+    run(mode, job_ids=job_ids)
+    log = written()
+    assert [log.count(f"Page of visualization job {job_id}: http") for job_id in job_ids] == [1, 1]
+
+
+def test_the_history_of_a_deferred_wait_is_one_group(emulator, run, written):
+    run("deferrable", job_id=emulator.create_job("board", script="7:0,8:40"), poke_interval=30)
+    _, _, rest = written().partition("::group::History of the wait")
+    group, _, _ = rest.partition("::endgroup::")
+    assert "went from WAITING (7) to RUNNING (8)" in group

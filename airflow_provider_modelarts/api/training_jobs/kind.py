@@ -33,6 +33,7 @@ class TrainingJobKind:
     terminal: frozenset[int | str] = frozenset(map(str, TERMINAL))
     stopping: frozenset[int | str] = frozenset({str(TrainingJobPhase.TERMINATING)})
     deletion_failures: frozenset[int | str] = frozenset()
+    page_field = "link"
 
     def parse_job_id(self, value: object) -> str:
         """

@@ -38,6 +38,7 @@ class VisualizationJobKind:
     terminal: frozenset[int | str] = frozenset(map(int, OVER))
     stopping: frozenset[int | str] = frozenset({int(JobStatus.KILLING)})
     deletion_failures: frozenset[int | str] = frozenset({int(JobStatus.DELETE_FAILED)})
+    page_field = "service_url"
 
     def parse_job_id(self, value: object) -> str:
         """
