@@ -208,7 +208,8 @@ def test_what_another_process_saw_is_what_is_known_of_the_job():
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (3599, "59 min 59 s"), (7320, "2 h 2 min")]
+    ("seconds", "text"),
+    [(0, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (3599, "59 min 59 s"), (7200, "2 h 0 min"), (7320, "2 h 2 min")],
 )
 def test_durations(seconds, text):
     assert duration(seconds) == text
