@@ -95,6 +95,7 @@ __all__ = [
     "mask_secret",
     "metrics",
     "push_plain_xcom",
+    "redact",
     "stores_xcoms_elsewhere",
 ]
 
@@ -192,6 +193,20 @@ def mask_secret(secret: str) -> None:
                 mask_secret as mask,
             )
     mask(secret)
+
+
+def redact(text: str) -> str:
+    """Return a text with asterisks in place of the secrets that are masked in this process."""
+    try:
+        from airflow.sdk._shared.secrets_masker import redact as mask
+    except ImportError:
+        try:
+            # Airflow 3.0
+            from airflow.sdk.execution_time.secrets_masker import redact as mask  # type: ignore[no-redef]
+        except ImportError:
+            # Airflow 2.11
+            from airflow.utils.log.secrets_masker import redact as mask  # type: ignore[no-redef]
+    return str(mask(text))
 
 
 async def amask_secret(secret: str) -> None:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
 
-from airflow_provider_modelarts._compat import AirflowFailException
+from airflow_provider_modelarts._compat import AirflowFailException, redact
 from airflow_provider_modelarts.api.errors import ModelArtsError
 from airflow_provider_modelarts.api.training_jobs.failures import (
     TrainingCapacityError,
@@ -17,7 +17,7 @@ from airflow_provider_modelarts.api.training_jobs.failures import (
     read_failure,
 )
 from airflow_provider_modelarts.api.training_jobs.kind import TRAINING_JOBS
-from airflow_provider_modelarts.api.training_jobs.log_follower import LogFollower
+from airflow_provider_modelarts.api.training_jobs.log_follower import Log, LogFollower
 from airflow_provider_modelarts.api.training_jobs.statuses import TERMINAL, TrainingJobPhase
 from airflow_provider_modelarts.deferral import defer, resume
 from airflow_provider_modelarts.links.base import publish_link
@@ -163,7 +163,8 @@ class WaitingTrainingJobOperator(StartingJobOperator):
 
     def _new_follower(self, job: TrainingJob) -> LogFollower:
         more = job.page_url or "the console"
-        return LogFollower(self._training_jobs, job.job_id, self.log, more=more, sleep=self.clock.sleep)
+        log = _MaskedLog(self.log)
+        return LogFollower(self._training_jobs, job.job_id, log, more=more, sleep=self.clock.sleep)
 
     def _log_cost(self, job: TrainingJob) -> None:
         """Say what is billed, as far as the API tells it."""
@@ -205,9 +206,26 @@ class WaitingTrainingJobOperator(StartingJobOperator):
             failure = read_failure(self._training_jobs, job)
         except ModelArtsError:
             raise error from None
+        message = redact(str(failure))
+        # Without the error that led here, so that the task's log ends with the cause.
         if isinstance(failure, TrainingConfigurationError):
-            raise AirflowFailException(str(failure)) from failure
-        raise failure from error
+            raise AirflowFailException(message) from None
+        raise type(failure)(message, job) from None
+
+
+class _MaskedLog:
+    """
+    Masks secrets in the lines of a job's log, which may say anything.
+
+    Airflow masks what a task logs only on its way into the task's log. LocalExecutor writes the same lines to the
+    scheduler's output, as they left the process of the task (Airflow 3.3.2).
+    """
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+
+    def log(self, level: int, message: Any, /, *args: Any) -> None:
+        self._log.log(level, message, *(redact(arg) if isinstance(arg, str) else arg for arg in args))
 
 
 def _is_pending(job: TrainingJob) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_modelarts._compat import AirflowFailException
+from airflow_provider_modelarts._compat import AirflowFailException, mask_secret
 from airflow_provider_modelarts.api.training_jobs import failures
 from airflow_provider_modelarts.emulator import Fault
 from airflow_provider_modelarts.operators.training_job import ModelArtsCreateTrainingJobOperator as Create
@@ -124,6 +124,23 @@ def test_the_cause_is_in_the_error_and_at_the_end_of_the_log(train, emulator, wr
     assert str(ran.error).endswith("worker-0 ended with exit code 1")
     assert "training end: exit with 1" in written()
     assert "training.terminate" not in emulator.request_counts(), "a job that is over is not stopped"
+
+
+def test_a_secret_that_the_training_prints_leaves_the_process_masked(train, emulator, written):
+    """LocalExecutor writes what a task logs to the scheduler's output, too, and masks nothing there."""
+    secret = "a-value-of-the-environment"
+    mask_secret(secret)
+    task = train("fails")
+    task.clock.at(6, lambda: print_into_log(emulator, f"logged in with {secret}"))
+    ran = task.run()
+    assert "logged in with ***" in str(ran.error)
+    assert written().count("logged in with ***") == 1
+    assert secret not in str(ran.error) + written()
+
+
+def print_into_log(emulator, line: str) -> None:
+    [job] = emulator.cloud.training_jobs.all()
+    emulator.cloud.training_jobs.write_log(job.job_id, line)
 
 
 @pytest.mark.parametrize(
