@@ -28,6 +28,8 @@ CONNECTIONS: dict[str, dict[str, Any]] = {
     "operators": {},
     "events": {},
     "task_groups": {},
+    "training": {},
+    "trainings": {},
 }
 """
 Connections, each to an emulator of its own, so that what goes wrong with one disturbs no other wait; and what of their

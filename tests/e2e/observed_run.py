@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
+import psutil
+
+from airflow_provider_modelarts.emulator import Emulator
 from tools.local_airflow import LocalAirflow
 
 WORKER_START = "::group::Pre Execute"
@@ -16,13 +20,15 @@ class ObservedRun:
     """
     A run of a DAG.
 
+    It is started now, unless it is one that was started in another way.
+
     Logs are read from disk: the REST API would take seconds of CPU for what is asked here, many times a run.
     """
 
-    def __init__(self, airflow: LocalAirflow, dag_id: str, conf: dict[str, Any]) -> None:
+    def __init__(self, airflow: LocalAirflow, dag_id: str, conf: dict[str, Any], run_id: str | None = None) -> None:
         self._airflow = airflow
         self._dag_id = dag_id
-        self.run_id = airflow.trigger(dag_id, conf=conf)
+        self.run_id = run_id or airflow.trigger(dag_id, conf=conf)
 
     @property
     def state(self) -> str:
@@ -85,6 +91,15 @@ class ObservedRun:
         if map_index >= 0:
             folder /= f"map_index={map_index}"
         return sorted(folder.glob("attempt=*.log*"))
+
+
+def connected_to(server: Emulator) -> list[int]:
+    """Return the processes that hold a connection to an emulator, but for this one."""
+    found = set()
+    for connection in psutil.net_connections("tcp"):
+        if connection.raddr and connection.raddr.port == server.port and connection.pid not in (None, os.getpid()):
+            found.add(connection.pid)
+    return sorted(found)
 
 
 def _event(line: str) -> str:

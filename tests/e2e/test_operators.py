@@ -7,13 +7,12 @@ import signal
 import time
 from collections.abc import Iterator
 
-import psutil
 import pytest
 
 from airflow_provider_modelarts.emulator import Emulator
 from airflow_provider_modelarts.emulator.faults import Fault
 from tests.e2e.dags.operators import HOW
-from tests.e2e.observed_run import ObservedRun
+from tests.e2e.observed_run import ObservedRun, connected_to
 from tools.local_airflow import LocalAirflow, poll_until
 
 TIMEOUT = 180.0  # seconds
@@ -199,12 +198,3 @@ def test_mapped_tasks_have_a_job_and_a_button_each(local_airflow: LocalAirflow, 
         xcoms = run.xcoms("create", index)
         assert xcoms["return_value"]["train_url"] == f"/bucket/{index}/"
         assert run.link("create", index) == xcoms["return_value"]["service_url"]
-
-
-def connected_to(server: Emulator) -> list[int]:
-    """Return the processes that hold a connection to an emulator, but for this one."""
-    found = set()
-    for connection in psutil.net_connections("tcp"):
-        if connection.raddr and connection.raddr.port == server.port and connection.pid not in (None, os.getpid()):
-            found.add(connection.pid)
-    return sorted(found)
