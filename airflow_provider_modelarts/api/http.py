@@ -81,6 +81,7 @@ class Call(Generic[T]):
     :param query: sent in canonical order
     :param body: sent as JSON
     :param project_id: sent as ``X-Project-Id``
+    :param secrets: what the body holds that must not be repeated
     """
 
     operation: Operation
@@ -89,6 +90,7 @@ class Call(Generic[T]):
     query: Mapping[str, str] | None = None
     body: Mapping[str, Any] | None = None
     project_id: str | None = None
+    secrets: tuple[str, ...] = ()
 
 
 class Http:
@@ -208,7 +210,7 @@ class Http:
                 error,
                 method=operation.method,
                 url=call.url,
-                secrets=config.secrets,
+                secrets=(*config.secrets, *call.secrets),
                 is_login=operation.is_login,
                 is_read=operation.is_search or operation.method == "GET",
             ) from error
@@ -216,7 +218,7 @@ class Http:
         self.clock_skew = clock_skew(response.headers)
         read = ApiResponse.read(
             response,
-            secrets=config.secrets,
+            secrets=(*config.secrets, *call.secrets),
             action=operation.action,
             names_job=operation.names_job,
             is_login=operation.is_login,

@@ -220,6 +220,9 @@ def malformed_error(response: ApiResponse, reason: str) -> ModelArtsMalformedRes
     kind = ModelArtsMalformedResponseError
     request_id = _request_id(response, {})
     start = _excerpt(response)
+    if response.is_v2 and response.body.lstrip().startswith((b"{", b"[")):
+        # Jobs hold environment variables and tokens.
+        start = f"{len(response.body)} bytes of JSON, not shown because it may hold secrets"
     may_have_happened = kind.may_have_happened and not response.is_login
     return kind(
         f"{response.method} {response.url} answered HTTP {response.status_code}, "

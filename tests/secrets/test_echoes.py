@@ -15,6 +15,7 @@ from airflow_provider_modelarts.api.clock import HasClock
 from airflow_provider_modelarts.api.errors import ModelArtsError
 from airflow_provider_modelarts.hooks import modelarts
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
+from tests.conftest import Reply, ScriptedServer
 from tests.faults.servers import PROJECT_ID
 from tests.secrets.echoes import ECHOES, EchoingServer
 from tests.secrets.search import Secret, found
@@ -65,7 +66,7 @@ def test_what_is_echoed_is_not_repeated(
     caplog.set_level(logging.DEBUG)
     # What leaks here would leak where no masker is: in scripts, and in what it does not see.
     monkeypatch.setattr(modelarts, "mask_secret", lambda secret: None)
-    connect, how = KINDS[kind]
+    fields_of, how = KINDS[kind]
     secrets: list[Secret] = []
 
     def secret(name: str, middle: str = SPECIAL) -> str:
@@ -73,7 +74,7 @@ def test_what_is_echoed_is_not_repeated(
         return secrets[-1].value
 
     with EchoingServer(echoes=[echo], **how) as server:
-        fields = connect(server, secret)
+        fields = fields_of(server, secret)
         extra = {name: fields.pop(name) for name in tuple(fields) if name not in ("host", "password")}
         extra |= {"project_id": PROJECT_ID, "region": "cn-north-4", "iam_endpoint": server.url}
         connection = {"conn_type": "modelarts", "login": "somebody", **fields, "extra": extra}
@@ -94,3 +95,60 @@ def test_what_is_echoed_is_not_repeated(
     assert works is False
     assert server.counts.total() >= 2
     assert found([*secrets, *server.secrets], texts) == []
+
+
+@pytest.fixture
+def environment() -> Secret:
+    """Return the value of an environment variable of a training job."""
+    return Secret.marked("environment", SPECIAL)
+
+
+@pytest.mark.parametrize("echo", ECHOES)
+def test_what_is_echoed_of_a_jobs_environment_is_not_repeated(
+    echo: str, environment: Secret, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with EchoingServer(echoes=[echo]) as server:
+        connect(server, monkeypatch)
+        with ModelArtsHook() as hook, pytest.raises(ModelArtsError) as failure:
+            hook.create_training_job(
+                job_name="job",
+                algorithm_id="an-algorithm",
+                flavor_id="a-flavor",
+                environments={"SETTING": environment.value, "FLAG": "1"},
+                body={"algorithm": {"environments": {"OTHER": environment.value}}},
+            )
+    error = failure.value
+    texts = {
+        "the exception": repr((error, error.args, vars(error))),
+        "its traceback": "".join(traceback.format_exception(error)),
+        "the log": caplog.text,
+    }
+    assert server.counts.total() >= 1
+    assert found([environment, *server.secrets], texts) == []
+
+
+@pytest.mark.parametrize("cut", [False, True], ids=["wrong", "cut"])
+def test_an_answer_with_a_job_that_cannot_be_read_is_not_quoted(
+    cut: bool, environment: Secret, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It holds the job's environment, and tokens of its endpoints."""
+    token = Secret.marked("token")
+    job = {
+        "algorithm": {"environments": {"SETTING": environment.value}},
+        "endpoints": {"tensorboard": {"token": token.value}},
+    }
+    body = json.dumps({**job, "metadata": []}).encode()
+    server.answer(Reply(200, body[:-5] if cut else body))
+    connect(server, monkeypatch)
+    with ModelArtsHook() as hook, pytest.raises(ModelArtsError) as failure:
+        hook.get_training_job("5d2c9ad4-2b0c-4c5a-9b7e-0c1d2e3f4a5b")
+    assert f"{len(server.replies[0].payload)} bytes of JSON" in str(failure.value)
+    texts = {"the traceback": "".join(traceback.format_exception(failure.value))}
+    assert found([environment, token], texts) == []
+
+
+def connect(server: EchoingServer | ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    extra = {"project_id": PROJECT_ID, "region": "cn-north-4"}
+    connection = {"conn_type": "modelarts", "login": "a", "password": "not-a-key", "host": server.url, "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(connection))

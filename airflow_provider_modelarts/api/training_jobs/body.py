@@ -24,6 +24,9 @@ _PATH: Final = re.compile(r"/[^/]+/.*")
 _EVENTS: Final = (
     "JobStarted", "JobCompleted", "JobFailed", "JobTerminated", "JobRestarted", "JobHanged", "JobPreempted",
 )  # fmt: skip
+_SHORTEST_SECRET: Final = 5
+"""Characters. Airflow masks nothing shorter, either."""
+
 _SHAPES: Final = (
     "a job needs one of: algorithm_id; code_dir, boot_file and a preset engine (engine_id, or engine_name and "
     "engine_version); image_url and command"
@@ -125,6 +128,12 @@ def create_body(
     merged = _merged(_merged(defaults, deepcopy(dict(body or {}))), _without_none(named))
     _check(merged)
     return merged
+
+
+def environment_values(body: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the values of the environment variables in a body that are long enough to be secrets."""
+    environments = body.get("algorithm", {}).get("environments", {})
+    return tuple(value for value in map(str, environments.values()) if len(value) >= _SHORTEST_SECRET)
 
 
 def _check(body: dict[str, Any]) -> None:

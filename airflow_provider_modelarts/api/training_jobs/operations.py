@@ -14,6 +14,7 @@ from airflow_provider_modelarts.api.fields import Fields
 from airflow_provider_modelarts.api.http import Call, Http, Operation, Parse
 from airflow_provider_modelarts.api.pages import read_pages
 from airflow_provider_modelarts.api.stopping import ensure_stopped
+from airflow_provider_modelarts.api.training_jobs.body import environment_values
 from airflow_provider_modelarts.api.training_jobs.logs import LOG_START, JobEvent, LogLines, LogPosition, LogPreview
 from airflow_provider_modelarts.api.training_jobs.models import TrainingJob, TrainingJobPage
 from airflow_provider_modelarts.api.training_jobs.parameters import (
@@ -102,7 +103,8 @@ class TrainingJobs:
         workspace_id = metadata["workspace_id"]
         if workspace_id is None:
             del metadata["workspace_id"]
-        call = self._call(_CREATE, "training-jobs", self._job, body={**body, "metadata": metadata})
+        sent = {"body": {**body, "metadata": metadata}, "secrets": environment_values(body)}
+        call = self._call(_CREATE, "training-jobs", self._job, **sent)
         return create_once(self._http, call, lambda: self.find(metadata["name"], workspace_id=workspace_id))
 
     def get(self, job_id: str) -> TrainingJob:
