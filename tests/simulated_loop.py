@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import selectors
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from airflow_provider_modelarts.api.clock import Clock
+
+T = TypeVar("T")
 
 
 class _JumpingSelector(selectors.DefaultSelector):
@@ -79,3 +83,20 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
 
     def _done(self, future: Any) -> None:
         self._working -= 1
+
+
+def run_simulated(main: Coroutine[Any, Any, T], clock: Clock) -> T:
+    """
+    Run a coroutine on a simulated loop, as `asyncio.run` does.
+
+    :param clock: moves on where the loop would sleep
+    """
+    loop = SimulatedLoop(clock.monotonic, clock.sleep)
+    try:
+        return loop.run_until_complete(main)
+    finally:
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()

@@ -28,6 +28,8 @@ from airflow_provider_modelarts.operators.visualization_job import (
 from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor as Sensor
 from airflow_provider_modelarts.triggers.visualization_job import ModelArtsVisualizationJobTrigger as Trigger
 from tests.conftest import Reply
+from tests.simulated_clock import SimulatedClock
+from tests.simulated_loop import run_simulated
 from tests.simulated_tasks import TaskInstance
 
 
@@ -46,7 +48,7 @@ async def first_event(trigger):
 
 
 def wait_in_the_triggerer(trigger, **arguments):
-    asyncio.run(first_event(trigger(**arguments)))
+    run_simulated(first_event(trigger(**arguments)), SimulatedClock())
 
 
 ALL = {
@@ -127,6 +129,6 @@ def test_waits_on_two_workspaces_share_no_requests(connect, server):
         await asyncio.gather(*(first_event(Trigger(job_ids=["1", "2"], workspace_id=name)) for name in ("a", "b")))
 
     connect(project_id="p")
-    asyncio.run(both())
+    run_simulated(both(), SimulatedClock())
     lists = [received.target for received in server.received if "?" in received.target]
     assert {target.partition("workspace_id=")[2][:1] for target in lists} == {"a", "b"}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from airflow_provider_modelarts.api import http
+from airflow_provider_modelarts.api import http, transport
 from airflow_provider_modelarts.api.transport import Session
 from airflow_provider_modelarts.waiting.wait import JobCannotArriveError, JobStateUnknownError, WaitTimeoutError
 from tests.faults.certificates import Authority
@@ -75,6 +75,7 @@ def observe(row: Row, scenario: str, mode: str, authorities: tuple[Authority, Au
         tried = _count_requests(patches)
         if row.slow:
             patches.setattr(http, "MAX_ATTEMPTS", 1)
+            patches.setattr(transport, "MAX_ANSWER_TIME", 2)
         patches.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(_connection(row, server, authorities[0])))
         fault = row.fault(authorities)
         clock.at(0 if scenario == SCENARIOS[0] else BEGINS_AT, lambda: fault.begin(server))

@@ -10,6 +10,8 @@ from airflow_provider_modelarts.api.errors import ModelArtsServerError
 from airflow_provider_modelarts.emulator.faults import Fault
 from airflow_provider_modelarts.operators.clean_up import ModelArtsCleanUpVisualizationJobsOperator as CleanUp
 
+pytestmark = pytest.mark.usefixtures("clock")
+
 
 def clean_up(**arguments):
     return CleanUp(task_id="clean_up", **arguments).execute({})

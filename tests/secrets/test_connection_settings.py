@@ -22,7 +22,8 @@ from airflow_provider_modelarts.triggers.visualization_job_event import ModelArt
 from airflow_provider_modelarts.waiting.wait import WaitError
 from tests.faults.certificates import Authority
 from tests.faults.servers import PROJECT_ID, Exchange, FaultyServer
-from tests.simulated_clock import ImpatientClock
+from tests.simulated_clock import ImpatientClock, SimulatedClock
+from tests.simulated_loop import run_simulated
 from tests.simulated_tasks import TaskInstance
 
 NOBODY = "http://127.0.0.1:9"
@@ -52,7 +53,7 @@ def by_trigger() -> None:
         async with aclosing(ModelArtsVisualizationJobTrigger(job_id=101).run()) as events:  # type: ignore[type-var]
             await anext(events)
 
-    asyncio.run(first())
+    run_simulated(first(), SimulatedClock())
 
 
 def by_trigger_that_is_killed() -> None:
@@ -73,7 +74,7 @@ def by_event_trigger() -> None:
 
     with suppress(TimeoutError, asyncio.TimeoutError):
         # What cannot be polled is polled again for ever.
-        asyncio.run(asyncio.wait_for(first(), 4))
+        run_simulated(asyncio.wait_for(first(), 1.5), SimulatedClock())
 
 
 CALLERS = (by_hook, by_sensor, by_spare_client, by_trigger, by_trigger_that_is_killed, by_event_trigger)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 
 import pytest
@@ -17,6 +16,7 @@ from airflow_provider_modelarts.triggers.visualization_job import ModelArtsVisua
 from airflow_provider_modelarts.waiting.fetch import JobFetcher
 from airflow_provider_modelarts.waiting.names import name_key
 from tests.sensors.test_wait_table import MODES
+from tests.simulated_loop import run_simulated
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_a_list_that_fails_is_not_a_job_that_is_missing(status, text, mode, emul
     assert text in str(outcome.error)
 
 
-def test_a_trigger_looks_the_name_up(emulator, connection):
+def test_a_trigger_looks_the_name_up(emulator, clock, connection):
     job_id = emulator.create_job("board", status=8)
 
     async def first():
@@ -100,7 +100,7 @@ def test_a_trigger_looks_the_name_up(emulator, connection):
         finally:
             await stream.aclose()
 
-    event = asyncio.run(first())
+    event = run_simulated(first(), clock)
     assert (event["outcome"], [job["job_id"] for job in event["jobs"].values()]) == ("arrived", [job_id])
 
 

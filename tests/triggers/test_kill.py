@@ -11,8 +11,10 @@ from types import SimpleNamespace
 import pytest
 
 from airflow_provider_modelarts._compat import airflow_version
+from airflow_provider_modelarts.api.clock import HasClock
 from airflow_provider_modelarts.emulator import Emulator, Fault
 from airflow_provider_modelarts.triggers.visualization_job import ModelArtsVisualizationJobTrigger
+from tests.simulated_clock import ImpatientClock
 
 pytestmark = pytest.mark.skipif(airflow_version() < (3, 3), reason="Airflow 3.3 and later")
 
@@ -66,7 +68,8 @@ def may_run_on(capsys, caplog):
 
 
 # First, because the threads of a test below may log for a while after its end.
-def test_a_job_that_cannot_be_reached_has_its_own_line(emulator, airflow_answers, capsys, caplog):
+def test_a_job_that_cannot_be_reached_has_its_own_line(emulator, airflow_answers, monkeypatch, capsys, caplog):
+    monkeypatch.setattr(HasClock, "clock", ImpatientClock())
     job_id = emulator.create_job(status=8)
     kill(job_id, modelarts_conn_id="no_such_connection")
     assert may_run_on(capsys, caplog) == [job_id]
@@ -94,7 +97,10 @@ def test_a_job_is_stopped_unless_its_task_runs_again(states, status, emulator, a
     assert emulator.job(job_id).status == status
 
 
-def test_every_job_that_cannot_be_stopped_in_time_has_its_own_line(emulator, airflow_answers, capsys, caplog):
+def test_every_job_that_cannot_be_stopped_in_time_has_its_own_line(
+    emulator, airflow_answers, monkeypatch, capsys, caplog
+):
+    monkeypatch.setattr(HasClock, "clock", ImpatientClock())
     job_ids = [emulator.create_job(status=8) for _ in range(48)]
     emulator.inject(Fault("delay", operation="stop", delay=0.6))
     kill(*job_ids, timeout=1.5)

@@ -6,9 +6,8 @@ import asyncio
 import importlib
 import json
 import math
-import time
 from contextlib import aclosing
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -25,12 +24,13 @@ from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisual
 from airflow_provider_modelarts.triggers.base import _XComPuller
 from airflow_provider_modelarts.triggers.visualization_job import ModelArtsVisualizationJobTrigger
 from airflow_provider_modelarts.waiting.result import VERSION, WaitResult
-from tests.simulated_tasks import TaskDeferred, TaskInstance
+from tests.simulated_loop import run_simulated
+from tests.simulated_tasks import TaskDeferred, TaskInstance, simulate
 
 SKIPS_WORKER = airflow_version() >= (3, 3)
 
 
-def first_event(trigger):
+def first_event(trigger, clock):
     async def first():
         stream = trigger.run()
         try:
@@ -38,7 +38,7 @@ def first_event(trigger):
         finally:
             await stream.aclose()
 
-    return WaitResult.from_dict(asyncio.run(first()))
+    return WaitResult.from_dict(run_simulated(first(), clock))
 
 
 @pytest.fixture
@@ -46,6 +46,11 @@ def emulator(monkeypatch):
     with Emulator(time_scale=0) as running:
         monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(running.connection()))
         yield running
+
+
+@pytest.fixture(autouse=True)
+def clock(emulator, monkeypatch):
+    return simulate(monkeypatch, emulator)
 
 
 def test_what_travels_makes_the_same_trigger():
@@ -60,9 +65,9 @@ def test_what_travels_makes_the_same_trigger():
     assert again.serialize() == (path, arguments)
 
 
-def test_nothing_secret_travels(emulator):
+def test_nothing_secret_travels(emulator, clock):
     trigger = ModelArtsVisualizationJobTrigger(job_id=emulator.create_job(status=8))
-    first_event(trigger)
+    first_event(trigger, clock)
     text = repr(trigger) + json.dumps(trigger.serialize()) + repr(vars(trigger))
     assert emulator.sk not in text
     assert emulator.ak not in text
@@ -70,20 +75,20 @@ def test_nothing_secret_travels(emulator):
 
 @pytest.mark.skipif(not SKIPS_WORKER, reason="Airflow 3.3 and later")
 @pytest.mark.parametrize("execution_timeout", [2.0, 3.0, None])
-def test_airflows_own_timeout_ends_no_wait_before_its_time(execution_timeout, emulator):
+def test_airflows_own_timeout_ends_no_wait_before_its_time(execution_timeout, emulator, clock):
     """Of a task that starts in the triggerer it is ``timeout`` and a margin, or ``execution_timeout``."""
     trigger = ModelArtsVisualizationJobTrigger(job_id=emulator.create_job(status=7), timeout=2)
     net = min(2 + DEFER_TIMEOUT_MARGIN, execution_timeout or math.inf)
-    trigger.timeout_after = datetime.now(timezone.utc) + timedelta(seconds=net)
+    trigger.timeout_after = clock.utcnow() + timedelta(seconds=net)
     limit = None if execution_timeout is None else timedelta(seconds=execution_timeout)
     trigger._task_instance = SimpleNamespace(task=SimpleNamespace(execution_timeout=limit))
-    begin = time.monotonic()
-    assert first_event(trigger).outcome == "timeout"
-    assert time.monotonic() - begin >= 1.9
+    begin = clock.monotonic()
+    assert first_event(trigger, clock).outcome == "timeout"
+    assert clock.monotonic() - begin >= 1.9
     assert emulator.request_counts()["get"] >= 1
 
 
-def test_a_wait_that_is_shorter_than_its_interval_polls_too(emulator):
+def test_a_wait_that_is_shorter_than_its_interval_polls_too(emulator, clock):
     """Beside a wait that has begun before, whose next poll is far off."""
     hanging, running = emulator.create_job(status=7), emulator.create_job(status=8)
 
@@ -101,18 +106,18 @@ def test_a_wait_that_is_shorter_than_its_interval_polls_too(emulator):
         other.cancel()
         return [end.outcome for end in ends]
 
-    assert asyncio.run(both()) == ["arrived", "cannot_arrive"]
+    assert run_simulated(both(), clock) == ["arrived", "cannot_arrive"]
 
 
 @pytest.mark.skipif(not SKIPS_WORKER, reason="Airflow 3.3 and later")
 @pytest.mark.parametrize("left", [1.0, -100.0])
-def test_a_triggerer_that_takes_over_knows_how_much_time_is_left(left, emulator):
+def test_a_triggerer_that_takes_over_knows_how_much_time_is_left(left, emulator, clock):
     """The trigger's own timeout begins again with each triggerer; Airflow's goes on."""
     trigger = ModelArtsVisualizationJobTrigger(job_id=emulator.create_job(status=7), timeout=3600, poke_interval=60)
-    trigger.timeout_after = datetime.now(timezone.utc) + timedelta(seconds=left + DEFER_TIMEOUT_MARGIN)
-    begin = time.monotonic()
-    assert first_event(trigger).outcome == "timeout"
-    assert time.monotonic() - begin < 10
+    trigger.timeout_after = clock.utcnow() + timedelta(seconds=left + DEFER_TIMEOUT_MARGIN)
+    begin = clock.monotonic()
+    assert first_event(trigger, clock).outcome == "timeout"
+    assert clock.monotonic() - begin < 10
     assert emulator.request_counts()["get"] >= 1
 
 
@@ -126,41 +131,41 @@ def test_a_triggerer_that_takes_over_knows_how_much_time_is_left(left, emulator)
         ({"job_id": 1, "wait_for": "most"}, "wait_for"),
     ],
 )
-def test_what_was_rendered_wrongly_is_said_before_anything_is_sent(emulator, arguments, named):
-    event = first_event(ModelArtsVisualizationJobTrigger(**arguments))
+def test_what_was_rendered_wrongly_is_said_before_anything_is_sent(emulator, clock, arguments, named):
+    event = first_event(ModelArtsVisualizationJobTrigger(**arguments), clock)
     assert event.outcome == "invalid"
     assert named in event.message
     assert emulator.request_counts() == {}
 
 
-def test_a_connection_that_is_not_there_is_said():
-    event = first_event(ModelArtsVisualizationJobTrigger(job_id=1, modelarts_conn_id="no_such_connection"))
+def test_a_connection_that_is_not_there_is_said(clock):
+    event = first_event(ModelArtsVisualizationJobTrigger(job_id=1, modelarts_conn_id="no_such_connection"), clock)
     assert event.outcome == "state_unknown"
     assert "no_such_connection" in event.message
 
 
-def test_the_link_that_the_task_knew_is_the_link_if_the_trigger_has_not_observed_the_job(emulator):
+def test_the_link_that_the_task_knew_is_the_link_if_the_trigger_has_not_observed_the_job(emulator, clock):
     trigger = ModelArtsVisualizationJobTrigger(job_id=1, target_status="RUNNING", link="https://board.example/1")
-    event = first_event(trigger)
+    event = first_event(trigger, clock)
     assert (event.outcome, event.link) == ("cannot_arrive", "https://board.example/1")
 
 
-def test_a_silent_wait_still_fails_with_its_job(emulator):
+def test_a_silent_wait_still_fails_with_its_job(emulator, clock):
     job_id = emulator.create_job(status=11)
-    event = first_event(ModelArtsVisualizationJobTrigger(job_id=job_id, target_status=8, silent_fail=True))
+    event = first_event(ModelArtsVisualizationJobTrigger(job_id=job_id, target_status=8, silent_fail=True), clock)
     assert event.outcome == "cannot_arrive"
 
 
-def test_several_jobs(emulator):
+def test_several_jobs(emulator, clock):
     job_ids = [emulator.create_job(status=status) for status in (8, 8, 11)]
-    event = first_event(ModelArtsVisualizationJobTrigger(job_ids=job_ids, wait_for="any"))
+    event = first_event(ModelArtsVisualizationJobTrigger(job_ids=job_ids, wait_for="any"), clock)
     assert event.outcome == "arrived"
     assert event.jobs.keys() == set(job_ids)
-    event = first_event(ModelArtsVisualizationJobTrigger(job_ids=str(job_ids), wait_for="all"))
+    event = first_event(ModelArtsVisualizationJobTrigger(job_ids=str(job_ids), wait_for="all"), clock)
     assert event.outcome == "cannot_arrive"
 
 
-def test_a_link_that_could_not_be_stored_is_stored_with_the_next_news(emulator, monkeypatch):
+def test_a_link_that_could_not_be_stored_is_stored_with_the_next_news(emulator, clock, monkeypatch):
     job_id = emulator.create_job(status=7)
     links = []
 
@@ -172,7 +177,7 @@ def test_a_link_that_could_not_be_stored_is_stored_with_the_next_news(emulator, 
         emulator.set_status(job_id, 8)
 
     monkeypatch.setattr("airflow_provider_modelarts.triggers.base.apush_xcom", push)
-    event = first_event(ModelArtsVisualizationJobTrigger(job_id=job_id, poke_interval=1))
+    event = first_event(ModelArtsVisualizationJobTrigger(job_id=job_id, poke_interval=1), clock)
     assert event.outcome == "arrived"
     assert links == [event.link] * 2
 
