@@ -1,1 +1,1 @@
-"""ModelArts' REST API v1 in Python: visualization jobs. Imports no Airflow."""
+"""A client for ModelArts' REST API: visualization jobs (v1) and training jobs (v2). Imports no Airflow."""

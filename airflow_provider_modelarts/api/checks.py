@@ -1,4 +1,4 @@
-"""Checks of values that are about to be sent. Each raises a ValueError that names the field."""
+"""Checks of request parameters. Each raises a ValueError that names the field."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 _MAX_OUTPUT: Final = 1_000_000
-"""Characters of an output as text that are read: some thousand jobs."""
+"""The longest output, as text, that is parsed: some thousand jobs."""
 
 
 def to_text(value: Any) -> Any:
     """
-    Return a text without surrounding white space, and a whole number as its text; anything else unchanged.
+    Return a text without surrounding white space, a whole number as text, and any other value unchanged.
 
-    In a DAG with ``render_template_as_native_obj`` a template that renders to digits becomes a number.
+    In a DAG with ``render_template_as_native_obj``, a template that renders to digits becomes a number.
     """
     read = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     return read.strip() if isinstance(read, str) else read
 
 
 def one_of(field: str, value: object, allowed: tuple[str, ...]) -> str:
-    """Return a text that is one of those allowed."""
+    """Return a text if it is one of the allowed ones."""
     read = to_text(value)
     if not isinstance(read, str) or read not in allowed:
         raise ValueError(f"{field}: {value!r:.100} is not one of {', '.join(allowed)}")
@@ -30,7 +30,7 @@ def one_of(field: str, value: object, allowed: tuple[str, ...]) -> str:
 
 
 def whole_number(field: str, value: object, low: int, high: int | None = None) -> int:
-    """Return a whole number within bounds, both included."""
+    """Return a whole number if it is within bounds, inclusive."""
     if isinstance(value, int) and not isinstance(value, bool) and low <= value and (high is None or value <= high):
         return value
     bounds = f"from {low} to {high}" if high else f">= {low}"
@@ -38,7 +38,7 @@ def whole_number(field: str, value: object, low: int, high: int | None = None) -
 
 
 def text(field: str, value: Any, limit: int | None = None) -> str:
-    """Return a text that is not empty and has at most ``limit`` characters."""
+    """Return a text if it is not empty and has at most ``limit`` characters."""
     read = to_text(value)
     if not isinstance(read, str) or not read:
         raise ValueError(f"{field}: {value!r:.100} is not text")
@@ -48,16 +48,16 @@ def text(field: str, value: Any, limit: int | None = None) -> str:
 
 
 def text_items(value: str) -> list[str]:
-    """Return the items of a list that is written as text, as a template renders it: ``a, b`` or ``['a', 'b']``."""
+    """Return the items of a list in a text, as a template renders it: ``a, b`` or ``['a', 'b']``."""
     items = (item.strip(" \t\n'\"") for item in value.strip().strip("[](){}").split(","))
     return [item for item in items if item]
 
 
 def job_id_in(value: object) -> object:
     """
-    Return the job id in the output of a task, and anything else as it is.
+    Return the job ID in the output of a task, and any other value unchanged.
 
-    The output of a task that waits for a job or changes it is a dict with its ``job_id``. A template makes text of it.
+    The output of a task that waits for a job or changes it is a dict with a ``job_id``. Templates render it as text.
     """
     output = _decoded(value) if isinstance(value, str) else value
     return output["job_id"] if isinstance(output, Mapping) and "job_id" in output else value
@@ -65,9 +65,9 @@ def job_id_in(value: object) -> object:
 
 def job_ids_in(value: object) -> list[object]:
     """
-    Return what a parameter for several jobs holds: ids, or the outputs of tasks.
+    Return the job IDs in a parameter for several jobs: IDs, or outputs of tasks.
 
-    Of several jobs, the output is a dict by job id, or a list where the task is mapped.
+    The output for several jobs is a dict by job ID, or a list if the task is mapped.
 
     :raises ValueError: it is not a list
     """
@@ -76,7 +76,7 @@ def job_ids_in(value: object) -> list[object]:
     if isinstance(given, Mapping):
         given = [given] if "job_id" in given else _keys_of_outputs(given)
     if not isinstance(given, Iterable):
-        raise ValueError(f"job_ids: {value!r:.100} is not a list of job ids")
+        raise ValueError(f"job_ids: {value!r:.100} is not a list of job IDs")
     return [job_id_in(item) for item in given]
 
 
@@ -85,7 +85,7 @@ def _keys_of_outputs(value: Mapping[Any, Any]) -> list[Any] | None:
 
 
 def _decoded(value: str) -> Any:
-    """Return the dict, or the list, that a text shows as Python or JSON; None when it shows something else."""
+    """Return the dict or the list that a text contains as Python or JSON; None if it contains neither."""
     if "{" not in value or len(value) > _MAX_OUTPUT:
         return None
     for read in (ast.literal_eval, json.loads):

@@ -32,12 +32,12 @@ class ModelArtsClient:
 
     Every operation raises `ValueError` for a parameter that the API would refuse, before anything is sent, and
     a :class:`~airflow_provider_modelarts.api.errors.ModelArtsError` for what goes wrong after that. Requests are
-    repeated on connection errors, 429 and 5xx; to create a job only after looking whether that has happened already.
+    repeated on connection errors, 429 and 5xx. A create request is repeated only if no job has been created.
 
-    :param config: where ModelArts is and who calls
-    :param on_secret: told of each token or temporary key that comes up, before it is used
-    :param sleep: how to wait between attempts, in seconds
-    :param metrics: what counts the requests
+    :param config: address, credentials and project
+    :param on_secret: called with each new token or temporary key, before it is used
+    :param sleep: sleeps between attempts, for some seconds
+    :param metrics: counts the requests
     :ivar visualization_jobs: the operations on visualization jobs
     :ivar training_jobs: the operations on training jobs
     """
@@ -60,7 +60,7 @@ class ModelArtsClient:
             log.warning("TLS certificates of %s are not verified, as the connection says", config.endpoint)
 
     def close(self) -> None:
-        """Close the kept connections."""
+        """Close the connections."""
         self._http.close()
 
     def __enter__(self) -> ModelArtsClient:
@@ -72,20 +72,20 @@ class ModelArtsClient:
         self.close()
 
     def calls_like(self, other: ModelArtsClient) -> bool:
-        """Return whether both call with the same credentials; what the credential chain finds may differ any time."""
+        """Return whether both use the same credentials. A credential chain may find others at any time."""
         return self._config == other._config and bool(self._config.login)
 
     @property
     def project_id(self) -> str:
         """
-        Project in use: the configured one, the one that the credentials name, or the one called like the region.
+        Project in use: the configured one, that of the credentials, or the one with the name of the region.
 
-        :raises ModelArtsError: it has to be asked for, and that failed
-        :raises ModelArtsConfigurationError: there is not exactly one project of the region's name
+        :raises ModelArtsError: the project had to be looked up, and that failed
+        :raises ModelArtsConfigurationError: not exactly one project has the name of the region
         """
         if self._project_id is None:
             with self._http.naming_ignored_fields():
-                # It goes into every URL, whoever names it.
+                # It goes into every URL, wherever it comes from.
                 self._project_id = checked_project_id(self._http.auth.project_id() or self._project_of_region())
         return self._project_id
 

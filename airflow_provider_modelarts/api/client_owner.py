@@ -1,4 +1,4 @@
-"""Who owns a client: makes it at first use, renews it when its credentials are refused, and closes it."""
+"""The owner of a client: makes it at first use, renews it if its credentials are refused, and closes it."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ Sleep: TypeAlias = Callable[[float], None]
 """Waits for some seconds, on a thread."""
 
 Connect: TypeAlias = "Callable[[Sleep], ModelArtsClient]"
-"""Reads the connection, and makes a client that waits between two attempts in the given way. May block."""
+"""Reads the connection, and makes a client that sleeps with the given function. May block."""
 
 
 class ClientOwner:
     """
     Owns the client of one connection.
 
-    Not to be used by two threads at the same time, except for :meth:`cancel`.
+    Only :meth:`cancel` may be called while another thread uses the owner.
 
-    :param connect: makes a client, with what the connection says at the time of the call
+    :param connect: makes a client from the present connection
     :param clock: what the client sleeps by
     """
 
@@ -37,7 +37,7 @@ class ClientOwner:
 
     def client(self) -> ModelArtsClient:
         """
-        Return the client, which is made at the first call.
+        Return the client. The first call makes it.
 
         :raises Exception: the connection cannot be read, or is invalid; the next call tries again
         """
@@ -47,9 +47,9 @@ class ClientOwner:
 
     def renew(self) -> bool:
         """
-        Read the connection again, because its credentials were refused, and return whether it has others now.
+        Read the connection again after its credentials were refused, and return whether it has others now.
 
-        If so, there is another client from now on, and the one before is closed.
+        If it has, a new client replaces the old one, which is closed.
 
         :raises Exception: the connection cannot be read, or is invalid; the client stays
         """
@@ -62,20 +62,20 @@ class ClientOwner:
         return True
 
     def close(self) -> None:
-        """Close the client. A later call makes another one."""
+        """Close the client. The next call of :meth:`client` makes another one."""
         if self._client is not None:
             self._client.close()
             self._client = None
 
     def sleep(self, seconds: float) -> None:
         """
-        Wait for some seconds, unless another thread cancels that.
+        Sleep for some seconds, unless another thread cancels that.
 
-        :raises ModelArtsConnectionError: it was cancelled
+        :raises ModelArtsConnectionError: the sleep was cancelled
         """
         if self._clock.wait(self._cancelled, seconds):
-            raise ModelArtsConnectionError("Given up, because nobody waits any more")
+            raise ModelArtsConnectionError("Cancelled, because nothing waits for the result any more")
 
     def cancel(self) -> None:
-        """Cancel all sleeps, also those that begin later: nobody waits any more."""
+        """Cancel all sleeps, present and future."""
         self._cancelled.set()

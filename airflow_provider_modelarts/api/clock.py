@@ -1,4 +1,4 @@
-"""What tells the time, and sleeps."""
+"""The clock that everything in this package uses to tell the time and to sleep."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Final
 
 
 class Clock:
-    """The system's clock. Tests have one that they move on themselves."""
+    """The system's clock. Tests use one that they advance themselves."""
 
     def time(self) -> float:
         """Return the seconds since the epoch."""
         return time.time()
 
     def monotonic(self) -> float:
-        """Return seconds that only go forward."""
+        """Return the seconds of a clock that never goes back."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
@@ -23,7 +23,7 @@ class Clock:
         time.sleep(seconds)
 
     def wait(self, event: threading.Event, seconds: float) -> bool:
-        """Sleep on this thread until an event is set, at most so long, and return whether it is set."""
+        """Sleep on this thread until an event is set, for at most so many seconds, and return whether it is set."""
         return event.wait(seconds)
 
 
@@ -32,7 +32,7 @@ SYSTEM_CLOCK: Final = Clock()
 
 class HasClock:
     """
-    Base class of what Airflow makes, so that nobody can pass a clock to it.
+    Base class of objects that Airflow makes, which therefore cannot take a clock as an argument.
 
     :ivar clock: tells the time, and sleeps; tests replace it
     """

@@ -18,11 +18,11 @@ CREATION_TOLERANCE: Final = timedelta(minutes=15)
 """By how much the server's own clocks may differ, and this machine's from them where an answer has no date."""
 
 _LIST_LAG: Final = (2.0, 4.0, 8.0, 16.0)
-"""Seconds between looks for a job that must exist. A new job may be missing from lists for half a minute."""
+"""Seconds between searches for a job that must exist. Lists may miss a new job for half a minute."""
 
 
 class CreatedJob(Protocol):
-    """What is needed of a job to tell whether a request made it."""
+    """The fields of a job that show whether a request has created it."""
 
     @property
     def job_id(self) -> str: ...

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 _REGION: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _VERSION: Final = re.compile(r"(/v[0-9.]+)?/*$")
-"""What catalogs and ``OS_AUTH_URL`` have at the end; each request adds the version of its own API."""
+"""Versions at the end of the addresses in catalogs and ``OS_AUTH_URL``. Each request adds its own version."""
 
 _HUAWEI_CLOUD: Final = """
     af-north-1 af-south-1 ap-southeast-1 ap-southeast-2 ap-southeast-3 ap-southeast-4 cn-east-2 cn-east-3 cn-east-4

@@ -16,7 +16,7 @@ class ModelArtsError(Exception):
     :param request_id: what the vendor's support asks for
     :param retry_after: how long the server wants to be left alone, in seconds
     :param retryable: whether trying again, with nothing changed, may help; by default what the class says
-    :param may_have_happened: whether the server may have carried the request out all the same; by default what the
+    :param may_have_happened: whether the server may have carried out the request; by default what the
         class says
     :param part: which part failed, in one word for people; by default what the class says
     """
@@ -102,10 +102,10 @@ class ModelArtsPermissionError(ModelArtsError):
 
 
 class ModelArtsNotFoundError(ModelArtsError):
-    """There is no such job (ModelArts.0102, 0015, 2775): a wrong id, a deleted job, or another project."""
+    """The job was not found (ModelArts.0102, 0015, 2775): a wrong ID, a deleted job, or a job of another project."""
 
     part = "job"
-    hint = "Check the job id, and the project_id and region of the connection. A deleted job looks like this too."
+    hint = "Check the job ID, and the project_id and region of the connection. A deleted job gives this error, too."
 
 
 class ModelArtsConflictError(ModelArtsError):
@@ -192,5 +192,5 @@ class ModelArtsUnexpectedError(ModelArtsError):
 
 
 def unknown_outcome(is_read: bool, may_have_happened: bool) -> str:
-    """Return the sentence that a failed request deserves when it may have changed something all the same."""
+    """Return the sentence for a failed request that may have changed something; empty for others."""
     return " Whether it was carried out is not known." if may_have_happened and not is_read else ""

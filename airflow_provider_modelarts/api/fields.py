@@ -2,7 +2,7 @@
 Values of a decoded JSON answer, read tolerantly and within bounds.
 
 A server may send anything. Numbers travel through msgpack and a database, texts through logs and messages: a number out
-of range is no number here, and a text is short and printable.
+of range counts as missing, and a text is short and printable.
 """
 
 from __future__ import annotations
@@ -58,15 +58,15 @@ class Fields:
         return Fields(self._data.get(field))
 
     def objects(self, field: str) -> list[Fields]:
-        """Return a list of objects, without what is no object; at most LIST_LIMIT of them."""
+        """Return the objects in a list; at most LIST_LIMIT of them."""
         return [Fields(entry) for entry in self._list(field) if isinstance(entry, Mapping)]
 
     def texts(self, field: str) -> tuple[str, ...]:
-        """Return a list of texts, without what is no text; at most LIST_LIMIT of them."""
+        """Return the texts in a list; at most LIST_LIMIT of them."""
         return tuple(printable(entry) for entry in self._list(field) if isinstance(entry, str))
 
     def numbers(self, field: str) -> tuple[float, ...]:
-        """Return a list of numbers, without what is no number; at most the last LIST_LIMIT of them."""
+        """Return the numbers in a list; at most the last LIST_LIMIT of them."""
         value = self._data.get(field)
         read = map(_number, value[-LIST_LIMIT:] if isinstance(value, list) else [])
         return tuple(number for number in read if number is not None)

@@ -97,8 +97,8 @@ class Http:
     """
     Sends the requests of a client, with retries. May be used by several threads.
 
-    :param config: where ModelArts is and who calls
-    :param on_secret: told of each token or temporary key that comes up, before it is used
+    :param config: address, credentials and project
+    :param on_secret: called with each new token or temporary key, before it is used
     :param sleep: how to wait between attempts, in seconds
     :param metrics: what counts the requests
     """
@@ -116,7 +116,7 @@ class Http:
         """By how much this machine's clock was ahead of the server's at the last answer."""
 
     def close(self) -> None:
-        """Close the kept connections."""
+        """Close the connections."""
         self._session.close()
 
     def read(self, call: Call[T]) -> T:

@@ -8,10 +8,10 @@ REQUESTS: Final = "modelarts.requests"
 """Counter: HTTP requests to ModelArts and for project ids, by ``operation`` and ``status`` (0: no answer)."""
 
 POLLS: Final = "modelarts.polls"
-"""Counter: looks of the triggerer, each at all jobs that are due on one connection."""
+"""Counter: polls of the triggerer, each of all jobs that are due on one connection."""
 
 POLL_FAILURES: Final = "modelarts.poll_failures"
-"""Counter: jobs that a look of the triggerer could not see."""
+"""Counter: jobs whose poll in the triggerer failed."""
 
 WAITS: Final = "modelarts.waits"
 """Gauge: waits in progress in a triggerer."""

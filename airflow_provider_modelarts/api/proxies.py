@@ -60,5 +60,5 @@ def secrets_of_proxy(url: str) -> tuple[str, ...]:
 
 
 def _with_scheme(url: str) -> str:
-    """Return a proxy's URL as `requests` reads it, which takes http where there is no scheme."""
+    """Return a proxy's URL as `requests` reads it: with http if it has no scheme."""
     return url if "://" in url else f"http://{url}"

@@ -25,24 +25,24 @@ _SPELLED: Final[tuple[Callable[[str], str], ...]] = (
     lambda text: quote(text, safe=""),
     quote_plus,
 )
-"""How a server may write what it repeats."""
+"""The forms in which a server may repeat a text."""
 
 _NESTED: Final = 3
-"""How often one of these may be inside another: a request's JSON, as text in JSON, in a URL or in JSON again."""
+"""How often one form may be inside another: JSON as text in JSON, in a URL, or in JSON again."""
 
 _BETWEEN: Final = r"""(?:[\\"'\s]|&quot;|%2[02])*(?:[:=]|%3[AD])(?:[\\"'\s]|&quot;|%2[02])*"""
 _NAMED: Final = re.compile(
     rf"(?i)((?:x-(?:auth|subject|security)-token|authorization){_BETWEEN}(?:(?:basic|bearer)(?:\s|%20|\+)+)?"
     r"|signature(?:=|%3D))[^|\s\"'\\,;&<%]+"
 )
-"""What stands behind a name that tells a secret, whole or in part."""
+"""The value behind the name of a secret."""
 
-# A tag ends where the next one begins, so that the time this takes grows with the text and no faster.
+# A tag ends where the next one begins, so that the time is linear in the length of the text.
 _TAG: Final = re.compile(r"<[^<>]*>")
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
-    """Return the text with what must not be shown replaced, also where a gateway repeats a request in its own way."""
+    """Return the text with secrets replaced, in any form in which a gateway may repeat them."""
     for spelling in _all_spellings(secrets):
         text = text.replace(spelling, "***")
     return _NAMED.sub(r"\1***", text)
@@ -50,12 +50,12 @@ def redact(text: str, secrets: Iterable[str]) -> str:
 
 def excerpt(text: str, secrets: Iterable[str], limit: int) -> str:
     """
-    Return the start of what a server said, fit for a message and a log: one line, without tags and secrets.
+    Return the start of a server's text for a message or a log: one line, without tags and secrets.
 
-    :param limit: characters at most
+    :param limit: the most characters
     """
     secrets = tuple(secrets)
-    # What was cut would not be recognised. What is taken out must not bring a secret together.
+    # A secret that is cut would not be found. Removed characters must not put a secret together.
     text = redact(_start(text, secrets), secrets)
     text = printable(_TAG.sub(" ", text), _WINDOW)
     return printable(" ".join(redact(text, secrets).split()), limit)
@@ -72,7 +72,7 @@ def _start(text: str, secrets: Iterable[str]) -> str:
 
 
 def _all_spellings(secrets: Iterable[str]) -> list[str]:
-    """Return the ways in which secrets may be written, the longest first, as one may hold another."""
+    """Return all forms of the secrets, the longest first, because one may contain another."""
     return sorted({spelling for secret in secrets if secret for spelling in _spellings(secret)}, key=len, reverse=True)
 
 

@@ -1,4 +1,4 @@
-"""Advice for an error of TLS, by what OpenSSL says of it."""
+"""Advice for TLS errors, by the message of OpenSSL."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ADVICE: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
     ),
     (
         ("Missing Authority Key Identifier", "Missing Subject Key Identifier", "Basic Constraints", "key usage"),
-        "Python 3.13 and later refuse this certificate, as it breaks RFC 5280: have it, or its CA, reissued.",
+        "Python 3.13 and later refuse this certificate, because it violates RFC 5280: have it, or its CA, reissued.",
     ),
     (
         ("self-signed certificate", "self signed certificate", "unable to get"),
@@ -34,5 +34,5 @@ _OTHER_ADVICE: Final = "TLS failed: check host, verify, and whether a proxy or a
 
 
 def tls_advice(error: str) -> str:
-    """Return what to do about an error of TLS, given its text."""
+    """Return advice for a TLS error with this text."""
     return next((advice for marks, advice in _ADVICE if any(mark in error for mark in marks)), _OTHER_ADVICE)

@@ -1,4 +1,4 @@
-"""The HTTP session, and what its exceptions mean."""
+"""The HTTP session, and the meaning of its exceptions."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from airflow_provider_modelarts.api.redaction import excerpt
 from airflow_provider_modelarts.api.tls import tls_advice
 
 MAX_ANSWER_BYTES: Final = 8 * 2**20
-"""Of a body, decoded. A page of 1,000 jobs, the longest answer there is, has less than half of that at the very most,
-and what is longer would keep the event loop from turning while it is read, for nothing else runs then."""
+"""The longest body, decoded. The longest regular one, a page of 1,000 jobs, has less than half of that. Python parses a
+body without releasing the interpreter, so a longer one would block the event loop."""
 
 MAX_ANSWER_TIME: Final = 4
-"""How many times the read timeout an answer may take. That timeout is of silence only, and starts again with a byte."""
+"""The longest duration of a response, in read timeouts. A read timeout by itself starts again with each byte."""
 
 _CHUNK: Final = 16 * 1024
-"""Bytes to read at a time. urllib3 below 2.6 decodes such a part whole, into a thousand times its size at the most."""
+"""Bytes to read at a time. urllib3 below 2.6 decodes such a part whole, to up to a thousand times its size."""
 
 _HINTS: Final = {
     "DNS": "The name does not resolve: check region, host and iam_endpoint, and the DNS server of this machine.",
@@ -48,7 +48,7 @@ _SOCKS_HINT: Final = "SOCKS proxies need PySocks: pip install 'requests[socks]'.
 
 class Session(requests.Session):
     """
-    A kept session whose own TLS and proxy settings override the environment's, unlike those of `requests`.
+    A session whose own TLS and proxy settings override those of the environment. (In `requests` it is the other way.)
 
     It takes no credentials from a netrc file, follows no redirect, and keeps no cookie.
 
@@ -61,10 +61,10 @@ class Session(requests.Session):
         self.verify = verify
         self._proxies = proxies
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
-        # Without an own way to authenticate, `requests` asks the netrc file.
+        # Without an auth object, `requests` reads the netrc file.
         self.auth = lambda request: request
         self.headers["User-Agent"] = f"airflow-provider-modelarts/{__version__}"
-        # Retries are the client's: each is signed again.
+        # The client repeats requests itself, because each must be signed again.
         adapter = _Adapter(max_retries=0)
         self.mount("https://", adapter)
         self.mount("http://", adapter)
@@ -86,11 +86,11 @@ class Session(requests.Session):
         return settings
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """Return that there is none: `requests` would read the whole body first, whatever its size."""
+        """Return None, because `requests` would read the whole body of a redirect, whatever its size."""
         return None
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        """Send a request and read its answer, as long as that is of a length that can be."""
+        """Send a request, and read the response up to the longest allowed body."""
         response = super().send(request, **{**kwargs, "stream": True})
         body = bytearray()
         for chunk in response.iter_content(_CHUNK):
@@ -103,7 +103,7 @@ class Session(requests.Session):
 
 
 class _Adapter(HTTPAdapter):
-    """Gives each answer a time in which it must be complete, head and body, through a proxy too."""
+    """Limits the time of each response, head and body, also through a proxy."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
@@ -113,7 +113,7 @@ class _Adapter(HTTPAdapter):
         try:
             super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
         except OSError as error:
-            # There is no bundle at the path given.
+            # There is no CA bundle at the given path.
             raise requests.exceptions.SSLError(error) from error
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
@@ -125,7 +125,7 @@ class _Adapter(HTTPAdapter):
 
 
 class _BoundedReader(io.RawIOBase):
-    """What a socket receives, until the time is up."""
+    """Reads from a socket until the time is up."""
 
     def __init__(self, received: io.RawIOBase, sock: socket.socket) -> None:
         self._received = received
@@ -156,14 +156,14 @@ class _BoundedResponse(http.client.HTTPResponse):
 
 
 def _bounded(pools: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the classes of connection pools, by scheme, made to read answers for a limited time."""
+    """Return the classes of connection pools, by scheme, with a limited time for each response."""
     return {scheme: _bounded_pool(pool) for scheme, pool in pools.items()}
 
 
 @cache
 def _bounded_pool(pool: Any) -> Any:
     kind = pool.ConnectionCls
-    # The name stays, as it is in the messages of urllib3.
+    # Messages of urllib3 have the name.
     connection = type(kind.__name__, (kind,), {"response_class": _BoundedResponse})
     return type(pool.__name__, (pool,), {"ConnectionCls": connection})
 
@@ -178,16 +178,16 @@ def connection_error(
     is_read: bool = False,
 ) -> ModelArtsConnectionError:
     """
-    Return our exception for one of `requests`: which part failed, and whether the request can have arrived.
+    Return our exception for one of `requests`: which part failed, and whether the request may have been carried out.
 
-    :param secrets: what must not be repeated
-    :param is_login: whether the request only prepares another one, so that nothing can have been changed
+    :param secrets: texts that the message must not contain
+    :param is_login: whether the request only prepares another one, so that it has changed nothing
     :param is_read: whether the request changes nothing
     """
     cause = _cause(error)
     part = _failed_part(error, cause)
     untrusted = "CERTIFICATE_VERIFY_FAILED" in str(cause)
-    # `requests` raises these before it connects, and will again.
+    # `requests` raises these before it connects, so a retry would not help.
     impossible = isinstance(error, (InvalidSchema, InvalidURL, MissingSchema))
     no_connection = part in ("DNS", "proxy") or isinstance(cause, (NewConnectionError, ConnectTimeoutError))
     no_bundle = "CA certificate bundle" in str(cause)
@@ -202,14 +202,14 @@ def connection_error(
         part=part,
         method=method,
         url=url,
-        # A certificate that is refused once is refused again.
+        # A retry would not help against a refused certificate.
         retryable=not (untrusted or impossible),
         may_have_happened=may_have_happened,
     )
 
 
 def _cause(error: BaseException) -> BaseException:
-    """Return the exception of urllib3 or the system at the bottom of one of `requests`."""
+    """Return the exception of urllib3 or the system that has caused one of `requests`."""
     reason = getattr(error, "reason", None)
     inner = (
         reason if isinstance(reason, BaseException) else next((a for a in error.args if isinstance(a, Exception)), None)
@@ -226,6 +226,6 @@ def _failed_part(error: requests.RequestException, cause: BaseException) -> str:
 
 
 def _plain(cause: BaseException) -> str:
-    """Return the text of an exception without the object's address that urllib3 puts in front of it."""
+    """Return the text of an exception without the object that urllib3 puts in front."""
     text = str(cause) or type(cause).__name__
     return text.rpartition(">: ")[2] if text.startswith("<") else text

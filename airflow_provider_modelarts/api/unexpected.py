@@ -1,4 +1,4 @@
-"""Exceptions that nobody foresaw: each type is logged once with its traceback, and ends nothing but one attempt."""
+"""Unexpected exceptions: each fails one poll, and each type is logged once with its traceback."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ log = logging.getLogger(__name__)
 
 class UnexpectedErrors:
     """
-    Makes a failed poll of any exception, and logs the traceback of each type of unexpected exception once.
+    Turns any exception into a failed poll, and logs the traceback of each type of unexpected exception once.
 
-    A bug, or an answer that a library cannot read, must not end a poller, nor the waits that share it.
+    A bug, or a response that a library cannot read, must not end a poller with all its waits.
     """
 
     def __init__(self) -> None:
         self._logged: set[type[Exception]] = set()
 
     def failure(self, error: Exception) -> ModelArtsError:
-        """Return the failure of the poll that raised the exception."""
+        """Return an exception as the failure of a poll."""
         if isinstance(error, ModelArtsError):
             return error
         self.log(error)

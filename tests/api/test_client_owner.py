@@ -98,7 +98,7 @@ def test_a_closed_owner_makes_another_client(connection: Connection, owner: Clie
 
 def test_another_thread_can_cancel_the_sleep(owner: ClientOwner) -> None:
     threading.Timer(0.05, owner.cancel).start()
-    with pytest.raises(ModelArtsConnectionError, match="Given up"):
+    with pytest.raises(ModelArtsConnectionError, match="Cancelled"):
         owner.sleep(60)
-    with pytest.raises(ModelArtsConnectionError, match="Given up"):
+    with pytest.raises(ModelArtsConnectionError, match="Cancelled"):
         owner.sleep(0)

@@ -178,8 +178,8 @@ def test_errors_survive_pickling(server, client):
 @pytest.mark.parametrize(
     ("status", "code", "kind", "part", "hint"),
     [
-        (400, "2775", errors.ModelArtsNotFoundError, "job", "Check the job id"),
-        (404, "", errors.ModelArtsNotFoundError, "job", "Check the job id"),
+        (400, "2775", errors.ModelArtsNotFoundError, "job", "Check the job ID"),
+        (404, "", errors.ModelArtsNotFoundError, "job", "Check the job ID"),
         (400, "2751", errors.ModelArtsNameTakenError, "request", "Choose another job_name"),
         (400, "2755", errors.ModelArtsBadRequestError, "request", "Correct what the message names"),
         (400, "2815", errors.ModelArtsQuotaError, "quota", "Stop or delete jobs"),

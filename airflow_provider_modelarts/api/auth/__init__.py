@@ -1,5 +1,5 @@
 """
-Who calls: `requests` auth objects made from a configuration.
+Authentication: makes an auth object of `requests` from a configuration.
 
 Huawei's SDK and Keystone's client are imported only when a client is made that needs them.
 """
@@ -20,11 +20,11 @@ __all__ = ["ModelArtsAuth", "OnSecret", "auth_for"]
 
 def auth_for(config: ModelArtsConfig, session: requests.Session, on_secret: OnSecret) -> ModelArtsAuth:
     """
-    Return what authenticates the requests of a client.
+    Return the auth object for a client.
 
-    :param config: login, password and domain_name decide: AK/SK, IAM user, or the credential chain
-    :param session: what a token is fetched through
-    :param on_secret: told of each secret that comes up at run time
+    :param config: login, password and domain_name select AK/SK, an IAM user, or the credential chain
+    :param session: sends the request for a token
+    :param on_secret: called with each new token or temporary key
     """
     if config.domain_name:
         from airflow_provider_modelarts.api.auth.token import IamTokenAuth

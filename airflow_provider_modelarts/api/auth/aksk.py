@@ -35,7 +35,7 @@ from airflow_provider_modelarts.api.unexpected import UnexpectedErrors
 log = logging.getLogger(__name__)
 
 _REASON_LIMIT: Final = 300
-"""Characters of what a provider of the chain says."""
+"""The longest message of a credential provider, in characters."""
 
 _SIGNED_HEADERS: Final = ("Content-Type", "X-Project-Id", "X-Sdk-Date")
 
@@ -61,9 +61,9 @@ class AkSkAuth(ModelArtsAuth):
 
 class CredentialChainAuth(ModelArtsAuth):
     """
-    Signs requests with what the credential chain of Huawei's SDK finds: environment, profile file, ECS agency.
+    Signs requests with the credentials that the chain of Huawei's SDK finds: environment, profile file, ECS agency.
 
-    The SDK renews what expires.
+    The SDK renews temporary credentials.
 
     :param project_id: overrides the project that the chain names
     :param on_secret: called with each new secret key and security token
@@ -111,18 +111,18 @@ class CredentialChainAuth(ModelArtsAuth):
 
     def _from_chain(self) -> Any:
         """
-        Return the credentials of the first provider of the chain that has some.
+        Return the credentials of the first provider of the chain that has any.
 
-        :raises ModelArtsAuthenticationError: none has
-        :raises ModelArtsConnectionError: one has, as it seems, but fails
+        :raises ModelArtsAuthenticationError: no provider has any
+        :raises ModelArtsConnectionError: a provider failed
         """
         reasons = []
-        # The chain's own loop takes a metadata service that fails for one that is not there.
+        # The chain's own loop treats a failing metadata service as a missing one.
         for provider in CredentialProviderChain.get_basic_credential_provider_chain()._providers:
             try:
                 credentials = provider.get_credentials()
             except (configparser.Error, UnicodeDecodeError) as error:
-                # Their texts repeat the lines of the file.
+                # Their messages contain lines of the file.
                 raise ModelArtsAuthenticationError(
                     f"The profile file of the credential chain cannot be read: {type(error).__name__}"
                 ) from None
@@ -133,7 +133,7 @@ class CredentialChainAuth(ModelArtsAuth):
             except (SdkException, ApiTypeError, ApiValueError, requests.RequestException) as error:
                 reasons.append(error)
             except Exception as error:
-                raise self._unavailable("The credential chain gave an answer that cannot be read", error) from error
+                raise self._unavailable("The credential chain got a response that cannot be read", error) from error
             else:
                 _check(credentials)
                 return credentials
@@ -155,7 +155,7 @@ class CredentialChainAuth(ModelArtsAuth):
         if secrets != self._told:
             for secret in filter(None, secrets):
                 self._on_secret(secret)
-            # Only now: what was not masked must not be used.
+            # Only now, because unmasked credentials must not be used.
             self._told = secrets
 
 
@@ -167,14 +167,14 @@ def _check(credentials: Any) -> None:
     """
     for name in ("ak", "sk", "security_token"):
         if not is_sendable(getattr(credentials, name) or ""):
-            # Python's client would show all of it.
+            # The error of Python's HTTP client would contain the whole key.
             raise ModelArtsAuthenticationError(
                 f"{name} of the credential chain contains white space, or an invisible or non-ASCII character"
             )
 
 
 def _sdk_request(request: requests.PreparedRequest) -> Any:
-    """Return the SDK's idea of a request: the same bytes, and only the headers that are to be signed."""
+    """Return a request of the SDK with the same bytes, and only the headers to sign."""
     parts = urlsplit(request.url or "")
     headers = {name: request.headers[name] for name in _SIGNED_HEADERS if name in request.headers}
     return SdkRequest(

@@ -1,4 +1,4 @@
-"""What every way to authenticate has in common."""
+"""Base class of the auth objects."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import requests
 from requests.auth import AuthBase
 
 OnSecret: TypeAlias = Callable[[str], None]
-"""Told of each secret that comes up at run time (a token, a temporary key), before it is used."""
+"""Gets each new secret (a token, a temporary key) before it is used."""
 
 
 class ModelArtsAuth(AuthBase):
@@ -18,12 +18,12 @@ class ModelArtsAuth(AuthBase):
 
     @abstractmethod
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Add to a request, otherwise complete, what proves who calls."""
+        """Add a signature or a token to a request that is otherwise complete."""
 
     def project_id(self) -> str | None:
-        """Return the project that the credentials themselves name, None when they do not."""
+        """Return the project of the credentials, if they have one."""
         return None
 
     def renew(self, refused: requests.PreparedRequest) -> bool:
-        """Drop what a request was refused with (401). Return whether there is something new to try, once."""
+        """Drop credentials that were refused (401). Return whether a request with new ones is worth a try."""
         return False

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# At DEBUG it writes all that IAM answers, and what IAM repeats of a request, in spellings that no masker knows.
+# At DEBUG it logs whole responses of IAM, which may repeat secrets in a form that no masker finds.
 logging.getLogger("keystoneauth.identity.v3.base").setLevel(logging.INFO)
 
 _RENEWAL_MARGIN: Final = 3600.0
@@ -39,11 +39,11 @@ class IamTokenAuth(ModelArtsAuth):
     """
     Sends a project-scoped IAM token, which is a Keystone v3 token, in ``X-Auth-Token``.
 
-    The token is kept, and renewed before it expires (an hour, or a tenth of its life when that is less).
+    The token is reused, and renewed before it expires: an hour before, or a tenth of its lifetime if that is less.
 
-    :param config: IAM endpoint, user, password, account, and the project by id or by the region's name
-    :param session: what HTTP goes through
-    :param on_secret: told of each token
+    :param config: IAM endpoint, user, password, account, and the project by ID or by the region's name
+    :param session: sends the requests
+    :param on_secret: called with each token
     """
 
     def __init__(self, config: ModelArtsConfig, session: requests.Session, on_secret: OnSecret) -> None:
@@ -65,7 +65,7 @@ class IamTokenAuth(ModelArtsAuth):
     def renew(self, refused: requests.PreparedRequest) -> bool:
         token = refused.headers.get("X-Auth-Token")
         with self._lock:
-            # Another thread may have renewed it already.
+            # Another thread may have renewed it.
             if self._access is not None and self._access.auth_token == token:
                 self._access = None
         return token is not None
@@ -104,7 +104,7 @@ class IamTokenAuth(ModelArtsAuth):
             access = self._plugin.get_auth_ref(session)
             _margin(access)
             if not re.fullmatch(r"[!-~]+", access.auth_token):
-                # Python's client would show all of it.
+                # The error of Python's HTTP client would contain the whole token.
                 raise ValueError("it has characters that cannot be sent")
             return access
         except (exceptions.HttpError, exceptions.InvalidResponse) as error:
@@ -117,9 +117,9 @@ class IamTokenAuth(ModelArtsAuth):
                 cause, method="POST", url=self._plugin.token_url, secrets=config.secrets, is_login=True
             ) from None
         except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            # Keystone's client takes the fields of an answer, and the header with the token, for granted.
+            # Keystone's client does not check that a response has its fields, and the header with the token.
             raise ModelArtsMalformedResponseError(
-                f"POST {self._plugin.token_url} answered, but it is no token: "
+                f"POST {self._plugin.token_url} answered without a token: "
                 f"{type(error).__name__}: {excerpt(str(error), config.secrets, TEXT_LIMIT)}. "
                 f"{IAM_HINT}",
                 method="POST",
@@ -129,7 +129,7 @@ class IamTokenAuth(ModelArtsAuth):
 
     def _refused(self, response: requests.Response) -> ModelArtsError:
         read = ApiResponse.read(response, secrets=self._config.secrets, is_login=True)
-        return find_error(read) or malformed_error(read, "it is no token")
+        return find_error(read) or malformed_error(read, "it has no token")
 
 
 def _margin(access: AccessInfoV3) -> float:
