@@ -21,7 +21,7 @@ class SleepingTrigger(BaseTrigger):
         self.poke_interval = poke_interval
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return the class and the arguments to make the trigger anew from."""
+        """Return the class and the arguments to make the trigger again from."""
         return f"{__name__}.{type(self).__qualname__}", {"poke_interval": self.poke_interval}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:

@@ -4,33 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import threading
 import time
+from collections.abc import Collection
 from types import TracebackType
-from typing import Any
+from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
+from benchmarks import jobs
+from benchmarks.jobs import ARRIVED, MOMENTS, STARTED
+
 PROJECT_ID = "0123456789abcdef0123456789abcdef"
-PAGE_SIZE = 1000
-INIT, WAITING, RUNNING = 1, 7, 8
+PAGE_SIZE: Final = 1000
+TRAINING_PAGE_SIZE: Final = 50
+
+_CONTENT_LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
 class Stub:
     """
-    ModelArts' list and details of so many jobs (ids from 1), all in :attr:`status`, on a thread of this process.
+    ModelArts' lists and details of so many jobs of each kind (numbers from 1), on a thread of this process.
 
-    ``/peer/ID`` answers what a sensor of plain HTTP waits for: 404 until the jobs are RUNNING.
+    All jobs are as they are at :attr:`moment`. ``/peer/NUMBER`` answers what a sensor of plain HTTP waits for: 404
+    until the jobs have arrived.
     """
 
-    def __init__(self, jobs: int) -> None:
-        self.status = INIT
-        self.looks: list[tuple[float, range]] = []
-        """One for each request: when it came, on the monotonic clock, and the ids of the jobs it shows."""
-        self.jobs = range(1, jobs + 1)
-        newest_first = self.jobs[::-1]
-        self._page_ranges = [newest_first[start : start + PAGE_SIZE] for start in range(0, jobs, PAGE_SIZE)]
-        self._pages = {
-            status: [self._page(shown, status) for shown in self._page_ranges] for status in (INIT, WAITING, RUNNING)
+    def __init__(self, job_count: int) -> None:
+        self.moment = STARTED
+        self.looks: list[tuple[float, Collection[int]]] = []
+        """One for each request: when it came, on the monotonic clock, and the numbers of the jobs it shows."""
+        self.jobs = range(1, job_count + 1)
+        self._ranges = self._newest_first(PAGE_SIZE)
+        self._training_ranges = self._newest_first(TRAINING_PAGE_SIZE)
+        self._pages = {at: [self._page(shown, at) for shown in self._ranges] for at in MOMENTS}
+        self._training_pages = {
+            at: [self._training_page(shown, at, job_count) for shown in self._training_ranges] for at in MOMENTS
         }
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -47,29 +56,63 @@ class Stub:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
 
-    def answer(self, target: str) -> bytes:
-        """Return the whole answer to a GET request."""
+    def answer(self, target: str, body: bytes) -> bytes:
+        """Return the whole answer to a request."""
         url = urlsplit(target)
         if url.path.endswith("/visualization-jobs"):
             query = parse_qs(url.query)
             if (query["order"], query["per_page"]) != (["desc"], [str(PAGE_SIZE)]):
                 raise ValueError(f"no such page is prepared: {target}")
             page = int(query["page"][0]) - 1
-            self.looks.append((time.monotonic(), self._page_ranges[page]))
-            return self._pages[self.status][page]
-        job_id = int(url.path.rpartition("/")[2])
-        self.looks.append((time.monotonic(), range(job_id, job_id + 1)))
-        if url.path.startswith("/peer/"):
-            return _response(b"", "200 OK" if self.status == RUNNING else "404 Not Found")
-        return _response(json.dumps(_job(job_id, self.status)).encode())
+            return self._look(self._ranges[page], self._pages[self.moment][page])
+        if url.path.endswith("/training-job-searches"):
+            return self._search(json.loads(body))
+        last = url.path.rpartition("/")[2]
+        number = jobs.training_number(last) if "/training-jobs/" in url.path else int(last)
+        return self._look([number], self._detail(url.path, number))
 
-    def _page(self, shown: range, status: int) -> bytes:
+    def _look(self, shown: Collection[int], answer: bytes) -> bytes:
+        self.looks.append((time.monotonic(), shown))
+        return answer
+
+    def _detail(self, path: str, number: int) -> bytes:
+        if path.startswith("/peer/"):
+            return _response(b"", "200 OK" if self.moment == ARRIVED else "404 Not Found")
+        describe = jobs.training if "/training-jobs/" in path else jobs.visualization
+        return _response(json.dumps(describe(number, self.moment)).encode())
+
+    def _search(self, search: dict[str, Any]) -> bytes:
+        filters = {entry["key"]: entry["value"] for entry in search.get("filters", ())}
+        if "id" in filters:
+            shown = [jobs.training_number(job_id) for job_id in filters["id"]]
+            return self._look(shown, self._training_page(shown, self.moment, len(shown)))
+        if search["limit"] != TRAINING_PAGE_SIZE:
+            raise ValueError(f"no such page is prepared: {search}")
+        phase = jobs.TRAINING_PHASES[self.moment]
+        if phase not in filters.get("phase", [phase]) or search["offset"] >= len(self._training_ranges):
+            return self._look([], self._training_page([], self.moment, 0))
+        return self._look(self._training_ranges[search["offset"]], self._training_pages[self.moment][search["offset"]])
+
+    def _newest_first(self, page_size: int) -> list[range]:
+        newest_first = self.jobs[::-1]
+        return [newest_first[start : start + page_size] for start in range(0, len(newest_first), page_size)]
+
+    def _page(self, shown: range, moment: str) -> bytes:
         page = {
             "is_success": True,
             "job_total_count": len(self.jobs),
             "job_count_limit": 1000,
             "quotas": 1000,
-            "jobs": [_job(job_id, status) for job_id in shown],
+            "jobs": [jobs.visualization(number, moment) for number in shown],
+        }
+        return _response(json.dumps(page).encode())
+
+    def _training_page(self, shown: Collection[int], moment: str, count: int) -> bytes:
+        page = {
+            "total": len(self.jobs),
+            "count": count,
+            "limit": TRAINING_PAGE_SIZE,
+            "items": [jobs.training(number, moment) for number in shown],
         }
         return _response(json.dumps(page).encode())
 
@@ -86,7 +129,7 @@ class Stub:
 
 
 class _Connection(asyncio.Protocol):
-    """Reads GET requests one after another from a kept connection."""
+    """Reads requests one after another from a kept connection."""
 
     def __init__(self, stub: Stub) -> None:
         self._stub = stub
@@ -99,22 +142,13 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._received += data
         while b"\r\n\r\n" in self._received:
-            head, self._received = self._received.split(b"\r\n\r\n", 1)
-            self._transport.write(self._stub.answer(head.split(b" ", 2)[1].decode()))
-
-
-def _job(job_id: int, status: int) -> dict[str, Any]:
-    return {
-        "job_id": job_id,
-        "job_name": f"visualization-job-{job_id}",
-        "status": status,
-        "create_time": 1_700_000_000_000 + job_id,
-        "duration": 60_000,
-        "job_desc": "",
-        "service_url": f"https://authoring.example.com/{job_id}/tensorboard",
-        "train_url": f"/bucket/training/{job_id}/",
-        "resource_id": f"{job_id:032x}",
-    }
+            head, rest = self._received.split(b"\r\n\r\n", 1)
+            length = _CONTENT_LENGTH.search(head)
+            size = int(length[1]) if length else 0
+            if len(rest) < size:
+                return
+            body, self._received = rest[:size], rest[size:]
+            self._transport.write(self._stub.answer(head.split(b" ", 2)[1].decode(), body))
 
 
 def _response(body: bytes, status: str = "200 OK") -> bytes:

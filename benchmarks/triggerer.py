@@ -3,7 +3,7 @@ Runs many waits in Airflow's own trigger runner and measures this process; `benc
 
 The triggers come in as they come in a triggerer, serialized and encrypted. What a triggerer has beside them (its
 supervisor, the database, one pass a second over all triggers) is left out, for it is the same for all contenders.
-Writes JSON lines: ``{"set_status": ...}`` asks for all jobs to change, ``{"window": ...}`` reports a measured phase.
+Writes JSON lines: ``{"moment": ...}`` asks for all jobs to change, ``{"window": ...}`` reports a measured phase.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from airflow.models.trigger import Trigger
 from airflow.sdk.log import configure_logging, reset_logging
 from airflow.triggers.base import BaseTrigger
 
-from benchmarks.stub import RUNNING, WAITING
+from benchmarks.jobs import ARRIVED, CHANGED, training_id
+from benchmarks.stub import PROJECT_ID
 
 TICK: Final = 0.010
 """Seconds between two beats of the timer that feels the lag."""
@@ -35,29 +36,46 @@ ARRIVAL_PATIENCE: Final = 6
 """Intervals within which all waits should have noticed that their jobs have arrived."""
 
 
-def sleeper(job_id: int, interval: float) -> BaseTrigger:
+def sleeper(number: int, interval: float) -> BaseTrigger:
     """Return the floor."""
     from benchmarks.sleeper import SleepingTrigger
 
     return SleepingTrigger(interval)
 
 
-def modelarts(job_id: int, interval: float) -> BaseTrigger:
-    """Return a wait as the sensor defers it."""
+def visualization_jobs(number: int, interval: float) -> BaseTrigger:
+    """Return a wait for a visualization job as the sensor defers it."""
     from airflow_provider_modelarts.triggers.visualization_job import ModelArtsVisualizationJobTrigger
 
-    return ModelArtsVisualizationJobTrigger(job_id=job_id, poke_interval=interval)
+    return ModelArtsVisualizationJobTrigger(job_id=number, poke_interval=interval)
 
 
-def http_sensor(job_id: int, interval: float) -> BaseTrigger:
+def training_jobs(number: int, interval: float) -> BaseTrigger:
+    """Return a wait for a training job as the sensor defers it."""
+    from airflow_provider_modelarts.triggers.training_job import ModelArtsTrainingJobTrigger
+
+    return ModelArtsTrainingJobTrigger(job_id=training_id(number), poke_interval=interval)
+
+
+def http_sensor(number: int, interval: float) -> BaseTrigger:
     """Return a wait of the http provider, which polls until the answer is no 404."""
     from airflow.providers.http.triggers.http import HttpSensorTrigger
 
-    trigger: BaseTrigger = HttpSensorTrigger(endpoint=f"peer/{job_id}", poke_interval=interval)
+    trigger: BaseTrigger = HttpSensorTrigger(endpoint=f"peer/{number}", poke_interval=interval)
     return trigger
 
 
-CONTENDERS: Final = {contender.__name__: contender for contender in (sleeper, modelarts, http_sensor)}
+def signed_get(number: int, interval: float) -> BaseTrigger:
+    """Return a wait that asks for one training job alone."""
+    from benchmarks.signed_get import SignedGetTrigger
+
+    url = f"{os.environ['AIRFLOW_CONN_HTTP_DEFAULT']}/v2/{PROJECT_ID}/training-jobs/{training_id(number)}"
+    return SignedGetTrigger(url=url, poke_interval=interval)
+
+
+CONTENDERS: Final = {
+    contender.__name__: contender for contender in (sleeper, visualization_jobs, training_jobs, http_sensor, signed_get)
+}
 
 
 class Lag:
@@ -103,24 +121,24 @@ class Measurement:
         await self._start(1)
         await asyncio.sleep(self._interval)
         async with self._window("start"):
-            for job_id in range(2, self._waits + 1):
-                await self._start(job_id)
+            for number in range(2, self._waits + 1):
+                await self._start(number)
             await asyncio.sleep(2 * self._interval)
         async with self._window("steady"):
             await asyncio.sleep(STEADY_INTERVALS * self._interval)
         if self._polls:
             async with self._window("change"):
-                _report(set_status=WAITING)
+                _report(moment=CHANGED)
                 await asyncio.sleep(2 * self._interval)
             async with self._window("arrival"):
-                _report(set_status=RUNNING)
+                _report(moment=ARRIVED)
                 await self._all_events()
         timer.cancel()
 
-    async def _start(self, job_id: int) -> None:
-        classpath, arguments = self._make(job_id, self._interval).serialize()
+    async def _start(self, number: int) -> None:
+        classpath, arguments = self._make(number, self._interval).serialize()
         encrypted = Trigger.encrypt_kwargs(arguments)
-        self._runner.to_create.append(RunTrigger(id=job_id, classpath=classpath, encrypted_kwargs=encrypted))
+        self._runner.to_create.append(RunTrigger(id=number, classpath=classpath, encrypted_kwargs=encrypted))
         await self._runner.create_triggers()  # type: ignore[no-untyped-call]
 
     async def _all_events(self) -> None:

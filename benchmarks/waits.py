@@ -15,7 +15,14 @@ from benchmarks.stub import PROJECT_ID, Stub
 from benchmarks.table import print_table
 from tools.local_airflow import isolated_environment
 
-CONTENDERS: Final = {"sleeper": "only sleep", "modelarts": "ModelArts", "http_sensor": "HttpSensorTrigger"}
+CONTENDERS: Final = {
+    "sleeper": "only sleep",
+    "visualization_jobs": "visualization jobs",
+    "training_jobs": "training jobs",
+    "http_sensor": "HttpSensorTrigger",
+    "signed_get": "a signed GET per job",
+}
+FLOOR: Final = "only sleep"
 LATE: Final = 1.1
 """Intervals after which a look at a job is late."""
 
@@ -66,8 +73,8 @@ def measure(contender: str, waits: int, interval: float) -> Result:
         ) as triggerer:
             assert triggerer.stdout is not None  # noqa: S101 - for the type checker
             for message in map(json.loads, triggerer.stdout):
-                if "set_status" in message:
-                    stub.status = message["set_status"]
+                if "moment" in message:
+                    stub.moment = message["moment"]
                 else:
                     windows[message["window"]] = message
         if triggerer.returncode or any(window["failed"] for window in windows.values()):
@@ -101,10 +108,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.waits", description=__doc__)
     parser.add_argument("waits", type=int, nargs="*", default=[100, 1000, 5000], help="how many at a time")
     parser.add_argument("--interval", type=float, default=5.0, help="seconds between two looks at a job")
+    parser.add_argument("--contenders", nargs="*", choices=list(CONTENDERS), default=list(CONTENDERS), help="all")
     options = parser.parse_args()
     for waits in options.waits:
         results = {}
-        for contender, name in CONTENDERS.items():
+        for contender in dict.fromkeys(["sleeper", *options.contenders]):
+            name = CONTENDERS[contender]
             print(f"Measuring {waits} x {name} ...", file=sys.stderr, flush=True)
             results[name] = measure(contender, waits, options.interval)
         print(f"\n{waits} waits, one look at a job every {options.interval:g} s\n")
@@ -115,7 +124,7 @@ def main() -> None:
 
 
 def _print_steady(results: dict[str, Result], waits: int, interval: float) -> None:
-    floor = results["only sleep"]
+    floor = results[FLOOR]
     print_table(
         [
             "",
