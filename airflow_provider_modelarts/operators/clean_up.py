@@ -1,14 +1,16 @@
-"""An operator that finds visualization jobs that should not run any more, and can stop them."""
+"""Operators that find jobs that should not run any more, and can stop them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow_provider_modelarts.api.checks import to_text
 from airflow_provider_modelarts.api.errors import ModelArtsError
+from airflow_provider_modelarts.api.training_jobs.kind import TRAINING_JOBS
+from airflow_provider_modelarts.api.training_jobs.statuses import ON_THE_WAY, READY, TrainingJobPhase
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
 from airflow_provider_modelarts.api.visualization_jobs.statuses import JobStatus
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
@@ -19,22 +21,20 @@ if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
     from typing_extensions import Unpack
 
-    from airflow_provider_modelarts.api.client import ModelArtsClient
-    from airflow_provider_modelarts.api.visualization_jobs.models import VisualizationJob
     from airflow_provider_modelarts.task_arguments import OperatorArguments
+    from airflow_provider_modelarts.waiting.kind import Status
 
 ACTIONS: Final = ("report", "stop")
 
 
-class ModelArtsCleanUpVisualizationJobsOperator(JobOperator):
+class CleanUpJobsOperator(JobOperator):
     """
-    Finds visualization jobs that have run for too long or have a certain name, and reports or stops them.
+    Base class for operators that find jobs that have run for too long or have a certain name, and stop them on request.
 
-    The operator reads all pages of the list. It leaves out jobs that are over or being stopped. If both conditions are
-    given, a job must meet both. If a stop fails, the operator still tries the others before it fails.
+    They read all pages of the list. They leave out jobs that are over or being stopped. If both conditions are given, a
+    job must meet both. If a stop fails, they still try the others before they fail.
 
-    :param longer_than: how long a job has been RUNNING in all, as a timedelta or in seconds. The API adds up all runs
-        of a job and does not tell when the last one began: 20 h yesterday and, after a restart, 5 h today are 25 h
+    :param longer_than: how long a job has been running in all, as a timedelta or in seconds
     :param job_name: name of the jobs, or a pattern with ``*`` and ``?`` (templated)
     :param action: ``"report"`` only reports the jobs, ``"stop"`` also stops them (templated)
     :param kwargs: arguments of ``BaseOperator``. All others are as for :class:`.JobOperator`
@@ -43,7 +43,7 @@ class ModelArtsCleanUpVisualizationJobsOperator(JobOperator):
     :raises ModelArtsError: the jobs could not be listed; or the error of the first stop that failed
     """
 
-    kind = VISUALIZATION_JOBS
+    running: ClassVar[Status]
     template_fields: Sequence[str] = ("job_name", "action", *JobOperator.template_fields)
 
     def __init__(
@@ -78,12 +78,17 @@ class ModelArtsCleanUpVisualizationJobsOperator(JobOperator):
         """Find the jobs, and stop them if that is the action."""
         self._check()
         with self.hook as hook:
-            found = [job for job in hook.list_visualization_jobs() if self._is_meant(job)]
+            found = [job for job in self._list(hook) if self._is_meant(job)]
             for job in found:
                 ran = "" if job.duration is None else f", {job.duration.total_hours():.1f} h in all"
-                self.log.info("Found visualization job %s (%s): %s%s", job.job_id, job.job_name, job.status_name, ran)
-            stopped = self._stop(hook.get_conn(), found) if self.action == "stop" else []
-        return {"found": [job.summary() for job in found], "stopped": stopped}
+                status = self.kind.status_label(self.kind.status_of(job))
+                self.log.info("Found %s %s (%s): %s%s", self.kind.noun, job.job_id, job.job_name, status, ran)
+            stopped = self._stop(found) if self.action == "stop" else []
+        return {"found": [self.kind.summary(job) for job in found], "stopped": stopped}
+
+    def _list(self, hook: ModelArtsHook) -> Iterable[Any]:
+        """Yield all jobs that may have to be stopped."""
+        raise NotImplementedError
 
     def _check(self) -> None:
         if self.action not in ACTIONS:
@@ -93,33 +98,64 @@ class ModelArtsCleanUpVisualizationJobsOperator(JobOperator):
             # An empty name would stand for every job of the project.
             raise ValueError(f"job_name: {self.job_name!r} is not a name or a pattern")
 
-    def _is_meant(self, job: VisualizationJob) -> bool:
+    def _is_meant(self, job: Any) -> bool:
         if self._is_over(job) or self._is_being_stopped(job):
             return False
         if self._by_name and not fnmatchcase(job.job_name or "", str(self.job_name)):
             return False
         if self.longer_than is None:
             return True
-        return job.status == JobStatus.RUNNING and self._has_run_for(job, self.longer_than)
+        return self.kind.status_of(job) == self.running and self._has_run_for(job, self.longer_than)
 
-    def _has_run_for(self, job: VisualizationJob, seconds: float) -> bool:
+    def _has_run_for(self, job: Any, seconds: float) -> bool:
         if job.duration is None:
-            self.log.warning("Left out visualization job %s: the API does not tell how long it has run", job.job_id)
+            self.log.warning("Left out %s %s: the API does not tell how long it has run", self.kind.noun, job.job_id)
             return False
         return bool(job.duration.total_seconds() > seconds)
 
-    def _stop(self, client: ModelArtsClient, jobs: Sequence[VisualizationJob]) -> list[str]:
+    def _stop(self, jobs: Sequence[Any]) -> list[str]:
         stopped: list[str] = []
         failures: list[ModelArtsError] = []
+        noun = self.kind.noun.capitalize()
         for job in jobs:
             try:
-                unnecessary = client.visualization_jobs.ensure_stopped(job.job_id)
+                unnecessary = self._jobs.ensure_stopped(job.job_id)
             except ModelArtsError as failure:
-                self.log.error("Visualization job %s could not be stopped. %s", job.job_id, failure)
+                self.log.error("%s %s could not be stopped. %s", noun, job.job_id, failure)
                 failures.append(failure)
             else:
-                self.log.info("Visualization job %s %s", job.job_id, unnecessary or "is being stopped")
+                self.log.info("%s %s %s", noun, job.job_id, unnecessary or "is being stopped")
                 stopped += [] if unnecessary else [job.job_id]
         if failures:
             raise failures[0]
         return stopped
+
+
+class ModelArtsCleanUpVisualizationJobsOperator(CleanUpJobsOperator):
+    """
+    Finds visualization jobs that have run for too long or have a certain name, and reports or stops them.
+
+    The API adds up all runs of a job and does not tell when the last one began: 20 h yesterday and, after a restart,
+    5 h today are 25 h. The parameters are those of :class:`.CleanUpJobsOperator`.
+    """
+
+    kind = VISUALIZATION_JOBS
+    running = int(JobStatus.RUNNING)
+
+    def _list(self, hook: ModelArtsHook) -> Iterable[Any]:
+        return hook.list_visualization_jobs()
+
+
+class ModelArtsCleanUpTrainingJobsOperator(CleanUpJobsOperator):
+    """
+    Finds training jobs that have run for too long or have a certain name, and reports or stops them.
+
+    It looks at one workspace. Queueing does not count as running. The parameters are those of
+    :class:`.CleanUpJobsOperator`.
+    """
+
+    kind = TRAINING_JOBS
+    running = str(TrainingJobPhase.RUNNING)
+
+    def _list(self, hook: ModelArtsHook) -> Iterable[Any]:
+        return hook.list_training_jobs(phase=ON_THE_WAY | READY)

@@ -8,6 +8,7 @@ import pytest
 
 from airflow_provider_modelarts.api.errors import ModelArtsServerError
 from airflow_provider_modelarts.emulator.faults import Fault
+from airflow_provider_modelarts.operators.clean_up import ModelArtsCleanUpTrainingJobsOperator
 from airflow_provider_modelarts.operators.clean_up import ModelArtsCleanUpVisualizationJobsOperator as CleanUp
 
 pytestmark = pytest.mark.usefixtures("clock")
@@ -37,7 +38,7 @@ def test_the_time_of_all_runs_counts_as_the_api_tells_no_other(emulator, caplog,
     emulator.advance(5 * 3600)
     [found] = clean_up(longer_than=timedelta(hours=24))["found"]
     assert found["duration_ms"] == 25 * 3_600_000
-    assert "(board): RUNNING, 25.0 h in all" in capsys.readouterr().out + caplog.text
+    assert "(board): RUNNING (8), 25.0 h in all" in capsys.readouterr().out + caplog.text
     assert clean_up(longer_than=timedelta(hours=26))["found"] == []
 
 
@@ -133,3 +134,56 @@ def test_a_name_that_is_rendered_to_nothing_does_not_mean_every_job(rendered, jo
     with pytest.raises(ValueError, match="is not a name or a pattern"):
         operator.execute({})
     assert emulator.request_counts() == {}
+
+
+def clean_up_training(**arguments):
+    return ModelArtsCleanUpTrainingJobsOperator(task_id="clean_up", **arguments).execute({})
+
+
+@pytest.fixture
+def trainings(emulator):
+    """Training jobs by name; "old-a" has run for two hours, "old-queued" has waited for as long."""
+    jobs = emulator.training_jobs
+    made = {name: jobs.create(name, phase="Running") for name in ("old-a", "keep")}
+    made["old-queued"] = jobs.create("old-queued", phase="Pending")
+    made["old-ended"] = jobs.create("old-ended", phase="Completed")
+    made["old-elsewhere"] = jobs.create("old-elsewhere", phase="Running", workspace_id="1" * 32)
+    emulator.advance(7200)
+    made["new-a"] = jobs.create("new-a", phase="Running")
+    return {name: job.job_id for name, job in made.items()}
+
+
+@pytest.mark.usefixtures("trainings")
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        ({"longer_than": timedelta(hours=1)}, ["keep", "old-a"]),
+        ({"longer_than": 3 * 3600}, []),
+        ({"job_name": "old-*"}, ["old-queued", "old-a"]),
+        ({"job_name": "old-*", "longer_than": 60}, ["old-a"]),
+        ({"job_name": "old-*", "workspace_id": "1" * 32}, ["old-elsewhere"]),
+    ],
+)
+def test_which_training_jobs_are_found(arguments, found, emulator):
+    result = clean_up_training(**arguments)
+    assert [job["job_name"] for job in result["found"]] == found
+    assert result["stopped"] == []
+    assert emulator.request_counts() == {"training.search": 1}
+
+
+def test_training_jobs_are_stopped_if_asked_for(trainings, emulator):
+    result = clean_up_training(job_name="old-*", action="stop")
+    assert result["stopped"] == [trainings["old-queued"], trainings["old-a"]]
+    emulator.advance(10)
+    assert {job.job_name: job.phase for job in emulator.training_jobs.all()} == {
+        "old-a": "Terminated", "old-queued": "Terminated", "old-ended": "Completed", "keep": "Running",
+        "old-elsewhere": "Running", "new-a": "Running",
+    }  # fmt: skip
+    assert clean_up_training(job_name="old-*", action="stop") == {"found": [], "stopped": []}
+
+
+def test_only_active_training_jobs_are_listed(emulator):
+    for number in range(120):
+        emulator.training_jobs.create(f"job-{number}", phase="Completed" if number % 2 else "Running")
+    assert len(clean_up_training(job_name="*")["found"]) == 60
+    assert emulator.request_counts() == {"training.search": 2}

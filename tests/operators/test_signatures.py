@@ -8,12 +8,16 @@ import pytest
 
 from airflow_provider_modelarts._compat import BaseOperator, airflow_version
 from airflow_provider_modelarts.operators import base, existing, starting, visualization_job
-from airflow_provider_modelarts.operators.clean_up import ModelArtsCleanUpVisualizationJobsOperator
+from airflow_provider_modelarts.operators.clean_up import (
+    ModelArtsCleanUpTrainingJobsOperator,
+    ModelArtsCleanUpVisualizationJobsOperator,
+)
 from airflow_provider_modelarts.task_arguments import OperatorArguments, TaskArguments
 from airflow_provider_modelarts.task_groups import visualization_job as task_group
 
 OPERATORS = [
     *(getattr(visualization_job, name) for name in visualization_job.__all__),
+    ModelArtsCleanUpTrainingJobsOperator,
     ModelArtsCleanUpVisualizationJobsOperator,
 ]
 BASES = [
