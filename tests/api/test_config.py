@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from airflow_provider_modelarts.api.client import ModelArtsClient
 from airflow_provider_modelarts.api.config import ModelArtsConfig
 
 
@@ -128,3 +129,10 @@ def test_secrets_are_in_no_repr_and_no_message():
     with pytest.raises(ValueError) as refused:  # noqa: PT011
         ModelArtsConfig(**fields)
     assert "TOPSECRET" not in str(refused.value)
+
+
+def test_certificates_are_verified_unless_the_connection_says_otherwise() -> None:
+    with ModelArtsClient(ModelArtsConfig(region="cn-north-4", login="AK", password="SK")) as client:
+        assert client._http._session.verify is True
+    with ModelArtsClient(ModelArtsConfig(region="cn-north-4", login="AK", password="SK", verify=False)) as client:
+        assert client._http._session.verify is False

@@ -53,3 +53,16 @@ def test_a_connection_that_cannot_be_read_is_given_up_after_three_tries() -> Non
 def test_an_invalid_connection_is_refused_at_once() -> None:
     with pytest.raises(ValueError, match="region"):
         connect(FlakyHook([ValueError("region: needed")]), lambda seconds: pytest.fail("it waited"))
+
+
+def test_the_client_sleeps_as_its_owner_says() -> None:
+    """So that nothing holds the thread of a poller that is closed."""
+    slept: list[float] = []
+
+    async def main() -> None:
+        client = await asyncio.to_thread(FlakyHook([]).connect_in_triggerer(), slept.append)
+        client._http.sleep(7)
+        client.close()
+
+    asyncio.run(main())
+    assert slept == [7]

@@ -94,7 +94,7 @@ TABLE = [
     Row("no such connection", "up_for_retry", arguments={"modelarts_conn_id": "none"}, between=(0, 10),
         says=("none",)),
     Row("no such connection, never fails", "skipped", between=(0, 10),
-        arguments={"modelarts_conn_id": "none", "never_fail": True}),
+        arguments={"modelarts_conn_id": "none", "never_fail": True}, says=("Skipped, as the sensor",)),
     Row("no such connection, silently", "failed", between=(601, 661), says=("imed out",),
         arguments={"modelarts_conn_id": "none", "silent_fail": True, "timeout": 600}),
     Row("outage at the first poll", "up_for_retry", faults=[(0, OUTAGE)], between=(1, 20),
