@@ -1,4 +1,4 @@
-"""What Airflow 2.11 and 3 keep in different places or lack, under one name each."""
+"""One name for each part of Airflow that is in different places in 2.11 and 3, or is missing in some versions."""
 
 from __future__ import annotations
 
@@ -103,22 +103,22 @@ __all__ = [
 FINAL_TASK_STATES: Final = ("success", "failed", "skipped", "upstream_failed", "removed")
 
 FIRST_POLL_AFTER_DEFERRAL: Final = 8.0
-"""Seconds. Airflow's scheduler may fail a task that comes back from a deferral before it has noticed its departure,
-which can take it ``[workers] min_heartbeat_interval`` (5 s) and a little."""
+"""Seconds until the first poll after a deferral. Airflow's scheduler may fail a task that resumes before the scheduler
+has seen the deferral, which takes it up to ``[workers] min_heartbeat_interval`` (5 s) and a little more."""
 
 DEFER_TIMEOUT_MARGIN: Final = 30.0
-"""Seconds by which Airflow's own timeout of a deferral, which is only a net, lies behind the trigger's deadline."""
+"""Seconds between the trigger's deadline and Airflow's own timeout of the deferral, which is only a safety net."""
 
 LAST_POLL_TIMEOUT: Final = 20.0
-"""Seconds that a trigger waits for its last poll, at its deadline: less than that margin."""
+"""Seconds that a trigger waits for its last poll, at its deadline. Less than ``DEFER_TIMEOUT_MARGIN``."""
 
 execute_sensor: Final = inspect.unwrap(BaseSensorOperator.execute)
-"""``BaseSensorOperator.execute`` for a sensor that extends it: Airflow 2.11 takes ``super().execute()`` for a call from
-outside of the task, which it logs as a warning, or refuses (``allow_nested_operators=False``)."""
+"""``BaseSensorOperator.execute`` for a subclass that extends it. Airflow 2.11 treats ``super().execute()`` as a call
+from outside the task, which it logs as a warning, or refuses (``allow_nested_operators=False``)."""
 
 
 def airflow_version() -> tuple[int, int]:
-    """Return major and minor version of the Airflow that runs."""
+    """Return the major and the minor version of the running Airflow."""
     from airflow import __version__
 
     major, minor, *_ = __version__.split(".")
@@ -126,13 +126,13 @@ def airflow_version() -> tuple[int, int]:
 
 
 def airflow_url() -> str:
-    """Return where users of this Airflow find its UI."""
+    """Return the address of the UI of this Airflow."""
     section = "api" if airflow_version() >= (3, 0) else "webserver"
     return str(conf.get(section, "base_url", fallback=""))
 
 
 def current_context() -> Any:
-    """Return the context of the task that runs in this process, None when there is none."""
+    """Return the context of the task in this process; None if no task runs in it."""
     try:
         return get_current_context()
     except Exception:  # noqa: BLE001 - each version of Airflow has its own
@@ -140,7 +140,7 @@ def current_context() -> Any:
 
 
 def first_reschedule_date(context: Mapping[str, Any]) -> datetime | None:
-    """Return when the present try of a rescheduled sensor was started first, None when it is its first run."""
+    """Return the first start of the present try of a rescheduled sensor; None if this is the first."""
     ti = context["ti"]
     if hasattr(ti, "get_first_reschedule_date"):
         first: datetime | None = ti.get_first_reschedule_date(context)
@@ -153,10 +153,10 @@ def first_reschedule_date(context: Mapping[str, Any]) -> datetime | None:
 
 async def aget_connection(conn_id: str) -> Any:
     """
-    Return a connection, on the event loop of a triggerer, where threads of our own must not ask for it.
+    Return a connection, on the event loop of a triggerer. Other threads of a triggerer must not ask Airflow for it.
 
-    Where there is no asynchronous way (Airflow below 3.1), or it does not see the database (``dag.test()``), the
-    synchronous one runs in the one thread that Airflow keeps for such calls.
+    If there is no asynchronous call (Airflow below 3.1), or it does not see the database (``dag.test()``), the
+    synchronous one runs on the thread that Airflow has for such calls.
     """
     from asgiref.sync import sync_to_async
 
@@ -180,7 +180,7 @@ async def aget_extra(connection: Any) -> dict[str, Any]:
 
 
 def mask_secret(secret: str) -> None:
-    """Have a secret replaced by asterisks in the logs of this process."""
+    """Have a secret masked in the logs of this process."""
     try:
         from airflow.sdk.log import mask_secret as mask
     except ImportError:
@@ -210,7 +210,7 @@ def redact(text: str) -> str:
 
 
 async def amask_secret(secret: str) -> None:
-    """Have a secret replaced by asterisks in the logs of tasks, on the event loop of a triggerer."""
+    """Have a secret masked in the logs of tasks, on the event loop of a triggerer."""
     try:
         from airflow.sdk.log import amask_secret as mask
     except ImportError:  # Airflow below 3.3
@@ -225,7 +225,7 @@ async def amask_secret(secret: str) -> None:
 
 
 def get_plain_xcom(ti_key: Any, key: str) -> Any:
-    """Return an XCom that :func:`push_plain_xcom` has pushed, on a worker or in Airflow 2.11's web server, or None."""
+    """Return an XCom that :func:`push_plain_xcom` has pushed, or None; on a worker, or in Airflow 2.11's web server."""
     try:
         from airflow.sdk.bases.xcom import BaseXCom as XCom
     except ImportError:  # Airflow 2.11
@@ -235,15 +235,15 @@ def get_plain_xcom(ti_key: Any, key: str) -> Any:
 
 def push_plain_xcom(ti: Any, key: str, value: str) -> None:
     """
-    Push an XCom that Airflow's UI reads: into the database, whatever XCom backend is configured.
+    Push an XCom for Airflow's UI into the database, also if a custom XCom backend is configured.
 
-    A backend stores its reference there instead (``file://...``). Airflow 2.11 reads through the backend, too.
+    A backend would store a reference there (``file://...``). Airflow 2.11 reads through the backend, too.
     """
     try:
         from airflow.sdk.bases.xcom import BaseXCom
 
         BaseXCom.set(key, value, dag_id=ti.dag_id, task_id=ti.task_id, run_id=ti.run_id, map_index=ti.map_index)
-    except ImportError:  # Airflow 2.11; or a task that no supervisor runs, as in a test
+    except ImportError:  # Airflow 2.11, or a task without a supervisor, as in a test
         ti.xcom_push(key=key, value=value)
 
 
@@ -266,7 +266,7 @@ async def apush_xcom(ti: Any, key: str, value: Any) -> None:
     """
     Push an XCom of a task from its trigger, as a worker would. (``TaskSuccessEvent`` would encode it twice.)
 
-    ``dag.test()`` runs triggers without their task: nothing is pushed there.
+    ``dag.test()`` runs triggers without their task. Then this pushes nothing.
     """
     if ti is None:
         return
@@ -284,22 +284,22 @@ async def apush_xcom(ti: Any, key: str, value: Any) -> None:
 
 
 def asset_uri(outlet: Any, context: Any) -> str:
-    """Return the URI of one of a task's outlets, also of a reference by name; empty when it has none."""
+    """Return the URI of one of a task's outlets, also of a reference by name; empty if it has none."""
     try:
         from airflow.sdk.definitions.asset import AssetNameRef
     except ImportError:  # Airflow 2.11
         AssetNameRef = ()  # type: ignore[assignment, misc]
     if isinstance(outlet, AssetNameRef):
-        # Only Airflow knows what the name stands for.
+        # Only Airflow can resolve the name.
         return str(context["outlet_events"][outlet].key.uri)
     return str(getattr(outlet, "uri", ""))
 
 
 async def aget_task_state(ti: Any) -> str | None:
     """
-    Return the state of a trigger's own task as Airflow has it now (Airflow 3); None when it was cleared.
+    Return the present state of a trigger's own task (Airflow 3); None if the task was cleared.
 
-    :raises LookupError: there is no such task instance, as after its DAG or its run was deleted
+    :raises LookupError: the task instance does not exist, for example because its DAG or its run was deleted
     """
     from airflow.sdk.execution_time.comms import GetTaskStates
     from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
@@ -314,7 +314,7 @@ async def aget_task_state(ti: Any) -> str | None:
 
 
 def metrics() -> Metrics:
-    """Return Airflow's Stats, those that this process has set up."""
+    """Return Airflow's Stats, as this process has set them up."""
     try:
         if in_triggerer():
             from airflow.observability.stats import Stats
@@ -326,11 +326,11 @@ def metrics() -> Metrics:
 
 
 def in_triggerer() -> bool:
-    """Whether a triggerer of Airflow 3 runs this, not `dag.test()`, a worker or a script."""
+    """Return whether this process is a triggerer of Airflow 3, not `dag.test()`, a worker or a script."""
     try:
         from airflow.sdk.execution_time import task_runner
     except ImportError:  # Airflow 2.11
         return False
-    # A triggerer has imported it. The channel of a worker is of another class; it is there without a channel, too.
+    # A triggerer has imported the module. The channel of a worker is of another class.
     kind = getattr(sys.modules.get("airflow.jobs.triggerer_job_runner"), "TriggerCommsDecoder", None)
     return kind is not None and isinstance(getattr(task_runner, "SUPERVISOR_COMMS", None), kind)

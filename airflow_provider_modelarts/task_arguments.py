@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class TaskArguments(TypedDict, total=False):
-    """What several tasks can share. Some arguments are unknown to older releases of Airflow, which refuse them."""
+    """Arguments that several tasks can share. Older releases of Airflow refuse some of them."""
 
     owner: str
     email: str | Sequence[str] | None
@@ -73,6 +73,6 @@ class _OneTaskArguments(TaskArguments, total=False):
 
 
 class OperatorArguments(_OneTaskArguments):
-    """What one task takes."""
+    """Arguments of one task."""
 
     task_id: str

@@ -1,9 +1,9 @@
 """
 Asset URIs of jobs: ``modelarts://{region}/{project_id}/{collection}/{job}``.
 
-Region and project are those of the connection; for an explicit endpoint, its host stands for the region. The collection
-is the API's, such as ``visualization-jobs``. A job is named by its id or its name. The URI is a name that producers and
-consumers share; nothing is looked up by it.
+Region and project are those of the connection; with an explicit endpoint, its host takes the place of the region. The
+collection is that of the API, such as ``visualization-jobs``. The last part is the ID or the name of a job. The URI is
+only a name that producers and consumers share.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ SCHEME: Final = "modelarts"
 
 def sanitize_job_uri(uri: SplitResult, *collections: str) -> SplitResult:
     """
-    Check an asset URI, and return it in the one spelling that it has.
+    Check an asset URI, and return it in its canonical form.
 
-    :param collections: those that the URI may name
-    :raises ValueError: it is not one of a job
+    :param collections: the allowed collections
+    :raises ValueError: it is not the URI of a job
     """
     path = uri.path.rstrip("/")
     pattern = rf"/[A-Za-z0-9_-]+/(?:{'|'.join(map(re.escape, collections))})/[A-Za-z0-9_-]+"
@@ -43,9 +43,9 @@ def create_job_asset(collection: str, *, region: str, project_id: str, job: str 
     Return the asset of a job.
 
     :param collection: the API's, such as ``visualization-jobs``
-    :param region: region id, or the host of an explicit endpoint
+    :param region: region ID, or the host of an explicit endpoint
     :param project_id: project of the region
-    :param job: id or name of the job
+    :param job: ID or name of the job
     :param kwargs: further arguments of the asset, such as ``watchers`` or ``extra``
     """
     try:
@@ -56,7 +56,7 @@ def create_job_asset(collection: str, *, region: str, project_id: str, job: str 
 
 
 def add_to_outlet_events(task: Any, context: Context, xcom: Mapping[str, Any]) -> None:
-    """Add a job to the events of those of the task's outlets that stand for jobs."""
+    """Add a job to the events of the task's outlets, as far as they are assets of jobs."""
     for outlet in task.outlets:
         if asset_uri(outlet, context).startswith(f"{SCHEME}://"):
             context["outlet_events"][outlet].extra.update(xcom)

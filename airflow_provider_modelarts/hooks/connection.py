@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _MOST_IGNORED: Final = 10
-"""Unknown fields that are named."""
+"""The most unknown fields that a message names."""
 
 _TRUE: Final = ("true", "yes", "on", "1")
 _FALSE: Final = ("false", "no", "off", "0")
@@ -45,7 +45,7 @@ def config_from_connection(connection: Any, *, extra: Mapping[str, Any], **overr
 
 
 def _ignored_fields(connection: Any, extra: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return what has no effect in a connection; one of another provider has fields that are not for this one."""
+    """Return the fields of a connection that have no effect. (A connection of another provider has more fields.)"""
     if connection.conn_type != "modelarts":
         return ()
     unknown = sorted(name for name, value in extra.items() if name not in CONNECTION_FIELDS and not _is_empty(value))
@@ -93,7 +93,7 @@ def _is_empty(value: Any) -> bool:
 
 
 def _read(name: str, value: Any) -> Any:
-    """Return the value of a field of the extra. In a URI and in some forms every value is text."""
+    """Return the value of a field of the extra. In a URI and in some forms, all values are text."""
     if name == "verify":
         return _verify(value)
     if name == "proxies":
@@ -134,9 +134,9 @@ def _seconds(name: str, value: Any) -> float:
 
 def describe_jobs(client: ModelArtsClient) -> str:
     """
-    Return how many jobs of each kind the project has, and which kind cannot be listed.
+    Return the number of jobs of each kind in the project, and which kind cannot be listed.
 
-    Most places have only one of the two APIs, and many users may only use one.
+    Most deployments have only one of the two APIs, and many users have permission for only one.
 
     :raises ModelArtsError: neither kind can be listed
     """
@@ -154,7 +154,7 @@ def describe_jobs(client: ModelArtsClient) -> str:
         except (ModelArtsPermissionError, ModelArtsRetiredError) as error:
             failures[noun] = error
     if not listed:
-        # An API that refuses is there.
+        # An API that refuses exists.
         raise min(failures.values(), key=lambda error: isinstance(error, ModelArtsRetiredError))
     reasons = [
         f"there is no API of {noun}" if isinstance(error, ModelArtsRetiredError) else f"{noun}: {error.part}: {error}"

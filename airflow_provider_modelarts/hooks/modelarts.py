@@ -41,24 +41,24 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _LOOP_TIMEOUT: Final = 60.0
-"""Seconds that the event loop of a triggerer has to read a connection or to mask a secret."""
+"""Seconds within which the event loop of a triggerer must read a connection or mask a secret."""
 
 _READ_AGAIN_AFTER: Final = (3.0, 6.0)
-"""Seconds before a triggerer reads a connection again that Airflow could not give it."""
+"""Seconds until a triggerer reads a connection again after Airflow has failed to return it."""
 
 
 class ModelArtsHook(HasClock, TrainingJobMethods, BaseHook):
     """
     Calls ModelArts' APIs of visualization jobs, REST v1, and training jobs, REST v2.
 
-    Nothing is looked up and nothing is sent until the first call. The hook keeps one HTTP session; close it, or use
-    the hook as a context manager. All operations raise `ValueError` for what the API would refuse, before anything is
-    sent, and :class:`~airflow_provider_modelarts.api.errors.ModelArtsError` for what goes wrong after that.
+    The first call reads the connection and opens an HTTP session. Close the hook, or use it as a context manager. All
+    operations raise `ValueError` for an invalid parameter before they send anything, and
+    :class:`~airflow_provider_modelarts.api.errors.ModelArtsError` for failures after that.
 
     :param modelarts_conn_id: Airflow connection of type ``modelarts``, or ``huaweicloud``
-    :param region: wins over the connection's
-    :param project_id: wins over the connection's
-    :param workspace_id: wins over the connection's
+    :param region: overrides the connection's
+    :param project_id: overrides the connection's
+    :param workspace_id: overrides the connection's
     """
 
     conn_name_attr = "modelarts_conn_id"
@@ -93,12 +93,12 @@ class ModelArtsHook(HasClock, TrainingJobMethods, BaseHook):
 
     @cached_property
     def client_owner(self) -> ClientOwner:
-        """What makes, renews and closes the hook's client. (Made at first use: Airflow copies what tasks hold.)"""
+        """The owner of the hook's client. (Made at first use, because Airflow copies the attributes of tasks.)"""
         return ClientOwner(self._connect, self.clock)
 
     def get_conn(self) -> ModelArtsClient:
         """
-        Return the client, made at the first call.
+        Return the client. The first call makes it.
 
         :raises ValueError: a field of the connection is invalid
         """
@@ -106,21 +106,21 @@ class ModelArtsHook(HasClock, TrainingJobMethods, BaseHook):
 
     def fetcher(self, kind: Kind[Any]) -> JobFetcher:
         """
-        Return what polls jobs of one kind through this hook; the caller closes it.
+        Return a fetcher for jobs of one kind, which uses this hook. The caller closes it.
 
         :raises ValueError: a field of the connection is invalid
         """
         from airflow_provider_modelarts.waiting.fetch import JobFetcher
 
-        self.get_conn()  # what is wrong with the connection is raised as it is
+        self.get_conn()  # raises errors of the connection as they are
         return JobFetcher(self.client_owner, kind, clock=self.clock.monotonic)
 
     def new_client(self) -> ModelArtsClient:
         """
-        Return one more client; the caller closes it.
+        Return another client. The caller closes it.
 
-        Once :meth:`get_conn` has read the connection, this asks nothing of Airflow and needs no lock of the other
-        client, so that it works when a task is killed.
+        After :meth:`get_conn` has read the connection, this method does not call Airflow and needs no lock of the first
+        client. It therefore works while a task is being killed.
         """
         from airflow_provider_modelarts.api.client import ModelArtsClient
 
@@ -131,10 +131,10 @@ class ModelArtsHook(HasClock, TrainingJobMethods, BaseHook):
 
     def connect_in_triggerer(self) -> Connect:
         """
-        Return what makes a client in a triggerer, for a :class:`.ClientOwner`. Call this on the event loop.
+        Return a function that makes a client in a triggerer, for a :class:`.ClientOwner`. Call this on the event loop.
 
-        The result is called on a thread, because it imports what is heavy. It reads the connection on the event loop,
-        because threads of our own must not ask Airflow for it.
+        Call the function on another thread, because it imports large modules. It reads the connection on the event
+        loop, because other threads of a triggerer must not ask Airflow for it.
         """
         loop = asyncio.get_running_loop()
 
@@ -163,12 +163,12 @@ class ModelArtsHook(HasClock, TrainingJobMethods, BaseHook):
         config = self._config_of(connection, connection.extra_dejson)
         for secret in config.secrets:
             mask_secret(secret)
-        # Only now: what was not masked must not be used.
+        # Only now, because unmasked secrets must not be used.
         self._config = config
         return ModelArtsClient(config, on_secret=mask_secret, sleep=sleep, metrics=metrics())
 
     def _read_config(self, read: Callable[[], ModelArtsConfig], sleep: Sleep) -> ModelArtsConfig:
-        """Read the connection, again after a while if Airflow fails: its hiccup must not fail all waits at once."""
+        """Read the connection. Try again if Airflow fails, because a short failure must not fail all waits at once."""
         for pause in _READ_AGAIN_AFTER:
             try:
                 return read()
@@ -202,7 +202,7 @@ class ModelArtsHook(HasClock, TrainingJobMethods, BaseHook):
             raise ModelArtsConfigurationError(f"Connection {self.modelarts_conn_id}: {error}") from None
 
     def close(self) -> None:
-        """Close the HTTP session. A later call opens a new one."""
+        """Close the HTTP session. The next call opens a new one."""
         self.client_owner.close()
 
     def __enter__(self) -> ModelArtsHook:
@@ -217,8 +217,8 @@ class ModelArtsHook(HasClock, TrainingJobMethods, BaseHook):
         """
         Test the connection by listing one job of each kind (the Test button of the UI).
 
-        :return: whether it works, and a message that says which APIs answer. If it fails, the message begins with the
-            part that fails: configuration, DNS, TLS, proxy, connection, endpoint, clock, credentials, project,
+        :return: whether it works, and a message with the APIs that answer. If it fails, the message begins with the
+            part that failed: configuration, DNS, TLS, proxy, connection, endpoint, clock, credentials, project,
             permission, ...
         """
         from airflow_provider_modelarts.api.config import ignored_text
@@ -233,7 +233,7 @@ class ModelArtsHook(HasClock, TrainingJobMethods, BaseHook):
             return False, f"configuration: {error}"
         except ModelArtsError as error:
             return False, f"{error.part}: {error}"
-        except Exception as error:  # noqa: BLE001 - whatever Airflow raises where there is no such connection
+        except Exception as error:  # noqa: BLE001 - whatever Airflow raises for an unknown connection
             return False, f"configuration: {type(error).__name__}: {error}"
         answer = f"ModelArts answers; project {client.project_id} has {jobs}"
         return True, f"{answer}. {ignored_text(config.ignored)}" if config.ignored else answer
@@ -242,7 +242,7 @@ class ModelArtsHook(HasClock, TrainingJobMethods, BaseHook):
         """
         Return a job (``GET /v1/{project_id}/visualization-jobs/{job_id}``).
 
-        :raises ModelArtsNotFoundError: there is no such job
+        :raises ModelArtsNotFoundError: the job does not exist
         """
         return self.get_conn().visualization_jobs.get(job_id)
 
@@ -259,10 +259,10 @@ class ModelArtsHook(HasClock, TrainingJobMethods, BaseHook):
         Yield the jobs, over all pages, each page when it is needed.
 
         :param status: only jobs in this status, a code or a name
-        :param search_content: text to look for, at most 64 characters; what it is looked for in is not documented
+        :param search_content: text to search for, at most 64 characters; the API does not document in which fields
         :param sort_by: ``job_id``, ``job_name``, ``job_desc``, ``create_time`` or ``status``
         :param order: ``asc`` or ``desc``
-        :param per_page: jobs a request, 1 to 1000; old deployments refuse more than 100
+        :param per_page: jobs per request, 1 to 1000; old deployments refuse more than 100
         """
         return self.get_conn().visualization_jobs.list_all(
             status=status, search_content=search_content, sort_by=sort_by, order=order, per_page=per_page
@@ -279,7 +279,7 @@ class ModelArtsHook(HasClock, TrainingJobMethods, BaseHook):
         schedule: ScheduleLike | None = None,
     ) -> VisualizationJob:
         """
-        Create a job and return it as it is at first; it serves when its status is RUNNING (8).
+        Create a job, and return it in its first status. It can be used once its status is RUNNING (8).
 
         A running job is billed until it is stopped.
 
@@ -302,7 +302,7 @@ class ModelArtsHook(HasClock, TrainingJobMethods, BaseHook):
 
     def update_visualization_job(self, job_id: str | int, *, job_desc: str) -> None:
         """
-        Change the description of a job; nothing else of it can be changed.
+        Change the description of a job. The API cannot change anything else.
 
         :param job_desc: at most 256 characters
         """
@@ -310,7 +310,7 @@ class ModelArtsHook(HasClock, TrainingJobMethods, BaseHook):
 
     def stop_visualization_job(self, job_id: str | int) -> None:
         """
-        Ask for a job to be stopped; it is when its status is KILLED (12), CANCELED (13) or COMPLETED (10).
+        Request that a job is stopped. It is over when its status is KILLED (12), CANCELED (13) or COMPLETED (10).
 
         :raises ModelArtsConflictError: its status does not allow it
         """
@@ -318,7 +318,7 @@ class ModelArtsHook(HasClock, TrainingJobMethods, BaseHook):
 
     def restart_visualization_job(self, job_id: str | int) -> None:
         """
-        Ask for a stopped job to be started again. It keeps its id, and shows its old status for a moment.
+        Request that a stopped job is started again. It keeps its ID, and shows its old status for a moment.
 
         :raises ModelArtsConflictError: its status does not allow it
         """
@@ -326,10 +326,10 @@ class ModelArtsHook(HasClock, TrainingJobMethods, BaseHook):
 
     def delete_visualization_job(self, job_id: str | int) -> None:
         """
-        Ask for a job to be deleted; it is when it is not found any more. This cannot be undone.
+        Request that a job is deleted. It is gone when it is not found any more. This cannot be undone.
 
         :raises ModelArtsConflictError: its status does not allow it
-        :raises ModelArtsNotFoundError: there is no such job
+        :raises ModelArtsNotFoundError: the job does not exist
         """
         self.get_conn().visualization_jobs.delete(job_id)
 
@@ -344,18 +344,18 @@ class ModelArtsHook(HasClock, TrainingJobMethods, BaseHook):
         poll_failure_tolerance: float | timedelta = 600,
     ) -> VisualizationJob | None:
         """
-        Wait for a job in this process, by the same rules as the sensor, and return it as it arrived.
+        Wait for a job in this process, by the same rules as the sensor, and return it as last observed.
 
         :param target_status: a code, a name or a `JobStatus`, or several; ``"GONE"`` waits for the deletion
         :param failure_statuses: what ends the wait; by default every ended and failed status that is not waited for
         :param poke_interval: seconds, or a timedelta, between two polls
         :param timeout: seconds, or a timedelta, until the wait times out
         :param poll_failure_tolerance: seconds, or a timedelta, for which polls may fail once the job has been observed
-        :return: the job; None when it is gone, as was waited for
+        :return: the job; None after a wait for its deletion
         :raises ValueError: a parameter is invalid; nothing has been sent
-        :raises JobCannotArriveError: the job failed, ended, or is not there
+        :raises JobCannotArriveError: the job has failed, ended, or does not exist
         :raises JobStateUnknownError: the API refuses, or could not be reached for too long
-        :raises WaitTimeoutError: the time is up
+        :raises WaitTimeoutError: the wait timed out
         """
         from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
 

@@ -1,4 +1,4 @@
-"""Stops the job of a task that failed or was killed, so that billing ends: in bounded time, raising nothing."""
+"""Stops the job of a task that has failed or was killed, so that billing ends. Takes limited time, raises nothing."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from airflow_provider_modelarts.waiting.wait import Log
 
 STOP_TIMEOUT: Final = 20.0
-"""Seconds that a worker spends on a stop when it is told to end its task."""
+"""Seconds that a killed worker spends on a stop."""
 
 KILL_GRACE: Final = 4.0
-"""Seconds until the log says that a stop is not confirmed yet: Airflow 3 kills the process after about 5."""
+"""Seconds until the log says that a stop is not confirmed yet. Airflow 3 kills the process after about 5."""
 
 Connect: TypeAlias = "Callable[[], ModelArtsClient]"
 """Returns a client, which is closed after use."""
@@ -25,14 +25,14 @@ FindJobId: TypeAlias = "Callable[[ModelArtsClient], str | None]"
 """Returns the ID of the job to stop; None if there is no job."""
 
 EnsureStopped: TypeAlias = "Callable[[ModelArtsClient, str], str | None]"
-"""Stops a job; returns why that was unnecessary, else None."""
+"""Stops a job. If that was unnecessary, returns why; else None."""
 
 
 def stop_or_log(noun: str, connect: Connect, find_job_id: FindJobId, ensure_stopped: EnsureStopped, log: Log) -> None:
     """
-    Stop a job unless that is unnecessary. Raise nothing: one line in the log says what happened.
+    Stop a job unless that is unnecessary. Raise nothing, and log the outcome in one line.
 
-    :param noun: what messages call the job
+    :param noun: the job in messages
     """
     job = f"The {noun} of this task, if there is one,"
     try:
@@ -42,7 +42,7 @@ def stop_or_log(noun: str, connect: Connect, find_job_id: FindJobId, ensure_stop
                 return
             job = f"{noun.capitalize()} {job_id}"
             outcome = ensure_stopped(client, job_id) or "is being stopped"
-    except Exception as error:  # noqa: BLE001 - the task has an error of its own, which Airflow must show
+    except Exception as error:  # noqa: BLE001 - Airflow must show the error that has ended the task
         log.log(logging.ERROR, "%s could not be stopped and may run on, billed. %s", job, error)
     else:
         log.log(logging.INFO, "%s %s, as its task ended early", job, outcome)
@@ -52,7 +52,7 @@ def stop_with_deadline(
     noun: str, connect: Connect, find_job_id: FindJobId, ensure_stopped: EnsureStopped, log: Log
 ) -> None:
     """
-    Stop a job as :func:`stop_or_log` does, on another thread, and wait for that at most ``STOP_TIMEOUT``.
+    Stop a job as :func:`stop_or_log` does, on another thread, and wait for at most ``STOP_TIMEOUT``.
 
     For signal handlers: the code that they interrupt may hold any lock of this thread's client.
     """

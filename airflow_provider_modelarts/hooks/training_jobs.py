@@ -33,7 +33,7 @@ class TrainingJobMethods:
         """
         Return a job (``GET /v2/{project_id}/training-jobs/{training_job_id}``).
 
-        :raises ModelArtsNotFoundError: there is no such job
+        :raises ModelArtsNotFoundError: the job does not exist
         """
         return self.get_conn().training_jobs.get(job_id)
 
@@ -98,7 +98,7 @@ class TrainingJobMethods:
         body: Mapping[str, Any] | None = None,
     ) -> TrainingJob:
         """
-        Create a job and return it as it is at first. A job is billed until it is over.
+        Create a job, and return it in its first phase. A job is billed until it is over.
 
         One of three sets of parameters says what runs: ``algorithm_id``; ``code_dir``, ``boot_file`` and a preset
         engine (``engine_id``, or ``engine_name`` and ``engine_version``); ``image_url`` and ``command``.
@@ -166,7 +166,7 @@ class TrainingJobMethods:
 
     def stop_training_job(self, job_id: str) -> None:
         """
-        Ask for a job to be terminated. It is over when its phase is Terminated, Completed, Failed or Abnormal.
+        Request that a job is terminated. It is over when its phase is Terminated, Completed, Failed or Abnormal.
 
         :raises ModelArtsConflictError: its phase does not allow it; it may be over already
         """
@@ -174,9 +174,9 @@ class TrainingJobMethods:
 
     def delete_training_job(self, job_id: str) -> None:
         """
-        Ask for a job to be deleted. It is gone when it is not found any more. This cannot be undone.
+        Request that a job is deleted. It is gone when it is not found any more. This cannot be undone.
 
-        :raises ModelArtsNotFoundError: there is no such job
+        :raises ModelArtsNotFoundError: the job does not exist
         """
         self.get_conn().training_jobs.delete(job_id)
 
@@ -192,9 +192,9 @@ class TrainingJobMethods:
         self, job_id: str, task: str = "worker-0", *, after: LogPosition | None = None
     ) -> Iterator[LogLines]:
         """
-        Yield the lines of a task's log, up to 500 at a time, until there are no more for now.
+        Yield the present lines of a task's log, up to 500 at a time.
 
-        :param after: ``position`` of what was yielded last, to go on there later; by default the start of the log
+        :param after: ``position`` of the last lines, to continue there; by default the start of the log
         """
         from airflow_provider_modelarts.api.training_jobs.logs import LOG_START
 
@@ -234,18 +234,18 @@ class TrainingJobMethods:
         poll_failure_tolerance: float | timedelta = 600,
     ) -> TrainingJob | None:
         """
-        Wait for a job in this process, by the same rules as the sensor, and return it as it arrived.
+        Wait for a job in this process, by the same rules as the sensor, and return it as last observed.
 
         :param target_status: a phase in any case, or several; ``"ENDED"`` is any end, ``"GONE"`` waits for the deletion
         :param failure_statuses: what ends the wait; by default every end that is not waited for
         :param poke_interval: seconds, or a timedelta, between two polls
         :param timeout: seconds, or a timedelta, until the wait times out
         :param poll_failure_tolerance: seconds, or a timedelta, for which polls may fail once the job has been observed
-        :return: the job; None if it is gone, and that was waited for
+        :return: the job; None after a wait for its deletion
         :raises ValueError: a parameter is invalid; nothing has been sent
-        :raises JobCannotArriveError: the job failed, ended, or is not there
+        :raises JobCannotArriveError: the job has failed, ended, or does not exist
         :raises JobStateUnknownError: the API refuses, or could not be reached for too long
-        :raises WaitTimeoutError: the time is up
+        :raises WaitTimeoutError: the wait timed out
         """
         from airflow_provider_modelarts.api.training_jobs.kind import TRAINING_JOBS
 

@@ -1,4 +1,4 @@
-"""The button on a task that opens its job: which address it may lead to, and how that is stored."""
+"""The button on a task that opens its job: checks and stores the address."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ XCOM_KEY: Final = "modelarts_job_link"
 """Key of the XCom that holds the link of a task, whatever the kind of its job."""
 
 _MAX_LENGTH: Final = 2048
-"""Characters; what browsers and proxies agree on."""
+"""The longest address, in characters, that browsers and proxies support."""
 
 _HOST: Final = r"(?:[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*\.?|\[[0-9a-f:.]+\])"
 _WEB_ADDRESS: Final = re.compile(rf"(?i:https?://{_HOST}(?::[0-9]{{1,5}})?)(?:[/?#][!#-&(-;=?-\[\]_a-z~]*)?")
@@ -24,10 +24,10 @@ _WEB_ADDRESS: Final = re.compile(rf"(?i:https?://{_HOST}(?::[0-9]{{1,5}})?)(?:[/
 
 class JobLink(BaseOperatorLink):
     """
-    Base class of links to a job's page. The link is there as soon as the job has a page, whatever becomes of the task.
+    Base class of links to a job's page. The link appears once the job has a page, and stays after the end of the task.
 
-    The address is an XCom that worker and trigger push. Airflow 3 also calls :meth:`get_link` whenever a worker leaves
-    the task, and stores the answer, an empty one as well; Airflow 2.11 calls it in the web server.
+    The address is an XCom that workers and triggers push. Airflow 3 also calls :meth:`get_link` whenever a worker
+    leaves the task, and stores the result, even an empty one. Airflow 2.11 calls it in the web server.
     """
 
     @property
@@ -36,17 +36,17 @@ class JobLink(BaseOperatorLink):
         return XCOM_KEY
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
-        """Return the page's URL, empty while there is none."""
+        """Return the page's URL; empty if there is none yet."""
         link: str | None = getattr(operator, "link", "") if airflow_version() >= (3, 0) else None
-        # Airflow logs an error where it is asked for an XCom that is not there.
+        # Airflow logs an error for a missing XCom.
         return link if link is not None else get_plain_xcom(ti_key, XCOM_KEY) or ""
 
 
 def link_to(page_url: str | None) -> str:
     """
-    Return the URL of a job's page; empty when there is none, or it is more than a plain web address.
+    Return the URL of a job's page; empty if there is none, or it is not a plain web address.
 
-    A browser must take it for what it looks like: no credentials, nothing invisible, no letters that look like others.
+    The address must be what it looks like: no credentials, no invisible characters, no letters that resemble others.
     """
     if not page_url or len(page_url) > _MAX_LENGTH or not _WEB_ADDRESS.fullmatch(page_url):
         return ""
@@ -59,17 +59,17 @@ def link_to(page_url: str | None) -> str:
 
 
 def publish_link(task: Any, context: Context, page_url: str | None) -> None:
-    """Let the task's button lead to a job's page from now on; a job without a page changes nothing."""
+    """Let the task's button open a job's page, if the job has one."""
     url = link_to(page_url)
     if url and url != task.link:
         task.link = url
-        # A sensor that is poked by itself, in a test, may have no task instance.
+        # A test that only pokes a sensor may have no task instance.
         if (ti := context.get("ti")) is not None:
             push_plain_xcom(ti, XCOM_KEY, url)
 
 
 def clear_link(task: Any, context: Context) -> None:
-    """Let the task's button lead nowhere for now: its job is gone."""
+    """Let the task's button open nothing, because its job is gone."""
     if task.link:
         task.link = ""
         push_plain_xcom(context["ti"], XCOM_KEY, "")

@@ -1,4 +1,4 @@
-"""The button on a task that opens its visualization job, named after the job's type where that is known."""
+"""The button on a task that opens its visualization job, with the name of the job's type if that is known."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Task groups: what belongs together around a visualization job."""
+"""Task groups around a visualization job."""

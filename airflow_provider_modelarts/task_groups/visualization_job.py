@@ -1,4 +1,4 @@
-"""A task group in which a visualization job runs: created as its setup, and ended as its teardown whatever happens."""
+"""A task group with a visualization job: its setup creates the job, and its teardown always ends it."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _ENDS: Final[dict[str, Any]] = {
     "delete": ModelArtsDeleteVisualizationJobOperator,
 }
 _TEARDOWN_RETRIES: Final = 3
-"""At least: one lost answer must not leave a job behind that is billed."""
+"""The fewest retries of the teardown, because one lost response must not leave a billed job behind."""
 
 
 class VisualizationJobGroup(TaskGroup):
     """
-    What :func:`visualization_job` makes. ``group >> task`` runs a task after those of the block.
+    The result of :func:`visualization_job`. ``group >> task`` runs a task after those of the block.
 
     :ivar create: the task that creates the job
     """
@@ -82,14 +82,14 @@ def visualization_job(
 
         board >> publish()
 
-    The job is RUNNING before the first task of the block starts, and is ended after all of them are done, also when
-    some fail. Tasks that fail fail the run as they would without the group. A job that cannot be ended, which is tried
-    at least four times, fails it, too. Tasks behind the group wait for the tasks of the block, not for the job's end.
+    The job is RUNNING before the first task of the block starts. It is ended after all of them are done, even if some
+    fail. Failed tasks fail the run as they would without the group. If the job cannot be ended in at least four tries,
+    that fails the run as well. Tasks behind the group wait for the tasks of the block, not for the end of the job.
 
-    Airflow runs no teardown after ``dagrun_timeout`` and while the DAG is paused: the job stays RUNNING, and is billed.
-    Set ``auto_stop_hours``; the log of ``create`` warns if it is not set.
+    Airflow runs no teardown after ``dagrun_timeout``, or while the DAG is paused. Then the job stays RUNNING, and is
+    billed. Set ``auto_stop_hours``; the log of ``create`` warns if it is not set.
 
-    An argument that is not given is what ``default_args`` or the operator says.
+    Arguments that are left out come from ``default_args``, or have the operator's default.
 
     :param group_id: ID of the task group. Its own tasks are ``create``, and ``stop`` or ``delete``. Behind the group
         there is a task ``<group_id>_is_over``, which fails the run if the job cannot be ended; no worker runs it
@@ -136,9 +136,9 @@ def visualization_job(
         teardown.retries = max(teardown.retries or 0, _TEARDOWN_RETRIES)
         teardown.as_teardown(setups=group.create)
     _surround(group.create, tasks, teardown)
-    # A teardown that fails does not fail the run. With `on_failure_fail_dagrun` it would, but then the tasks before it
-    # would not. This task fails the run with it: a job that goes on must be seen. It is behind the teardown, not in the
-    # group, or tasks behind the group would wait for it.
+    # A failed teardown does not fail the run. With `on_failure_fail_dagrun` it would, but failed tasks before it would
+    # not. This task fails the run if the job may still run. It is outside the group, because tasks behind the group
+    # would wait for it.
     teardown.set_downstream(EmptyOperator(task_id=f"{group.group_id}_is_over", task_group=group.dag.task_group))
 
 
@@ -146,7 +146,7 @@ def _surround(setup: Any, tasks: Sequence[Any], teardown: Any) -> None:
     """Put all tasks of a block between its setup and its teardown."""
     ids = {task.task_id for task in tasks}
     setup.set_downstream([task for task in tasks if task.upstream_task_ids.isdisjoint(ids)])
-    # Not of the last ones only: a task is done as soon as one before it has failed, and others may still run.
+    # Not only the last tasks: a task is done as soon as one before it has failed, while others may still run.
     teardown.set_upstream(tasks)
 
 
