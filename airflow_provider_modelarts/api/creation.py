@@ -1,4 +1,4 @@
-"""Creating a job exactly once, although answers get lost."""
+"""Creates a job exactly once, even if responses are lost."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from airflow_provider_modelarts.api.http import Call, Http
 log = logging.getLogger(__name__)
 
 CREATION_TOLERANCE: Final = timedelta(minutes=15)
-"""By how much the server's own clocks may differ, and this machine's from them where an answer has no date."""
+"""The tolerated difference between the clocks of the servers, and of this machine if a response has no date."""
 
 _LIST_LAG: Final = (2.0, 4.0, 8.0, 16.0)
 """Seconds between searches for a job that must exist. Lists may miss a new job for half a minute."""
@@ -44,13 +44,13 @@ def create_once(
     is_asked_for: Callable[[JobT], bool] = lambda job: True,
 ) -> JobT:
     """
-    Send the request that creates a job, again while that may help, and return the job.
+    Send the request that creates a job, with retries, and return the job.
 
-    After a lost answer the job is looked up before anything is sent again. A job that is older than the first request
-    is not the one.
+    After a lost response, the job is searched for before the request is sent again. A job that is older than the first
+    request does not count.
 
-    :param find: returns the job of the name that was asked for, if the API shows one
-    :param is_asked_for: returns whether a job is what the request asks for, as far as the job tells
+    :param find: returns the job with the requested name, if the API shows one
+    :param is_asked_for: returns whether a job has the requested settings, as far as the API returns them
     :raises ModelArtsNameTakenError: another job has the name
     """
     began = pendulum.now("UTC")
@@ -78,7 +78,7 @@ def create_once(
         try:
             return http.send(call)
         except ModelArtsNameTakenError:
-            # Whose job has the name? An earlier attempt's may not be in lists yet.
+            # The job of an earlier attempt may not be in lists yet.
             created = find_created(_LIST_LAG)
             if created is None:
                 raise
@@ -93,7 +93,7 @@ def create_once(
 
 
 def _find_late(http: Http, find: Callable[[], JobT | None], pauses: tuple[float, ...]) -> JobT | None:
-    """Return what is found, if need be after some pauses in seconds."""
+    """Search, and repeat that after each pause (in seconds) until there is a result."""
     for pause in pauses:
         if (job := find()) is not None:
             return job

@@ -1,24 +1,24 @@
-"""One tree of exceptions for all that can go wrong with the API. Each knows whether trying again may help."""
+"""The exceptions of the API client. Each knows whether a retry may help."""
 
 from __future__ import annotations
 
 
 class ModelArtsError(Exception):
     """
-    A call of the API failed. ``str()`` of it says what happened, where, and what to do next; it never holds a secret.
+    A call of the API failed. The text says what happened, where, and what to do next; it never contains a secret.
 
     :param message: the whole text
     :param method: HTTP method of the request
-    :param url: URL of the request, the job id in its path
-    :param status_code: HTTP status of the answer; None when there was none
-    :param error_code: code of the answer, such as ``ModelArts.0102``, ``APIGW.0301`` or ``IAM.0002``
-    :param error_message: text of the answer
-    :param request_id: what the vendor's support asks for
-    :param retry_after: how long the server wants to be left alone, in seconds
-    :param retryable: whether trying again, with nothing changed, may help; by default what the class says
-    :param may_have_happened: whether the server may have carried out the request; by default what the
-        class says
-    :param part: which part failed, in one word for people; by default what the class says
+    :param url: URL of the request, with the job ID
+    :param status_code: HTTP status of the response; None if there was none
+    :param error_code: code in the response, such as ``ModelArts.0102``, ``APIGW.0301`` or ``IAM.0002``
+    :param error_message: text in the response
+    :param request_id: ID for the vendor's support
+    :param retry_after: seconds until the server accepts requests again
+    :param retryable: whether the same request may succeed later; by default that of the class
+    :param may_have_happened: whether the server may have carried out the request; by default that of the
+        class
+    :param part: the failed part, in one word; by default that of the class
     """
 
     part: str = "request"
@@ -57,7 +57,7 @@ class ModelArtsError(Exception):
             self.part = part
 
     def doubt(self) -> None:
-        """Note that an earlier attempt at the same may have been carried out."""
+        """Record that an earlier attempt may have been carried out."""
         if not self.may_have_happened:
             self.may_have_happened = True
             self.args = (f"{self} Whether an earlier attempt was carried out is not known.",)
@@ -65,7 +65,7 @@ class ModelArtsError(Exception):
 
 class ModelArtsConnectionError(ModelArtsError):
     """
-    There was no answer: the name does not resolve, TLS or the proxy failed, the connection was refused or broke.
+    There was no response: the name does not resolve, TLS or the proxy failed, the connection was refused or broke.
 
     ``part`` is ``"DNS"``, ``"TLS"``, ``"proxy"`` or ``"connection"``.
     """
@@ -96,7 +96,7 @@ class ModelArtsAuthenticationError(ModelArtsError):
 
 
 class ModelArtsPermissionError(ModelArtsError):
-    """The credentials are right, but may not do this."""
+    """The credentials are right, but have no permission for this."""
 
     part = "permission"
 
@@ -109,13 +109,13 @@ class ModelArtsNotFoundError(ModelArtsError):
 
 
 class ModelArtsConflictError(ModelArtsError):
-    """The state of things forbids it: the name is taken, or the job's status (ModelArts.0105, 2796, 2813)."""
+    """The present state does not allow it: a taken name, or the job's status (ModelArts.0105, 2796, 2813)."""
 
     hint = "The job's status does not allow this now."
 
 
 class ModelArtsAmbiguousNameError(ModelArtsError):
-    """Several jobs have the name that one was asked for by."""
+    """Several jobs have the name."""
 
     part = "job"
 
@@ -137,7 +137,7 @@ class ModelArtsQuotaError(ModelArtsError):
     """
     A quota is used up (ModelArts.0106, 0113, 0116, 0118, 2815, 2833).
 
-    Trying again at once does not help. Trying again when other jobs are over may.
+    A retry may help when other jobs are over.
     """
 
     part = "quota"
@@ -145,7 +145,7 @@ class ModelArtsQuotaError(ModelArtsError):
 
 
 class ModelArtsBadRequestError(ModelArtsError):
-    """The server refuses the request as it is."""
+    """The server refuses the request."""
 
     hint = "Correct what the message names."
 
@@ -159,7 +159,7 @@ class ModelArtsServerError(ModelArtsError):
 
 
 class ModelArtsMalformedResponseError(ModelArtsError):
-    """The answer is not what the API answers: HTML, an empty or cut body, wrong types."""
+    """The response is not one of the API: HTML, an empty or cut body, wrong types."""
 
     part = "endpoint"
     retryable = True
@@ -168,7 +168,7 @@ class ModelArtsMalformedResponseError(ModelArtsError):
 
 
 class ModelArtsRetiredError(ModelArtsError):
-    """The API itself is not there (APIGW.0101, ModelArts.2836)."""
+    """The API does not exist here (APIGW.0101, ModelArts.2836)."""
 
     part = "endpoint"
     hint = (
@@ -179,13 +179,13 @@ class ModelArtsRetiredError(ModelArtsError):
 
 
 class ModelArtsConfigurationError(ModelArtsError, ValueError):
-    """A field of the connection is invalid, or one that is needed is missing. Nothing was sent."""
+    """A field of the connection is invalid or missing. No request was sent."""
 
     part = "configuration"
 
 
 class ModelArtsUnexpectedError(ModelArtsError):
-    """An exception that is not one of the API's: a bug, in this package or in a library that it uses."""
+    """An unexpected exception: a bug in this package or in a library that it uses."""
 
     part = "unexpected"
     retryable = True

@@ -1,5 +1,5 @@
 """
-Values of a decoded JSON answer, read tolerantly and within bounds.
+Reads the values of a decoded JSON response, tolerantly and within bounds.
 
 A server may send anything. Numbers travel through msgpack and a database, texts through logs and messages: a number out
 of range counts as missing, and a text is short and printable.
@@ -18,10 +18,10 @@ MAX_NUMBER: Final = 2**63 - 1
 """The largest number, either sign, that JSON, msgpack and every database can hold."""
 
 TEXT_LIMIT: Final = 1024
-"""Characters of a text, unless the reader of a field says otherwise."""
+"""The most characters of a text, unless the reader of a field says otherwise."""
 
 LIST_LIMIT: Final = 1000
-"""Entries of a list that are read."""
+"""The most entries of a list that are read."""
 
 _MAX_DIGITS: Final = 32
 _ESCAPE_SEQUENCE: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
@@ -45,7 +45,7 @@ def printable(text: str, limit: int = TEXT_LIMIT) -> str:
 
 class Fields:
     """
-    An object of an answer. A field that is missing, or has a type that it cannot have, is None or empty.
+    An object of a response. A field that is missing or has a wrong type is None or empty.
 
     :param data: the decoded object; anything else is an object without fields
     """
@@ -72,7 +72,7 @@ class Fields:
         return tuple(number for number in read if number is not None)
 
     def raw_text(self, field: str) -> str | None:
-        """Return a text as it came, for those who split it, or parse it, before they show it."""
+        """Return a text unchanged, for callers that split or parse it before they show it."""
         value = self._data.get(field)
         return value if isinstance(value, str) else None
 

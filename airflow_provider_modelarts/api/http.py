@@ -1,4 +1,4 @@
-"""Signs and sends requests, reads answers, and is the only place that decides whether to send again."""
+"""Signs and sends requests, and reads responses. The only place that decides whether to send a request again."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 MAX_ATTEMPTS: Final = 4
 MAX_RETRY_AFTER: Final = 60.0
-"""Seconds; a server that asks for more is not asked again here, the error says for how long it wants to be left."""
+"""The longest ``Retry-After``, in seconds, after which a request is sent again. A longer one ends the call."""
 
 _BACKOFF: Final = wait_exponential(multiplier=0.5, max=8) + wait_random(0, 0.5)
 
@@ -37,11 +37,11 @@ class Operation:
     """
     An operation of an API.
 
-    :param name: how metrics call it
+    :param name: its name in metrics
     :param method: HTTP method
     :param action: IAM action that it needs, such as ``modelarts:tensorboard:get``
     :param names_job: whether its URL names a job, so that a bare 404 can only mean that job
-    :param is_login: whether it only prepares another request, so that its failure means that nothing was changed
+    :param is_login: whether it only prepares another request, so that a failure has changed nothing
     :param is_search: whether it only reads, although its method is POST
     """
 
@@ -56,11 +56,11 @@ class Operation:
 @dataclass(frozen=True)
 class Parse(Generic[T]):
     """
-    How an answer is read.
+    How to read a response.
 
-    :param read: makes a result of an answer
+    :param read: makes a result of a response
     :param loads: decodes the JSON of its body
-    :param may_be_empty: whether an answer without a JSON object is a success as well
+    :param may_be_empty: whether a response without a JSON object is a success as well
     """
 
     read: Callable[[ApiResponse], T]
@@ -69,19 +69,19 @@ class Parse(Generic[T]):
 
     @classmethod
     def data(cls, read: Callable[[Mapping[str, Any]], T]) -> Parse[T]:
-        """Return how to make a result of the decoded body."""
+        """Return how to read a result from the decoded body."""
         return cls(lambda response: read(response.data))
 
 
 @dataclass(frozen=True)
 class Call(Generic[T]):
     """
-    A request, and how its answer is read.
+    A request, and how to read its response.
 
     :param query: sent in canonical order
     :param body: sent as JSON
     :param project_id: sent as ``X-Project-Id``
-    :param secrets: what the body holds that must not be repeated
+    :param secrets: secrets in the body
     """
 
     operation: Operation
@@ -99,8 +99,8 @@ class Http:
 
     :param config: address, credentials and project
     :param on_secret: called with each new token or temporary key, before it is used
-    :param sleep: how to wait between attempts, in seconds
-    :param metrics: what counts the requests
+    :param sleep: sleeps between attempts, for some seconds
+    :param metrics: counts the requests
     """
 
     def __init__(
@@ -113,21 +113,21 @@ class Http:
         self._session = Session(verify=config.verify, proxies=config.proxies)
         self.auth: ModelArtsAuth = auth_for(config, self._session, on_secret)
         self.clock_skew = timedelta()
-        """By how much this machine's clock was ahead of the server's at the last answer."""
+        """By how much this machine's clock was ahead of the server's at the last response."""
 
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
 
     def read(self, call: Call[T]) -> T:
-        """Send a request that changes nothing, again while that may help."""
+        """Send a request that changes nothing, with retries."""
         return self.repeat(lambda: self.send(call))
 
     def write(self, call: Call[None], *, carried_out: type[ModelArtsError] | None = None) -> None:
         """
-        Send a request that is idempotent, again while that may help: a lost answer is safe to retry.
+        Send an idempotent request, with retries: it is safe to repeat after a lost response.
 
-        :param carried_out: refusal which, after a lost answer, means that the request was carried out
+        :param carried_out: the error that, after a lost response, means that the request was carried out
         :raises ModelArtsError: ``may_have_happened`` holds for all attempts together
         """
         lost = False
@@ -148,7 +148,7 @@ class Http:
         self.repeat(attempt)
 
     def repeat(self, attempt: Callable[[], T]) -> T:
-        """Return what an attempt returns, and make it again, a few times, while its error is worth that."""
+        """Return the result of an attempt. Repeat it a few times if its error may pass."""
         retrying = Retrying(
             retry=retry_if_exception(_is_worth_another),
             stop=stop_after_attempt(MAX_ATTEMPTS),
@@ -162,7 +162,7 @@ class Http:
 
     @contextmanager
     def naming_ignored_fields(self) -> Iterator[None]:
-        """Let the first error name the connection's fields that are ignored: one may be the misspelled cause."""
+        """Add the ignored fields of the connection to the first error, because a misspelled field may be the cause."""
         try:
             yield
         except (ModelArtsError, ValueError) as error:
@@ -172,7 +172,7 @@ class Http:
             raise
 
     def send(self, call: Call[T]) -> T:
-        """Send a request, and once more if its token was refused and a new one can be had; read the answer."""
+        """Send a request and read the response. If the token was refused, send it once more with a new one."""
         response, request = self._exchange(call)
         failure = find_error(response)
         if isinstance(failure, ModelArtsAuthenticationError) and self.auth.renew(request):
@@ -186,7 +186,7 @@ class Http:
         try:
             return call.parse.read(response)
         except (ValueError, KeyError, TypeError, OverflowError) as error:
-            # What it could not be read as may hold anything, and is said already.
+            # The cause may contain anything, and its message is in this one already.
             raise malformed_error(response, f"it cannot be read ({error})") from None
 
     def _exchange(self, call: Call[T]) -> tuple[ApiResponse, requests.PreparedRequest]:
@@ -232,7 +232,7 @@ class Http:
 
 
 def _is_empty(response: ApiResponse) -> bool:
-    """Return whether an answer has no content; API v2 also writes that as JSON."""
+    """Return whether a response has no content, which API v2 also writes as JSON."""
     return response.body.strip() in (b"", b"null", b'""')
 
 
@@ -241,7 +241,7 @@ def _encode(body: Mapping[str, Any] | None) -> bytes | None:
 
 
 def _with_query(url: str, query: Mapping[str, str] | None) -> str:
-    """Return the URL with its query in canonical form; `requests` leaves that alone, so what is signed is sent."""
+    """Return the URL with its query in canonical form. `requests` sends it unchanged, as the signature needs it."""
     if not query:
         return url
     return f"{url}?" + "&".join(f"{quote(name, safe='')}={quote(query[name], safe='')}" for name in sorted(query))
@@ -252,7 +252,7 @@ def _is_worth_another(error: BaseException) -> bool:
 
 
 def _delay(state: RetryCallState) -> float:
-    """Return the seconds until the next attempt: what the server asks for, else exponential with jitter."""
+    """Return the seconds until the next attempt: those of ``Retry-After``, or else exponential with jitter."""
     error = state.outcome.exception() if state.outcome else None
     asked = error.retry_after if isinstance(error, ModelArtsError) else None
     return max(asked or 0.0, _BACKOFF(state))

@@ -7,7 +7,7 @@ from itertools import count
 from typing import Final, Protocol, TypeVar
 
 MAX_IDLE_PAGES: Final = 3
-"""Pages in a row that may show nothing new. New jobs can move the list on by a page while it is read."""
+"""The most pages in a row without a new job. New jobs can shift the list by a page while it is read."""
 
 
 class Page(Protocol):
@@ -15,15 +15,15 @@ class Page(Protocol):
 
     @property
     def job_ids(self) -> Collection[str]:
-        """Ids of the jobs that could be read."""
+        """IDs of the jobs that could be read."""
 
     @property
     def row_count(self) -> int:
-        """How many jobs are on the page."""
+        """Number of jobs on the page."""
 
     @property
     def job_total_count(self) -> int | None:
-        """How many jobs the list has, over all pages; None when the answer leaves it out."""
+        """Number of jobs on all pages; None if the response does not have it."""
 
 
 PageT = TypeVar("PageT", bound=Page)
@@ -33,8 +33,8 @@ def read_pages(read: Callable[[int], PageT]) -> Iterator[PageT]:
     """
     Yield the pages of a list, each when it is needed.
 
-    Jobs are counted, not computed: some deployments give fewer jobs per page than they are asked for. Some ignore the
-    page, or answer with a wrong total, so a few pages without a new job are the end as well.
+    This counts the jobs, because some deployments return fewer jobs per page than requested. Some ignore the page or
+    return a wrong total, so a few pages without a new job end the list as well.
 
     :param read: returns a page by its number, counted from 1
     """

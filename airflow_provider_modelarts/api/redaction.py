@@ -1,4 +1,4 @@
-"""No secret, and nothing that is endless or unprintable, gets from a server into an error, a log line or a link."""
+"""Keeps secrets, and endless or unprintable texts of a server, out of errors, log lines and links."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.parse import quote, quote_plus
 from airflow_provider_modelarts.api.fields import printable
 
 _WINDOW: Final = 64 * 1024
-"""Characters of a text in which its start is looked for, before tags, secrets and white space are taken out of it."""
+"""The most characters of a text that are searched, before tags, secrets and white space are removed."""
 
 _SPELLED: Final[tuple[Callable[[str], str], ...]] = (
     lambda text: json.dumps(text)[1:-1],

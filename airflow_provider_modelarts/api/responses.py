@@ -1,4 +1,4 @@
-"""From an HTTP answer to the exception that it stands for: every envelope and code that the API is known for."""
+"""Turns HTTP responses into exceptions. Knows every form of error and every error code of the API."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ _CODES: Final[dict[type[ModelArtsError], str]] = {
     ),
     ModelArtsRetiredError: "APIGW.0101 ModelArts.2836",
 }
-"""What the codes mean for a caller. The vendor's table changed over time, and most codes never had an HTTP status."""
+"""The exception of each code. The vendor's table has changed over time, and gives no HTTP status for most codes."""
 
 _BY_CODE: Final = {code: kind for kind, codes in _CODES.items() for code in codes.split()}
 
@@ -91,7 +91,7 @@ _CODE_HINTS: Final[dict[str, tuple[str, str]]] = {
     "ModelArts.2837": ("account", "The account is frozen: settle its bills, then try again."),
     "ModelArts.2887": ("resource pool", "The resource pool is not running: start it, or wait for it."),
 }
-"""What failed, and what to do next, for codes that say more than their class."""
+"""The failed part, and advice, for codes that are more specific than their exception."""
 _NO_V2: Final = (
     "No training-jobs API answers at this endpoint: either host or region of the connection is wrong, or ModelArts has "
     "no API v2 there."
@@ -100,21 +100,21 @@ IAM_HINT: Final = "No IAM answers there. Set iam_endpoint of the connection to t
 _MAX_CLOCK_SKEW: Final = timedelta(minutes=15)
 _SECRET_HEADERS: Final = ("Authorization", "X-Auth-Token", "X-Security-Token")
 _EXCERPT_LIMIT: Final = 300
-"""Characters of a body that is no envelope, and of a redirect's target."""
+"""The most characters of a body without an error, and of the target of a redirect, in a message."""
 
 _MAX_EXCERPTED: Final = 256 * 1024
-"""Bytes of such a body that are decoded for that."""
+"""The most bytes of such a body that are decoded."""
 
 _CODE_LIMIT: Final = 100
-"""Characters of an error code and of a request id."""
+"""The most characters of an error code or a request ID."""
 
 _LONGEST_RETRY_AFTER: Final = 24 * 3600.0
-"""Seconds. A server that wants to be left alone for longer is taken to mean a day."""
+"""The longest pause that a server can ask for, in seconds."""
 
 
 @dataclass(frozen=True)
 class ApiResponse:
-    """What is needed of an HTTP answer to make an exception of it."""
+    """The parts of an HTTP response that an exception needs."""
 
     method: str
     url: str
@@ -122,25 +122,25 @@ class ApiResponse:
     headers: Mapping[str, str]
     body: bytes
     action: str = ""
-    """IAM action that the operation needs, such as ``modelarts:tensorboard:get``; named where permission is missing."""
+    """IAM action of the operation, such as ``modelarts:tensorboard:get``, for the error if permission is missing."""
     names_job: bool = False
     """Whether the URL names a job, so that a bare 404 can only mean that job."""
     secrets: tuple[str, ...] = ()
-    """What was sent and must not be repeated: gateways echo headers in their messages."""
+    """Secrets in the request. Gateways repeat headers in their messages."""
     retry_after: float | None = None
     loads: Callable[[bytes], Any] = json.loads
-    """Decodes a body of JSON."""
+    """Decodes a JSON body."""
     is_login: bool = False
-    """Whether the request only prepares another one, so that its failure means that nothing was changed."""
+    """Whether the request only prepares another one, so that a failure has changed nothing."""
     is_search: bool = False
     """Whether the request only reads, although its method is POST."""
 
     @classmethod
     def read(cls, response: requests.Response, *, secrets: tuple[str, ...] = (), **about: Any) -> ApiResponse:
         """
-        Return an answer, with the secrets that were sent named, so that they are not repeated.
+        Return a response, with the secrets of its request.
 
-        :param secrets: more that must not be repeated
+        :param secrets: more secrets that messages must not contain
         :param about: further fields
         """
         request = response.request
@@ -159,7 +159,7 @@ class ApiResponse:
 
     @property
     def is_v2(self) -> bool:
-        """Whether it is an answer of API v2, to which training jobs belong."""
+        """Whether the response comes from API v2, which has the training jobs."""
         return "/v2/" in self.url
 
     @property
@@ -169,7 +169,7 @@ class ApiResponse:
 
     @cached_property
     def data(self) -> Any:
-        """The decoded body, None when it is not JSON."""
+        """The decoded body; None if it is not JSON."""
         try:
             return self.loads(self.body)
         except (ValueError, RecursionError):
@@ -178,9 +178,9 @@ class ApiResponse:
 
 def find_error(response: ApiResponse) -> ModelArtsError | None:
     """
-    Return the exception that an answer stands for, None when it is a success.
+    Return the exception of a response; None if it is a success.
 
-    Failure is any HTTP status but 2xx, ``is_success`` false or an ``error_code``: the API uses all three. The text
+    A failure has any HTTP status but 2xx, ``is_success`` false, or an ``error_code``; the API uses all three. The text
     may be in ``error_message`` (2021 on), ``error_msg`` (before, gateway, IAM) or ``error.message`` (Keystone).
     """
     data = response.data if isinstance(response.data, Mapping) else {}
@@ -216,7 +216,7 @@ def find_error(response: ApiResponse) -> ModelArtsError | None:
 
 
 def malformed_error(response: ApiResponse, reason: str) -> ModelArtsMalformedResponseError:
-    """Return the exception for a success that cannot be read."""
+    """Return the exception for a successful response that cannot be read."""
     kind = ModelArtsMalformedResponseError
     request_id = _request_id(response, {})
     start = _excerpt(response)
@@ -238,7 +238,7 @@ def malformed_error(response: ApiResponse, reason: str) -> ModelArtsMalformedRes
 
 
 def retry_after_seconds(value: str | None) -> float | None:
-    """Return the seconds that a ``Retry-After`` header asks for (number or HTTP date), None when unusable."""
+    """Return the seconds in a ``Retry-After`` header (a number or an HTTP date); None if it cannot be used."""
     if not value:
         return None
     try:
@@ -248,7 +248,7 @@ def retry_after_seconds(value: str | None) -> float | None:
 
 
 def clock_skew(headers: Mapping[str, str]) -> timedelta:
-    """Return by how much this machine's clock is ahead of the server's, as far as an answer is dated."""
+    """Return by how much this machine's clock is ahead of the server's, if the response has a date."""
     try:
         return datetime.now(timezone.utc) - parsedate_to_datetime(headers.get("Date") or "")
     except (TypeError, ValueError, OverflowError):
@@ -265,7 +265,7 @@ def _classify(response: ApiResponse, code: str, message: str) -> type[ModelArtsE
     if status in (404, 410):
         if response.is_login:
             return ModelArtsBadRequestError
-        # A gateway, a firewall or a proxy that answers in the service's place says nothing about the job.
+        # A response of a gateway, a firewall or a proxy says nothing about the job.
         by_service = code.startswith("ModelArts.") or (response.names_job and not response.body.strip())
         return ModelArtsNotFoundError if by_service else ModelArtsRetiredError
     if status in _BY_STATUS:
@@ -274,7 +274,7 @@ def _classify(response: ApiResponse, code: str, message: str) -> type[ModelArtsE
 
 
 def _advice(kind: type[ModelArtsError], code: str, response: ApiResponse) -> tuple[str, str]:
-    """Return which part failed, and what to do next."""
+    """Return the failed part, and advice."""
     skew = clock_skew(response.headers)
     location = response.headers.get("Location")
     if kind is ModelArtsAuthenticationError and abs(skew) > _MAX_CLOCK_SKEW:
@@ -306,7 +306,7 @@ def _ok(status_code: int) -> bool:
 
 
 def _text_of(value: Any) -> str:
-    """Return what an error says in a field; text as it is, anything else as JSON has it."""
+    """Return a field of an error: text unchanged, other values as JSON."""
     if isinstance(value, str):
         return value
     return "" if value is None else json.dumps(value)
@@ -318,7 +318,7 @@ def _message(response: ApiResponse, data: Mapping[str, Any]) -> str:
     keystone = keystone if isinstance(keystone, Mapping) else {}
     texts = (data.get("error_message"), data.get("error_msg"), keystone.get("message"))
     said = next(filter(None, map(_text_of, texts)), "")
-    # Newer gateways repeat the request as they have signed it: long, and nothing that a person can use.
+    # Newer gateways add the signed request, which is long and of no use to people.
     said = said.partition(", canonicalRequest:")[0]
     return excerpt(said, response.secrets, TEXT_LIMIT) if said else _excerpt(response)
 
@@ -329,5 +329,5 @@ def _request_id(response: ApiResponse, data: Mapping[str, Any]) -> str | None:
 
 
 def _excerpt(response: ApiResponse) -> str:
-    """Return the start of a body that is no JSON envelope."""
+    """Return the start of a body that has no error in JSON."""
     return excerpt(response.body[:_MAX_EXCERPTED].decode("utf-8", errors="replace"), response.secrets, _EXCERPT_LIMIT)

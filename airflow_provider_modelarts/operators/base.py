@@ -150,7 +150,7 @@ class WaitingJobOperator(JobOperator):
     """The trigger's class, which is imported only when the task defers."""
 
     try_started_at: float | None = None
-    """When this try began, as a resumed task knows it from its event; seconds since the epoch."""
+    """Start of this try, from the event of a resumed task; seconds since the epoch."""
 
     def __init__(
         self,

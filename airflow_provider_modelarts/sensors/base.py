@@ -57,7 +57,7 @@ MAX_PAGES_IN_LOG: Final = 20
 
 
 class _InstanceProperty(property):
-    """A property that is None on the class, where Airflow looks for it when it maps a task."""
+    """A property that is None on the class, which is where Airflow reads it for a mapped task."""
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return None if instance is None else super().__get__(instance, owner)
@@ -110,7 +110,7 @@ class JobSensor(HasClock, BaseSensorOperator):
     ui_color = "#f5e0df"
     skip_worker = False
     try_started_at: float | None = None
-    """When this try began, as a resumed task knows it from its event; seconds since the epoch."""
+    """Start of this try, from the event of a resumed task; seconds since the epoch."""
 
     def __init__(
         self,
@@ -212,7 +212,7 @@ class JobSensor(HasClock, BaseSensorOperator):
         return why_on_worker(self, JobSensor)
 
     def _validate_start_from_trigger_kwargs(self) -> None:
-        """Airflow checks these when a task is made; whether this one starts in the triggerer is only known later."""
+        """Do nothing: whether the task starts in the triggerer is known only when the DAG is complete."""
 
     def execute(self, context: Context) -> Any:
         """Wait, and return the XCom."""
@@ -234,7 +234,7 @@ class JobSensor(HasClock, BaseSensorOperator):
     @contextmanager
     def _waiting(self, context: Context) -> Iterator[JobsWait]:
         """
-        Begin the wait, and release in the end what its polls needed.
+        Begin the wait, and close its connections at the end.
 
         :raises ValueError: a rendered parameter is invalid; nothing has been sent
         """
@@ -243,7 +243,7 @@ class JobSensor(HasClock, BaseSensorOperator):
         if first_run is None:
             until = point_in_time(self._started_at + self.time_to_wait())
             self.log.info("Polling every %s, until %s at the latest", duration(self.poke_interval), until)
-        # The first run polls strictly: had it not observed the jobs, only a silent sensor would have a later one.
+        # There is a second run only if the first has observed the jobs, or the sensor is silent.
         was_observed = first_run is not None
         self._fetcher: JobFetcher | None = None
         with self.hook:
@@ -257,8 +257,8 @@ class JobSensor(HasClock, BaseSensorOperator):
                     self._fetcher.close()
 
     def poke(self, context: Context) -> PokeReturnValue:
-        """Poll the jobs; in reschedule mode again and again while the API cannot be reached."""
-        if self._wait is None:  # Called by itself, as in a test.
+        """Poll the jobs; in reschedule mode, repeat that during an outage."""
+        if self._wait is None:  # Called without execute, as in a test.
             with self._waiting(context):
                 return self.poke(context)
         while True:
@@ -268,7 +268,7 @@ class JobSensor(HasClock, BaseSensorOperator):
                 self._fail(error)
             except Exception as error:
                 if self.never_fail and not self.silent_fail:
-                    self._fail(error)  # Airflow would skip the task as well, but not say why.
+                    self._fail(error)  # Airflow would skip the task as well, but without the reason.
                 raise
             if not (self.reschedule and self._wait.failing) or self._time_is_up():
                 return PokeReturnValue(arrived, self._xcom(context, self._wait.summaries()) if arrived else None)
@@ -278,8 +278,8 @@ class JobSensor(HasClock, BaseSensorOperator):
         """
         Poll the jobs once, and return whether the wait is over.
 
-        :raises WaitError: it is over without its target
-        :raises Exception: there is no such connection, or it is incomplete
+        :raises WaitError: the wait ended without its target
+        :raises Exception: the connection does not exist or is incomplete
         """
         if self._fetcher is None:
             self._fetcher = self.hook.fetcher(self.kind)
@@ -308,7 +308,7 @@ class JobSensor(HasClock, BaseSensorOperator):
         defer(self, context, self.wait_request(), wait, started_at=self._started_at)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Resume from the triggerer. This decides what the end of a wait means, not Airflow's base class."""
+        """Resume from the triggerer, without the rules of Airflow's base class."""
         if resumes_another_try(context, next_kwargs):
             self.log.info("This event is of an earlier try; waiting again")
             return self.execute(context)
@@ -320,9 +320,9 @@ class JobSensor(HasClock, BaseSensorOperator):
 
     def on_kill(self) -> None:
         """
-        Say why the task ends. (Airflow 2.11 ends it after the deferral, by an error without text.)
+        Log why the task ends. (Airflow 2.11 ends it with an error without text.)
 
-        Airflow 2.11 calls this, and nothing else, if the ``execution_timeout`` was over when the task resumed.
+        Airflow 2.11 calls this, and nothing else, if the ``execution_timeout`` is over when the task resumes.
         """
         if airflow_version() < (3, 0) and self._wait is None and self.execution_timeout is not None:
             limit = duration(self.execution_timeout.total_seconds())
@@ -338,7 +338,7 @@ class JobSensor(HasClock, BaseSensorOperator):
         try:
             result.raise_error()
         except InvalidWaitError as error:
-            # A worker renders more than the triggerer does; what is invalid here as well fails here.
+            # A worker can render more than the triggerer. A parameter that is still invalid fails here.
             self.log.info("The triggerer leaves the task to a worker: %s", error)
             return self.execute(context)
         except WaitError as error:

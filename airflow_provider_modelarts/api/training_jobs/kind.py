@@ -1,4 +1,4 @@
-"""Training jobs as the waiting engine sees them."""
+"""Training jobs for the waiting engine."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class TrainingJobKind:
 
     def parse_job_id(self, value: object) -> str:
         """
-        Return a job id in its one canonical form.
+        Return a job ID in its canonical form.
 
         :raises ValueError: it is not a job id
         """
@@ -45,9 +45,9 @@ class TrainingJobKind:
 
     def parse_job_name(self, value: object) -> str:
         """
-        Return the name of a job.
+        Return a job name.
 
-        :raises ValueError: no job can have it
+        :raises ValueError: it is not a valid job name
         """
         return checked_job_name(value)
 
@@ -68,7 +68,7 @@ class TrainingJobKind:
         return TrainingJobReader(client.training_jobs)
 
     def fingerprint(self, job: TrainingJob) -> str:
-        """Return what a poll compares to tell whether a job has changed."""
+        """Return a value that differs if the job has changed between two polls."""
         return str(job.phase)
 
     def status_of(self, job: TrainingJob) -> str:
@@ -88,15 +88,15 @@ class TrainingJobKind:
         return job.page_url
 
     def unobserved(self, job_id: str, status: int | str | None) -> TrainingJob:
-        """Return a job of which only the id is known, and perhaps the phase."""
+        """Return a job of which only the ID is known, and perhaps the phase."""
         return TrainingJob(job_id, to_phase(str(status or "")))
 
     def summary(self, job: TrainingJob, *, gone: bool = False) -> dict[str, Any]:
-        """Return the job as the dict that XComs carry; a job that is gone has the phase ``GONE``."""
+        """Return the job as XComs have it; a job that is gone has the phase ``GONE``."""
         return {**job.summary(), "phase": "GONE"} if gone else job.summary()
 
     def from_summary(self, summary: Mapping[str, Any]) -> TrainingJob:
-        """Return the job that :meth:`summary` was made of, as far as it was kept."""
+        """Return the job of a :meth:`summary`, with the fields that it has."""
         return TrainingJob.from_summary(summary)
 
 

@@ -1,4 +1,4 @@
-"""Visualization jobs as the waiting engine sees them."""
+"""Visualization jobs for the waiting engine."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class VisualizationJobKind:
 
     def parse_job_id(self, value: object) -> str:
         """
-        Return a job id in its one canonical form.
+        Return a job ID in its canonical form.
 
         :raises ValueError: it is not made of digits
         """
@@ -50,9 +50,9 @@ class VisualizationJobKind:
 
     def parse_job_name(self, value: object) -> str:
         """
-        Return the name of a job.
+        Return a job name.
 
-        :raises ValueError: no job can have it
+        :raises ValueError: it is not a valid job name
         """
         return checked_job_name(value)
 
@@ -73,7 +73,7 @@ class VisualizationJobKind:
         return VisualizationJobReader(client.visualization_jobs, clock)
 
     def fingerprint(self, job: VisualizationJob) -> tuple[int, bool]:
-        """Return what a poll compares to tell whether a job has changed."""
+        """Return a value that differs if the job has changed between two polls."""
         return job.fingerprint
 
     def status_of(self, job: VisualizationJob) -> int:
@@ -93,15 +93,15 @@ class VisualizationJobKind:
         return job.service_url
 
     def unobserved(self, job_id: str, status: int | str | None) -> VisualizationJob:
-        """Return a job of which only the id is known, and perhaps the status."""
+        """Return a job of which only the ID is known, and perhaps the status."""
         return VisualizationJob(job_id, to_status(int(status or JobStatus.UNKNOWN)))
 
     def summary(self, job: VisualizationJob, *, gone: bool = False) -> dict[str, Any]:
-        """Return the job as the dict that XComs carry; a job that is gone has no status."""
+        """Return the job as XComs have it; a job that is gone has no status."""
         return {**job.summary(), "status": None, "status_name": "GONE"} if gone else job.summary()
 
     def from_summary(self, summary: Mapping[str, Any]) -> VisualizationJob:
-        """Return the job that :meth:`summary` was made of, as far as it was kept."""
+        """Return the job of a :meth:`summary`, with the fields that it has."""
         return VisualizationJob.from_summary(summary)
 
 

@@ -53,11 +53,11 @@ class VisualizationJobs:
     The visualization jobs of a project.
 
     Every operation raises `ValueError` for a parameter that the API would refuse, before anything is sent, and
-    a :class:`~airflow_provider_modelarts.api.errors.ModelArtsError` for what goes wrong after that.
+    a :class:`~airflow_provider_modelarts.api.errors.ModelArtsError` for failures after that.
 
     :param http: sends the requests
     :param config: where ModelArts is, and the workspace
-    :param project_id: returns the project; may have to ask for it
+    :param project_id: returns the project; may have to look it up
     """
 
     def __init__(self, http: Http, config: ModelArtsConfig, project_id: Callable[[], str]) -> None:
@@ -69,7 +69,7 @@ class VisualizationJobs:
         """
         Return a job (``GET /v1/{project_id}/visualization-jobs/{job_id}``).
 
-        :raises ModelArtsNotFoundError: there is no such job
+        :raises ModelArtsNotFoundError: the job does not exist
         """
         return self._http.read(self._call(_GET, Parse.data(VisualizationJob.from_api), checked_job_id(job_id)))
 
@@ -92,7 +92,7 @@ class VisualizationJobs:
         :param page: counted from 1
         :param sort_by: ``job_id``, ``job_name``, ``job_desc``, ``create_time`` or ``status``
         :param order: ``asc`` or ``desc``
-        :param search_content: text to look for, at most 64 characters; what it is looked for in is not documented
+        :param search_content: text to search for, at most 64 characters; the API does not document in which fields
         :param workspace_id: by default the configured one, else the API's own default
         """
         query = list_query(
@@ -113,7 +113,7 @@ class VisualizationJobs:
         """
         Yield the jobs of all pages, each page when it is needed, each job once.
 
-        A job that is deleted meanwhile can shift another one past the page that would have shown it.
+        If a job is deleted during this, another job may shift to a page that was already read.
 
         :param filters: as for :meth:`list_page`, but for ``page``
         """
@@ -125,7 +125,7 @@ class VisualizationJobs:
 
     def find(self, job_name: str) -> VisualizationJob | None:
         """
-        Return the job of exactly this name, None when there is none; the newest, should there be several.
+        Return the job of exactly this name; None if there is none, and the newest if there are several.
 
         The API has no such operation: the list is searched.
         """
@@ -184,9 +184,9 @@ class VisualizationJobs:
         schedule: ScheduleLike | None = None,
     ) -> VisualizationJob:
         """
-        Create a job (``POST /v1/{project_id}/visualization-jobs``) and return it as it is at first.
+        Create a job (``POST /v1/{project_id}/visualization-jobs``) and return it in its first status.
 
-        When the answer is lost, the job is looked up by its exact name before anything is sent again.
+        If the response is lost, the job is searched for by its exact name before the request is sent again.
 
         :param job_name: 1 to 20 letters, digits, ``_`` or ``-``; not that of another job
         :param train_url: OBS directory ``/bucket/dir/`` or ``obs://bucket/dir/`` with the files to show
@@ -225,7 +225,7 @@ class VisualizationJobs:
 
     def stop(self, job_id: str | int) -> None:
         """
-        Ask for a job to be stopped (``POST …/{job_id}/stop``); it is over when its status is one of ``ENDED``.
+        Request that a job is stopped (``POST …/{job_id}/stop``); it is over when its status is one of ``ENDED``.
 
         :raises ModelArtsConflictError: its status does not allow it; it may be over, or be coming to its end
         """
@@ -258,7 +258,7 @@ class VisualizationJobs:
 
     def restart(self, job_id: str | int) -> None:
         """
-        Ask for a stopped job to be started again (``POST …/{job_id}/restart``). It keeps its id.
+        Request that a stopped job is started again (``POST …/{job_id}/restart``). It keeps its ID.
 
         :raises ModelArtsConflictError: its status does not allow it
         """
@@ -266,10 +266,10 @@ class VisualizationJobs:
 
     def delete(self, job_id: str | int) -> None:
         """
-        Ask for a job to be deleted (``DELETE …/{job_id}``); it is gone when it is not found any more.
+        Request that a job is deleted (``DELETE …/{job_id}``); it is gone when it is not found any more.
 
         :raises ModelArtsConflictError: its status does not allow it
-        :raises ModelArtsNotFoundError: there is no such job
+        :raises ModelArtsNotFoundError: the job does not exist
         """
         call = self._call(_DELETE, _NOTHING, checked_job_id(job_id))
         self._http.write(call, carried_out=ModelArtsNotFoundError)
@@ -286,7 +286,7 @@ class VisualizationJobs:
         """
         Return a call for the jobs of the project.
 
-        :param path: what comes behind ``visualization-jobs/``
+        :param path: the end of the URL, after ``visualization-jobs/``
         """
         project_id = self._project_id()
         url = f"{self._config.endpoint}/v1/{project_id}/visualization-jobs"

@@ -6,16 +6,16 @@ from collections.abc import Collection
 
 
 def pack(job_ids: Collection[str]) -> str:
-    """Return job IDs as short text: the first, and then by how much each is higher than the one before."""
+    """Return job IDs as short text: the first ID, and then the difference of each to the one before."""
     numbers = sorted(map(int, job_ids))
     return " ".join(str(number - before) for before, number in zip([0, *numbers], numbers, strict=False))
 
 
 def unpack(text: str) -> list[str]:
     """
-    Return the job IDs that :func:`pack` made text of.
+    Return the job IDs in a text of :func:`pack`.
 
-    :raises ValueError: it did not
+    :raises ValueError: it is another text
     """
     job_ids: list[str] = []
     number = 0

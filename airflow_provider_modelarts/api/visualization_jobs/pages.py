@@ -17,9 +17,9 @@ class VisualizationJobPage:
     """
     One page of the list of jobs (API page "Querying a visualization job list").
 
-    :param jobs: jobs of this page; one that cannot be read is left out, as it must not hide the others
-    :param row_count: how many jobs are on the page, those included
-    :param job_total_count: how many jobs match, over all pages; None when the answer leaves it out
+    :param jobs: jobs of this page, without those that cannot be read
+    :param row_count: number of jobs on the page, including those
+    :param job_total_count: number of matching jobs on all pages; None if the response does not have it
     :param job_count_limit: how many more jobs may be created
     :param quotas: how many jobs may run at the same time
     """
@@ -32,13 +32,13 @@ class VisualizationJobPage:
 
     @property
     def job_ids(self) -> tuple[str, ...]:
-        """Ids of the jobs of this page."""
+        """IDs of the jobs of this page."""
         return tuple(job.job_id for job in self.jobs)
 
     @classmethod
     def from_api(cls, data: Mapping[str, Any]) -> VisualizationJobPage:
         """
-        Read a page from a decoded answer.
+        Read a page from a decoded response.
 
         :raises ValueError: there is no list of jobs, or none of its jobs can be read
         """
@@ -67,16 +67,16 @@ class VisualizationJobPage:
 @dataclass(frozen=True)
 class StatusPage:
     """
-    One page of the list of jobs, read no further than a look at many jobs needs.
+    One page of the list of jobs, read only as far as a poll of many jobs needs it.
 
-    Of each job nothing is kept but its id, its status and whether it has a page. Containers that outlive this object
-    bring on full garbage collections, and one of those stops all waits of a triggerer for tenths of a second.
+    Of each job, this has the ID, the status, and whether the job has a page. More objects would cause full garbage
+    collections, each of which stops all waits of a triggerer for tenths of a second.
 
-    :param statuses: status codes by job id; a job whose row cannot be read is left out
-    :param with_page: ids of those of the jobs that have a ``service_url``
-    :param row_count: how many jobs are on the page
-    :param job_total_count: how many jobs match, over all pages; None when the answer leaves it out
-    :param body: the page as it came
+    :param statuses: status codes by job ID, without jobs that cannot be read
+    :param with_page: IDs of the jobs that have a ``service_url``
+    :param row_count: number of jobs on the page
+    :param job_total_count: number of matching jobs on all pages; None if the response does not have it
+    :param body: the body of the response
     """
 
     statuses: Mapping[str, int]
@@ -87,7 +87,7 @@ class StatusPage:
 
     @staticmethod
     def loads(body: bytes) -> Any:
-        """Decode a body, each job to its id, its status and whether it has a page."""
+        """Decode a body: of each job the ID, the status, and whether it has a page."""
         return json.loads(body, object_hook=_light_row)
 
     @classmethod
@@ -95,7 +95,7 @@ class StatusPage:
         """
         Read a page.
 
-        :param data: what :meth:`loads` makes of the body
+        :param data: the body, decoded by :meth:`loads`
         :raises ValueError: there is no list of jobs
         """
         rows = data.get("jobs")
@@ -108,7 +108,7 @@ class StatusPage:
 
     @property
     def job_ids(self) -> Collection[str]:
-        """Ids of the jobs of this page."""
+        """IDs of the jobs of this page."""
         return self.statuses.keys()
 
     def fingerprint(self, job_id: str) -> tuple[int, bool]:
@@ -137,7 +137,7 @@ def _light_row(data: Mapping[str, Any]) -> Any:
 
 
 def _status_row(row: Any) -> tuple[str, int, bool] | None:
-    """Return the readable part of a job; None if there is none, because one bad row must not hide the others."""
+    """Return the readable part of a job; None if there is none."""
     if not isinstance(row, tuple):
         return None
     try:

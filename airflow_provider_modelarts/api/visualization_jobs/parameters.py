@@ -22,10 +22,10 @@ _JOB_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,20}")
 _STATUS_PREFIX: Final = "JOBSTAT_"
 
 StatusLike: TypeAlias = "int | str | JobStatus"
-"""A status as people write it: ``8``, ``"8"``, ``"RUNNING"``, ``"JOBSTAT_RUNNING"``, ``JobStatus.RUNNING``."""
+"""A status as an argument: ``8``, ``"8"``, ``"RUNNING"``, ``"JOBSTAT_RUNNING"``, ``JobStatus.RUNNING``."""
 
 ScheduleLike: TypeAlias = "Schedule | Mapping[str, Any] | Iterable[Schedule | Mapping[str, Any]]"
-"""Auto stop as people write it: a :class:`Schedule`, the API's own object, or a list of one."""
+"""Auto stop as an argument: a :class:`Schedule`, the API's own object, or a list of one."""
 
 
 def checked_job_id(job_id: object) -> str:
@@ -70,7 +70,7 @@ def list_query(
     workspace_id: str | None,
 ) -> dict[str, str]:
     """
-    Return the query of the list operation. It sets paging and sorting in full, since defaults differ by deployment.
+    Return the query of the list operation. It always sets paging and sorting, because their defaults differ.
 
     :raises ValueError: the API does not accept a parameter; the text names it
     """

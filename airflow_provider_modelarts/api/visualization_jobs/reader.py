@@ -1,4 +1,4 @@
-"""Polling many visualization jobs with few requests: what the list of the API v1 can do, and what it cannot."""
+"""Polls many visualization jobs with few requests, by the list of API v1."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ log = logging.getLogger(__name__)
 
 PAGE_SIZE: Final = 1000
 SMALL_PAGE_SIZE: Final = 100
-"""Jobs per page: what the API takes today, and what old deployments take."""
+"""Jobs per page that the API accepts today, and that old deployments accept."""
 
 LARGE_PAGES_AGAIN_AFTER: Final = 3600.0
-"""Seconds after which large pages are tried again where they were refused."""
+"""Seconds until large pages are requested again after they were refused."""
 
 
 class VisualizationJobReader:
@@ -41,9 +41,9 @@ class VisualizationJobReader:
 
     def one(self, job_id: str) -> VisualizationJob:
         """
-        Return a job by its id.
+        Return a job by its ID.
 
-        :raises ModelArtsError: it cannot be had; malformed, if the answer describes another job
+        :raises ModelArtsError: the request failed, or the response describes another job
         """
         job = self._operations.get(job_id)
         if job.job_id != job_id:
@@ -54,19 +54,19 @@ class VisualizationJobReader:
 
     def named(self, job_name: str) -> VisualizationJob:
         """
-        Return the one job of a name.
+        Return the job of a name.
 
-        :raises ModelArtsError: it cannot be had, or several jobs have the name
+        :raises ModelArtsError: the request failed, or no job or several have the name
         """
         return self._operations.get_by_name(job_name)
 
     def find(self, job_ids: Collection[str]) -> Iterator[tuple[StatusPage, set[str]]]:
         """
-        Read the list, newest jobs first, while that takes fewer requests than asking for the jobs one by one.
+        Read the list, newest jobs first, as long as that takes fewer requests than reading the jobs one by one.
 
-        Ids grow, so the list is read back to the oldest of the jobs at most.
+        IDs grow, so it reads the list at most back to the oldest of the jobs.
 
-        :return: each page, and those of the jobs that it or a page before it should have shown and did not
+        :return: each page, and the jobs that the pages so far should have shown but did not
         """
         missing = set(job_ids)
         received, pages_left = 0, 1
@@ -82,7 +82,7 @@ class VisualizationJobReader:
             missing -= overlooked
             yield page, overlooked
             if oldest >= oldest_before:
-                # The server ignores the page or the order; this would go on for ever.
+                # The server ignores the page or the order, and this would never end.
                 return
             oldest_before = oldest
             number += 1
@@ -91,12 +91,12 @@ class VisualizationJobReader:
         """
         Yield all pages of the list, newest jobs first, each when it is needed.
 
-        :param status: only jobs in this status, as far as the deployment respects the filter
+        :param status: only jobs in this status, if the deployment supports the filter
         """
         return read_pages(lambda number: self._page(number, status))
 
     def pages_needed(self, job_count: int) -> int:
-        """Return how many requests it takes to list so many jobs."""
+        """Return the number of requests that it takes to list this many jobs."""
         return max(1, math.ceil(job_count / self._page_size))
 
     def _page(self, number: int, status: int | str | None = None) -> StatusPage:
@@ -105,7 +105,7 @@ class VisualizationJobReader:
         try:
             return self._operations.list_statuses(per_page=self._page_size, page=number, status=status)
         except ModelArtsBadRequestError as error:
-            # Other refusals, such as a redirect, say nothing about the size; nor does one in the middle of the list.
+            # Other refusals, such as a redirect, and refusals in the middle of the list do not concern the size.
             if self._page_size == SMALL_PAGE_SIZE or number > 1 or error.status_code not in (200, 400):
                 raise
         page = self._operations.list_statuses(per_page=SMALL_PAGE_SIZE, page=number, status=status)
@@ -115,7 +115,7 @@ class VisualizationJobReader:
         return page
 
     def _pages_left(self, page: StatusPage, received: int) -> int:
-        """Return how many pages there are behind this one, as far as the server lets it be known."""
+        """Return the number of pages after this one, if the server has told it."""
         if not page.row_count:
             return 0
         if page.job_total_count is None:

@@ -10,7 +10,7 @@ class JobStatus(IntEnum):
     """
     Status code of a visualization job (API page "Job statuses"; code 22 is known from the SDK reference only).
 
-    The API's own names carry a prefix, ``JOBSTAT_RUNNING``; both spellings are understood where a status is asked for.
+    The API's own names have a prefix, ``JOBSTAT_RUNNING``. Parameters accept both forms.
     """
 
     UNKNOWN = 0
@@ -39,10 +39,10 @@ class JobStatus(IntEnum):
 
 
 READY: Final = frozenset({JobStatus.RUNNING})
-"""The job serves: a visualization job is a server, it does not finish by itself."""
+"""The job can be used: a visualization job is a server, which does not finish by itself."""
 
 ENDED: Final = frozenset({JobStatus.COMPLETED, JobStatus.KILLED, JobStatus.CANCELED, JobStatus.CHECK_RUNNING_COMPLETED})
-"""The job is over, by a stop, by auto stop or by its own end. The API does not say which of them a stop ends in."""
+"""The job was stopped, also by auto stop, or has ended. The API does not document the status after a stop."""
 
 FAILED: Final = frozenset(
     {
@@ -57,7 +57,7 @@ FAILED: Final = frozenset(
         JobStatus.MOUNT_FAILED,
     }
 )
-"""The job is over because something went wrong."""
+"""The job has failed."""
 
 OVER: Final = ENDED | FAILED
 """The job does not run, is not billed, and will not run by itself."""
@@ -67,7 +67,7 @@ ON_THE_WAY: Final = frozenset(JobStatus) - READY - OVER
 
 
 def to_status(code: int) -> JobStatus | int:
-    """Return the :class:`JobStatus` of a code, or the code itself when it is not documented."""
+    """Return the :class:`JobStatus` of a code, or the code itself if it is not documented."""
     try:
         return JobStatus(code)
     except ValueError:
@@ -81,6 +81,6 @@ def status_name(code: int) -> str:
 
 
 def status_label(code: int) -> str:
-    """Return how a status reads in a message: ``RUNNING (8)``, or ``undocumented status 42``."""
+    """Return a status as text for messages: ``RUNNING (8)``, or ``undocumented status 42``."""
     status = to_status(code)
     return f"{status.name} ({code})" if isinstance(status, JobStatus) else f"undocumented status {code}"
