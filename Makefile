@@ -52,12 +52,12 @@ lint: $(READY)
 docs: $(READY)
 	@AIRFLOW_HOME=$(CURDIR)/build/airflow .venv/bin/sphinx-build -E -W --keep-going -q -c docs . build/docs
 
-# Leaves out what takes real time: slow servers, and real Airflow.
+# Leaves out what takes real time: slow servers, bad weather, and real Airflow.
 test-unit: $(READY)
-	@.venv/bin/python -m pytest -n 2 $(addprefix --ignore=tests/,e2e smoke faults secrets)
+	@.venv/bin/python -m pytest -n 2 --dist worksteal $(addprefix --ignore=tests/,e2e smoke soak faults secrets)
 
 test: $(READY)
-	@.venv/bin/python -m pytest -n 2 --ignore=tests/e2e
+	@.venv/bin/python -m pytest -n 2 --dist worksteal --ignore=tests/e2e
 
 test-e2e: $(READY)
 	@.venv/bin/python -m pytest tests/e2e

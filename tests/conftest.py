@@ -105,6 +105,11 @@ class ScriptedServer:
         return Handler
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest tests, so that no process is left alone with them in the end."""
+    items.sort(key=lambda item: item.path.parent.name not in ("smoke", "soak"))
+
+
 @pytest.fixture(autouse=True)
 def empty_secrets_masker() -> None:
     """
