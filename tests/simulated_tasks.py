@@ -22,7 +22,18 @@ from tests.simulated_loop import SimulatedLoop
 try:
     from airflow.sdk.exceptions import TaskDeferred
 except ImportError:
-    from airflow.exceptions import TaskDeferred
+    from airflow.exceptions import TaskDeferred  # type: ignore[no-redef]
+
+__all__ = [
+    "BASE",
+    "Outcome",
+    "TaskDeferred",
+    "TaskInstance",
+    "first_event",
+    "run_to_its_end",
+    "run_trigger",
+    "simulate",
+]
 
 BASE = importlib.import_module(BaseSensorOperator.__module__)
 TRIGGER_MODULE = importlib.import_module(JobTrigger.__module__)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
@@ -27,13 +29,13 @@ from airflow_provider_modelarts.operators.visualization_job import (
 )
 from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor as Sensor
 from airflow_provider_modelarts.triggers.visualization_job import ModelArtsVisualizationJobTrigger as Trigger
-from tests.conftest import Reply
+from tests.conftest import Reply, ScriptedServer
 from tests.simulated_clock import SimulatedClock
 from tests.simulated_loop import run_simulated
 from tests.simulated_tasks import TaskInstance
 
 
-def execute(operator, **arguments):
+def execute(operator: type[Any], **arguments: Any) -> None:
     """Run a task, whose first request is refused."""
     task = operator(task_id="task", **arguments)
     task.render_template_fields({"params": {"x": "rendered"}})
@@ -41,13 +43,13 @@ def execute(operator, **arguments):
         task.execute({"ti": TaskInstance(task_id="task")})
 
 
-async def first_event(trigger):
+async def first_event(trigger: Trigger) -> None:
     stream = trigger.run()
     await stream.__anext__()
     await stream.aclose()
 
 
-def wait_in_the_triggerer(trigger, **arguments):
+def wait_in_the_triggerer(trigger: type[Any], **arguments: Any) -> None:
     run_simulated(first_event(trigger(**arguments)), SimulatedClock())
 
 
@@ -70,12 +72,12 @@ LISTING = [name for name in ALL if name not in ("stop", "restart", "delete", "up
 
 
 @pytest.fixture
-def connect(server, monkeypatch):
+def connect(server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Set the connection to a server that refuses everything."""
     server.answer(Reply(403, {"error_code": "ModelArts.0206", "error_msg": "no"}))
     monkeypatch.setenv(f"AIRFLOW_VAR_{AIRFLOW_ID.upper()}", "this-airflow")
 
-    def set_connection(**extra):
+    def set_connection(**extra: Any) -> None:
         extra = {"region": "cn-north-4", "workspace_id": "of-connection", "iam_endpoint": server.url, **extra}
         fields = {"conn_type": "modelarts", "login": "AK", "password": "SKSKSK", "host": server.url, "extra": extra}
         monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(fields))
@@ -84,10 +86,10 @@ def connect(server, monkeypatch):
 
 
 @pytest.fixture
-def requested(connect, server):
+def requested(connect: Callable[..., Any], server: ScriptedServer) -> Callable[..., Any]:
     """Run something, and return the targets of its requests."""
 
-    def request(name, connection, **overrides):
+    def request(name: str, connection: dict[str, str], **overrides: Any) -> list[str]:
         connect(**connection)
         run, kind, arguments = ALL[name]
         run(kind, **arguments, **overrides)
@@ -97,35 +99,35 @@ def requested(connect, server):
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_project_id(name, requested):
+def test_project_id(name: str, requested: Callable[..., Any]) -> None:
     targets = requested(name, {"project_id": "of-connection"}, project_id="given")
     assert targets
     assert all(target.startswith("/v1/given/visualization-jobs") for target in targets)
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_region(name, requested):
+def test_region(name: str, requested: Callable[..., Any]) -> None:
     assert requested(name, {}, region="eu-de")[0].startswith("/v3/projects?name=eu-de")
 
 
 @pytest.mark.parametrize("name", LISTING)
-def test_workspace_id(name, requested):
+def test_workspace_id(name: str, requested: Callable[..., Any]) -> None:
     lists = [target for target in requested(name, {"project_id": "p"}, workspace_id="given") if "?" in target]
     assert lists
     assert all("workspace_id=given" in target for target in lists)
 
 
 @pytest.mark.parametrize("name", ["sensor", "create"])
-def test_templates(name, requested):
+def test_templates(name: str, requested: Callable[..., Any]) -> None:
     targets = requested(name, {}, project_id="{{ params.x }}", workspace_id="{{ params.x }}")
     assert targets[0].startswith("/v1/rendered/")
     assert "workspace_id=rendered" in targets[0]
 
 
-def test_waits_on_two_workspaces_share_no_requests(connect, server):
+def test_waits_on_two_workspaces_share_no_requests(connect: Callable[..., Any], server: ScriptedServer) -> None:
     """Their lists show other jobs."""
 
-    async def both():
+    async def both() -> None:
         await asyncio.gather(*(first_event(Trigger(job_ids=["1", "2"], workspace_id=name)) for name in ("a", "b")))
 
     connect(project_id="p")

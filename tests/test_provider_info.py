@@ -18,12 +18,12 @@ from airflow_provider_modelarts.hooks.connection import field_behaviour
 from airflow_provider_modelarts.provider_info import CONNECTION_FIELDS, get_provider_info
 
 
-def test_airflows_schema_accepts_it():
+def test_airflows_schema_accepts_it() -> None:
     schema = json.loads((Path(airflow.__path__[0]) / "provider_info.schema.json").read_text())
     jsonschema.validate(get_provider_info(), schema)
 
 
-def test_the_connection_form_is_as_airflow_wants_it():
+def test_the_connection_form_is_as_airflow_wants_it() -> None:
     schema_file = Path(airflow.__path__[0]) / "provider.yaml.schema.json"
     if not schema_file.exists():
         pytest.skip("this Airflow has no schema for forms")
@@ -34,7 +34,7 @@ def test_the_connection_form_is_as_airflow_wants_it():
     jsonschema.validate(field_behaviour(), legacy)
 
 
-def test_what_it_names_is_there():
+def test_what_it_names_is_there() -> None:
     info = get_provider_info()
     for kind in ("hooks", "sensors", "operators", "triggers"):
         for entry in info[kind]:
@@ -58,12 +58,12 @@ def test_what_it_names_is_there():
         assert hook.hook_name == connection["hook-name"]
 
 
-def test_the_form_has_every_field_of_the_configuration():
+def test_the_form_has_every_field_of_the_configuration() -> None:
     fields = set(ModelArtsConfig.__dataclass_fields__) - {"endpoint", "login", "password", "ignored"}
     assert set(CONNECTION_FIELDS) == fields
 
 
-def test_loading_it_imports_nothing():
+def test_loading_it_imports_nothing() -> None:
     code = (
         "import sys; before = set(sys.modules); import airflow_provider_modelarts.provider_info as info;"
         "info.get_provider_info(); print(sorted(set(sys.modules) - before))"

@@ -7,9 +7,11 @@ import logging
 import socket
 import threading
 import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
+from typing import Any
 
 import pytest
 
@@ -20,40 +22,40 @@ from airflow_provider_modelarts.api.transport import MAX_ANSWER_BYTES, MAX_ANSWE
 from airflow_provider_modelarts.api.visualization_jobs.statuses import JobStatus
 from airflow_provider_modelarts.emulator import Emulator
 from tests.api.samples import CREATE_SUCCESS, DETAIL_SUCCESS
-from tests.conftest import Reply
+from tests.conftest import Reply, ScriptedServer
 
 PROJECT = "0123456789abcdef0123456789abcdef"
 OK = Reply(200, {"is_success": True})
 JOB = Reply(200, DETAIL_SUCCESS)
 
 
-def client_for(url: str, sleep=lambda seconds: None, **config) -> ModelArtsClient:
+def client_for(url: str, sleep: Callable[..., Any] = lambda seconds: None, **config: Any) -> ModelArtsClient:
     fields = {"endpoint": url, "project_id": PROJECT, "login": "AK", "password": "SK", "read_timeout": 5, **config}
     return ModelArtsClient(ModelArtsConfig(**fields), sleep=sleep)
 
 
 @pytest.fixture
-def slept():
+def slept() -> list[Any]:
     return []
 
 
 @pytest.fixture
-def client(server, slept):
+def client(server: ScriptedServer, slept: list[Any]) -> Iterator[ModelArtsClient]:
     with client_for(server.url, slept.append) as made:
         yield made
 
 
-def page(*jobs, total=None):
+def page(*jobs: Any, total: int | None = None) -> Reply:
     return Reply(
         200, {"is_success": True, "jobs": list(jobs), "job_total_count": len(jobs) if total is None else total}
     )
 
 
-def now_ms(**ago):
+def now_ms(**ago: Any) -> int:
     return int((datetime.now(timezone.utc) - timedelta(**ago)).timestamp() * 1000)
 
 
-def test_each_operation_sends_what_the_api_documents(server, client):
+def test_each_operation_sends_what_the_api_documents(server: ScriptedServer, client: ModelArtsClient) -> None:
     server.answer(JOB, page(), Reply(200, CREATE_SUCCESS), OK)
     client.visualization_jobs.get(10)
     client.visualization_jobs.list_page(status="WAITING", search_content="my job/测试~")
@@ -85,7 +87,7 @@ def test_each_operation_sends_what_the_api_documents(server, client):
     assert (stop.body, stop.headers["Content-Length"]) == (b"", "0")
 
 
-def test_create_returns_the_job(server, client):
+def test_create_returns_the_job(server: ScriptedServer, client: ModelArtsClient) -> None:
     server.answer(Reply(200, CREATE_SUCCESS))
     job = client.visualization_jobs.create(job_name="visualization-job", train_url="/obs/name/", job_desc="mine")
     assert (job.job_id, job.status, job.train_url, job.job_desc) == ("10", JobStatus.INIT, "/obs/name/", "mine")
@@ -101,13 +103,15 @@ def test_create_returns_the_job(server, client):
         lambda client: client.visualization_jobs.create(job_name="", train_url="/a/b/"),
     ],
 )
-def test_bad_input_is_refused_before_anything_is_sent(server, client, call):
+def test_bad_input_is_refused_before_anything_is_sent(
+    server: ScriptedServer, client: ModelArtsClient, call: Callable[..., Any]
+) -> None:
     with pytest.raises(ValueError, match=r"job_id|job_desc|per_page|job_name"):
         call(client)
     assert server.received == []
 
 
-def test_pages_are_fetched_when_needed_and_each_job_comes_once(server, client):
+def test_pages_are_fetched_when_needed_and_each_job_comes_once(server: ScriptedServer, client: ModelArtsClient) -> None:
     server.answer(page({"job_id": 1}, {"job_id": 2}, total=3), page({"job_id": 2}, {"job_id": 3}, total=3))
     jobs = client.visualization_jobs.list_all(per_page=2)
     assert server.received == []
@@ -117,7 +121,7 @@ def test_pages_are_fetched_when_needed_and_each_job_comes_once(server, client):
     assert len(server.received) == 2
 
 
-def test_new_jobs_that_move_the_list_on_by_a_page_hide_no_job():
+def test_new_jobs_that_move_the_list_on_by_a_page_hide_no_job() -> None:
     with (
         Emulator() as emulator,
         client_for(emulator.url, project_id=emulator.project_id, login=emulator.ak, password=emulator.sk) as client,
@@ -131,47 +135,57 @@ def test_new_jobs_that_move_the_list_on_by_a_page_hide_no_job():
     assert seen == old[::-1]
 
 
-def test_a_list_that_is_the_same_page_over_and_over_ends_whatever_its_total(server, client):
+def test_a_list_that_is_the_same_page_over_and_over_ends_whatever_its_total(
+    server: ScriptedServer, client: ModelArtsClient
+) -> None:
     server.answer(page({"job_id": 1}, {"job_id": 2}, total=10**18))
     assert [job.job_id for job in client.visualization_jobs.list_all(per_page=2)] == ["1", "2"]
     assert len(server.received) == 5
 
 
 @pytest.mark.parametrize("total", [250, None])
-def test_pages_that_are_smaller_than_asked_for_are_all_read(server, client, total):
+def test_pages_that_are_smaller_than_asked_for_are_all_read(
+    server: ScriptedServer, client: ModelArtsClient, total: int | None
+) -> None:
     pages = [[{"job_id": number} for number in range(start, min(start + 100, 250))] for start in (0, 100, 200)]
     server.answer(*(Reply(200, {"jobs": rows, "job_total_count": total}) for rows in [*pages, []]))
     assert len(list(client.visualization_jobs.list_all(per_page=1000))) == 250
 
 
-def test_a_server_that_takes_no_notice_of_the_page_is_not_asked_for_ever(server, client):
+def test_a_server_that_takes_no_notice_of_the_page_is_not_asked_for_ever(
+    server: ScriptedServer, client: ModelArtsClient
+) -> None:
     server.answer(Reply(200, {"jobs": [{"job_id": 1}, {"job_id": 2}]}))
     assert [job.job_id for job in client.visualization_jobs.list_all(per_page=2)] == ["1", "2"]
     assert len(server.received) == 2
 
 
 @pytest.mark.parametrize("failure", [Reply(500), Reply(502), Reply(503), Reply(504), Reply(429), Reply(cut=True)])
-def test_reads_are_repeated_and_signed_anew(server, client, failure, monkeypatch):
+def test_reads_are_repeated_and_signed_anew(
+    server: ScriptedServer, client: ModelArtsClient, failure: Reply, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server.answer(failure, failure, JOB)
     assert client.visualization_jobs.get(10).job_id == "197"
     assert len(server.received) == 3
     assert all("Signature=" in request.headers["Authorization"] for request in server.received)
 
 
-def test_a_cut_body_is_repeated(server, client):
+def test_a_cut_body_is_repeated(server: ScriptedServer, client: ModelArtsClient) -> None:
     server.answer(Reply(200, DETAIL_SUCCESS, announced_length=len(DETAIL_SUCCESS) + 100), JOB)
     assert client.visualization_jobs.get(10).job_id == "197"
 
 
 @pytest.mark.parametrize("value", ["9" * 5000, "Fri, 31 Dec 99999 25:61:61 GMT", "-1", "1e3", "NaN", ";;;"])
-def test_a_retry_after_that_cannot_be_read_is_none(server, client, value):
+def test_a_retry_after_that_cannot_be_read_is_none(server: ScriptedServer, client: ModelArtsClient, value: str) -> None:
     server.answer(Reply(503, None, {"Retry-After": value}), JOB)
     assert client.visualization_jobs.get(10).job_id == "197"
 
 
 @pytest.mark.parametrize("body", [b"[" * 100_000, b'{"job_id": 10, "schedule": ' + b"[" * 100_000])
 @pytest.mark.parametrize("call", ["get", "list_statuses"])
-def test_a_body_that_is_too_deep_to_be_decoded_is_malformed(server, client, body, call):
+def test_a_body_that_is_too_deep_to_be_decoded_is_malformed(
+    server: ScriptedServer, client: ModelArtsClient, body: bytes, call: str
+) -> None:
     server.answer(Reply(200, body))
     with pytest.raises(errors.ModelArtsMalformedResponseError):
         getattr(client.visualization_jobs, call)(
@@ -179,7 +193,7 @@ def test_a_body_that_is_too_deep_to_be_decoded_is_malformed(server, client, body
         )
 
 
-def test_a_body_that_is_too_long_is_not_read_to_its_end(server, client):
+def test_a_body_that_is_too_long_is_not_read_to_its_end(server: ScriptedServer, client: ModelArtsClient) -> None:
     server.answer(Reply(200, b'{"job_id": 197, "job_desc": "' + b" " * MAX_ANSWER_BYTES + b'"}'))
     with pytest.raises(errors.ModelArtsConnectionError, match="longer than"):
         client.visualization_jobs.get(10)
@@ -187,7 +201,7 @@ def test_a_body_that_is_too_long_is_not_read_to_its_end(server, client):
 
 
 @pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\nX-Dots: ", b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"])
-def test_an_answer_that_drips_has_an_end(start):
+def test_an_answer_that_drips_has_an_end(start: bytes) -> None:
     """A server that sends a byte now and then is never silent, so that read_timeout does not see it."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(10)
@@ -201,7 +215,7 @@ def test_an_answer_that_drips_has_an_end(start):
         dripping.join()
 
 
-def drip(listener, start):
+def drip(listener: Any, start: bytes) -> None:
     """Serve four connections, each with an answer that does not end."""
     for _ in range(4):
         connection, _ = listener.accept()
@@ -213,8 +227,8 @@ def drip(listener, start):
                 time.sleep(0.02)
 
 
-def test_each_attempt_is_dated_anew(server, slept):
-    def sleep_into_the_next_second(seconds):
+def test_each_attempt_is_dated_anew(server: ScriptedServer, slept: list[Any]) -> None:
+    def sleep_into_the_next_second(seconds: Any) -> None:
         threading.Event().wait(1.1)
 
     server.answer(Reply(503), JOB)
@@ -223,7 +237,7 @@ def test_each_attempt_is_dated_anew(server, slept):
     assert first < second
 
 
-def test_attempts_end(server, client, slept):
+def test_attempts_end(server: ScriptedServer, client: ModelArtsClient, slept: list[Any]) -> None:
     server.answer(Reply(503))
     with pytest.raises(errors.ModelArtsServerError):
         client.visualization_jobs.get(10)
@@ -232,27 +246,29 @@ def test_attempts_end(server, client, slept):
     assert all(0.5 <= seconds <= 8.5 for seconds in slept)
 
 
-def test_retry_after_in_seconds(server, client, slept):
+def test_retry_after_in_seconds(server: ScriptedServer, client: ModelArtsClient, slept: list[Any]) -> None:
     server.answer(Reply(429, None, {"Retry-After": "7"}), JOB)
     client.visualization_jobs.get(10)
     assert slept == [7.0]
 
 
-def test_retry_after_as_a_date(server, client, slept):
+def test_retry_after_as_a_date(server: ScriptedServer, client: ModelArtsClient, slept: list[Any]) -> None:
     later = datetime.now(timezone.utc) + timedelta(seconds=30)
     server.answer(Reply(503, None, {"Retry-After": format_datetime(later, usegmt=True)}), JOB)
     client.visualization_jobs.get(10)
     assert 20 < slept[0] <= 31
 
 
-def test_a_long_retry_after_is_reported_not_slept(server, client, slept):
+def test_a_long_retry_after_is_reported_not_slept(
+    server: ScriptedServer, client: ModelArtsClient, slept: list[Any]
+) -> None:
     server.answer(Reply(429, None, {"Retry-After": "3600"}))
     with pytest.raises(errors.ModelArtsThrottledError) as caught:
         client.visualization_jobs.get(10)
     assert (caught.value.retry_after, slept, len(server.received)) == (3600.0, [], 1)
 
 
-def test_an_unusable_retry_after_is_ignored(server, client, slept):
+def test_an_unusable_retry_after_is_ignored(server: ScriptedServer, client: ModelArtsClient, slept: list[Any]) -> None:
     server.answer(Reply(429, None, {"Retry-After": "soon"}), JOB)
     client.visualization_jobs.get(10)
     assert 0.5 <= slept[0] <= 1.5
@@ -264,14 +280,18 @@ CHANGES = ["stop", "restart", "delete"]
 
 @pytest.mark.parametrize("failure", LOST)
 @pytest.mark.parametrize("operation", CHANGES)
-def test_a_change_is_repeated_when_its_answer_is_lost(server, client, failure, operation):
+def test_a_change_is_repeated_when_its_answer_is_lost(
+    server: ScriptedServer, client: ModelArtsClient, failure: Reply, operation: str
+) -> None:
     server.answer(failure, OK)
     getattr(client.visualization_jobs, operation)(10)
     assert len(server.received) == 2
 
 
 @pytest.mark.parametrize("operation", CHANGES)
-def test_a_change_whose_answers_are_all_lost_says_so(server, client, operation):
+def test_a_change_whose_answers_are_all_lost_says_so(
+    server: ScriptedServer, client: ModelArtsClient, operation: str
+) -> None:
     server.answer(Reply(503))
     with pytest.raises(errors.ModelArtsError, match="Whether it was carried out is not known"):
         getattr(client.visualization_jobs, operation)(10)
@@ -282,7 +302,9 @@ REFUSED = Reply(400, {"error_code": "ModelArts.0105", "error_msg": "status"})
 NOT_THERE = Reply(404, {"error_code": "ModelArts.0102", "error_msg": "no job"})
 
 
-def test_a_deletion_that_finds_nothing_after_a_lost_answer_was_carried_out(server, client):
+def test_a_deletion_that_finds_nothing_after_a_lost_answer_was_carried_out(
+    server: ScriptedServer, client: ModelArtsClient
+) -> None:
     server.answer(Reply(cut=True), NOT_THERE)
     client.visualization_jobs.delete(10)
     server.answer(NOT_THERE)
@@ -293,7 +315,9 @@ def test_a_deletion_that_finds_nothing_after_a_lost_answer_was_carried_out(serve
 
 @pytest.mark.parametrize("last", [REFUSED, Reply(429, None, {"Retry-After": "3600"})])
 @pytest.mark.parametrize("operation", CHANGES)
-def test_a_refusal_after_a_lost_answer_says_that_it_may_have_been_carried_out(server, client, operation, last):
+def test_a_refusal_after_a_lost_answer_says_that_it_may_have_been_carried_out(
+    server: ScriptedServer, client: ModelArtsClient, operation: str, last: Reply
+) -> None:
     server.answer(Reply(cut=True), last)
     with pytest.raises(
         errors.ModelArtsError, match="Whether an earlier attempt was carried out is not known"
@@ -302,13 +326,13 @@ def test_a_refusal_after_a_lost_answer_says_that_it_may_have_been_carried_out(se
     assert caught.value.may_have_happened
 
 
-def test_throttled_writes_are_repeated(server, client):
+def test_throttled_writes_are_repeated(server: ScriptedServer, client: ModelArtsClient) -> None:
     server.answer(Reply(429), OK)
     client.visualization_jobs.stop(10)
     assert len(server.received) == 2
 
 
-def test_refused_connections_are_repeated_for_writes_too(slept):
+def test_refused_connections_are_repeated_for_writes_too(slept: list[Any]) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
@@ -321,7 +345,7 @@ BOARD = {"job_name": "board", "train_url": "/bucket/dir/"}
 
 
 class TestCreateWhoseAnswerWasLost:
-    def test_the_job_is_found_by_its_exact_name(self, server, client):
+    def test_the_job_is_found_by_its_exact_name(self, server: ScriptedServer, client: ModelArtsClient) -> None:
         mine = {"job_id": 5, "status": 4, "create_time": now_ms(), **BOARD}
         other = {**mine, "job_id": 4, "job_name": "board-2"}
         server.answer(Reply(cut=True), page(other, mine))
@@ -329,12 +353,14 @@ class TestCreateWhoseAnswerWasLost:
         assert [request.method for request in server.received] == ["POST", "GET"]
         assert "search_content=board&" in server.received[1].target
 
-    def test_it_is_sent_again_when_there_is_none(self, server, client):
+    def test_it_is_sent_again_when_there_is_none(self, server: ScriptedServer, client: ModelArtsClient) -> None:
         server.answer(Reply(504), page(), Reply(200, CREATE_SUCCESS))
         assert client.visualization_jobs.create(**BOARD).job_id == "10"
         assert [request.method for request in server.received] == ["POST", "GET", "POST"]
 
-    def test_an_older_job_of_that_name_is_not_taken_for_it(self, server, client):
+    def test_an_older_job_of_that_name_is_not_taken_for_it(
+        self, server: ScriptedServer, client: ModelArtsClient
+    ) -> None:
         older = {"job_id": 5, "status": 8, "create_time": now_ms(days=1), **BOARD}
         taken = Reply(400, {"is_success": False, "error_code": "ModelArts.0103", "error_message": "duplicate"})
         server.answer(Reply(cut=True), page(older), taken, page(older))
@@ -342,21 +368,25 @@ class TestCreateWhoseAnswerWasLost:
             client.visualization_jobs.create(**BOARD)
 
     @pytest.mark.parametrize("last", [Reply(429), Reply(400, {"error_code": "ModelArts.0101"}), Reply(403)])
-    def test_what_comes_after_a_lost_answer_does_not_make_it_certain(self, server, client, last):
+    def test_what_comes_after_a_lost_answer_does_not_make_it_certain(
+        self, server: ScriptedServer, client: ModelArtsClient, last: Reply
+    ) -> None:
         server.answer(Reply(cut=True), page(), last, page(), last, page(), last)
         with pytest.raises(errors.ModelArtsError, match="earlier attempt was carried out is not known") as caught:
             client.visualization_jobs.create(**BOARD)
         assert caught.value.may_have_happened
         assert caught.value.status_code == last.status
 
-    def test_nothing_lost_is_certain(self, server, client):
+    def test_nothing_lost_is_certain(self, server: ScriptedServer, client: ModelArtsClient) -> None:
         server.answer(Reply(429))
         with pytest.raises(errors.ModelArtsThrottledError) as caught:
             client.visualization_jobs.create(**BOARD)
         assert not caught.value.may_have_happened
 
     @pytest.mark.parametrize("minutes", [-60, -20, 20, 60])
-    def test_the_servers_clock_decides_what_is_older(self, server, client, minutes):
+    def test_the_servers_clock_decides_what_is_older(
+        self, server: ScriptedServer, client: ModelArtsClient, minutes: int
+    ) -> None:
         now = datetime.now(timezone.utc) - timedelta(minutes=minutes)
         dated = {"Date": format_datetime(now, usegmt=True)}
         created = int(now.timestamp() * 1000)
@@ -369,52 +399,56 @@ class TestCreateWhoseAnswerWasLost:
         with pytest.raises(errors.ModelArtsNameTakenError):
             client.visualization_jobs.create(**BOARD)
 
-    def test_a_job_that_shows_late_is_found_when_the_name_is_taken(self, server, client):
+    def test_a_job_that_shows_late_is_found_when_the_name_is_taken(
+        self, server: ScriptedServer, client: ModelArtsClient
+    ) -> None:
         mine = {"job_id": 5, "status": 4, "create_time": now_ms(), **BOARD}
         taken = Reply(400, {"is_success": False, "error_code": "ModelArts.0103", "error_message": "duplicate"})
         server.answer(Reply(502), page(), taken, page(mine))
         assert client.visualization_jobs.create(**BOARD).job_id == "5"
 
-    def test_a_taken_name_is_an_error_at_once(self, server, client):
+    def test_a_taken_name_is_an_error_at_once(self, server: ScriptedServer, client: ModelArtsClient) -> None:
         server.answer(Reply(400, {"is_success": False, "error_code": "ModelArts.0103", "error_message": "duplicate"}))
         with pytest.raises(errors.ModelArtsNameTakenError, match="another job_name"):
             client.visualization_jobs.create(**BOARD)
         assert len(server.received) == 1
 
-    def test_when_the_jobs_cannot_be_listed_it_is_the_create_that_failed(self, server, client):
+    def test_when_the_jobs_cannot_be_listed_it_is_the_create_that_failed(
+        self, server: ScriptedServer, client: ModelArtsClient
+    ) -> None:
         server.answer(Reply(502), Reply(403, {"error_code": "ModelArts.0112", "error_message": "no"}))
         with pytest.raises(errors.ModelArtsServerError, match="Whether it was carried out is not known") as caught:
             client.visualization_jobs.create(**BOARD)
         assert (caught.value.method, caught.value.may_have_happened) == ("POST", True)
         assert {request.method for request in server.received[1:]} == {"GET", "POST"} - {"POST"}
 
-    def test_a_throttled_create_is_just_sent_again(self, server, client):
+    def test_a_throttled_create_is_just_sent_again(self, server: ScriptedServer, client: ModelArtsClient) -> None:
         server.answer(Reply(429), Reply(200, CREATE_SUCCESS))
         client.visualization_jobs.create(**BOARD)
         assert [request.method for request in server.received] == ["POST", "POST"]
 
 
 class TestConnectionsThatFail:
-    def failure(self, url, **config):
+    def failure(self, url: str, **config: Any) -> Exception:
         with pytest.raises(errors.ModelArtsConnectionError) as caught:
             client_for(url, **config).visualization_jobs.get(10)
         return caught.value
 
-    def test_dns(self):
+    def test_dns(self) -> None:
         error = self.failure("http://modelarts.nowhere.invalid")
         assert (error.part, error.may_have_happened) == ("DNS", False)
         assert "does not resolve" in str(error)
 
-    def test_tls(self, server):
+    def test_tls(self, server: ScriptedServer) -> None:
         error = self.failure(server.url.replace("http://", "https://"))
         assert error.part == "TLS"
 
-    def test_a_bundle_of_certificates_that_is_not_there(self):
+    def test_a_bundle_of_certificates_that_is_not_there(self) -> None:
         error = self.failure("https://127.0.0.1:9", verify="/no/such/bundle.pem")
         assert error.part == "TLS"
         assert "/no/such/bundle.pem" in str(error)
 
-    def test_proxy(self):
+    def test_proxy(self) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             proxy = f"http://user:TOPSECRET@127.0.0.1:{free.getsockname()[1]}"
@@ -422,7 +456,7 @@ class TestConnectionsThatFail:
         assert error.part == "proxy"
         assert "TOPSECRET" not in str(error)
 
-    def test_silence(self):
+    def test_silence(self) -> None:
         with socket.socket() as silent:
             silent.bind(("127.0.0.1", 0))
             silent.listen()
@@ -430,7 +464,9 @@ class TestConnectionsThatFail:
         assert type(error) is errors.ModelArtsTimeoutError
         assert error.may_have_happened
 
-    def test_connection_settings_win_over_the_environments(self, server, monkeypatch):
+    def test_connection_settings_win_over_the_environments(
+        self, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
         monkeypatch.delenv("NO_PROXY", raising=False)
         server.answer(JOB)
@@ -439,20 +475,22 @@ class TestConnectionsThatFail:
         assert server.received[0].target.startswith("http://modelarts.nowhere.invalid/v1/")
 
 
-def test_one_connection_is_kept(server, client):
+def test_one_connection_is_kept(server: ScriptedServer, client: ModelArtsClient) -> None:
     server.answer(JOB)
     for _ in range(5):
         client.visualization_jobs.get(10)
     assert len(server.ports) == 1
 
 
-def test_unverified_tls_is_warned_of(caplog):
+def test_unverified_tls_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         client_for("https://127.0.0.1:1", verify=False).close()
     assert "not verified" in caplog.text
 
 
-def test_secrets_are_in_no_log_line(server, client, caplog):
+def test_secrets_are_in_no_log_line(
+    server: ScriptedServer, client: ModelArtsClient, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
     server.answer(Reply(503), JOB)
     client.visualization_jobs.get(10)
@@ -463,14 +501,14 @@ def test_secrets_are_in_no_log_line(server, client, caplog):
 
 class TestProjectByRegion:
     @pytest.fixture
-    def nameless(self, server):
+    def nameless(self, server: ScriptedServer) -> Iterator[ModelArtsClient]:
         with client_for(server.url, region="cn-north-4", project_id=None, iam_endpoint=server.url) as made:
             yield made
 
-    def projects(self, *ids):
+    def projects(self, *ids: Any) -> Reply:
         return Reply(200, {"projects": [{"id": found, "name": "cn-north-4"} for found in ids], "links": {}})
 
-    def test_it_is_looked_up_once(self, server, nameless):
+    def test_it_is_looked_up_once(self, server: ScriptedServer, nameless: ModelArtsClient) -> None:
         server.answer(self.projects(PROJECT), JOB)
         nameless.visualization_jobs.get(10)
         nameless.visualization_jobs.get(10)
@@ -482,12 +520,14 @@ class TestProjectByRegion:
         assert "X-Project-Id" not in server.received[0].headers
 
     @pytest.mark.parametrize("ids", [(), ("a", "b")])
-    def test_it_must_be_exactly_one(self, server, nameless, ids):
+    def test_it_must_be_exactly_one(
+        self, server: ScriptedServer, nameless: ModelArtsClient, ids: tuple[Any, ...]
+    ) -> None:
         server.answer(self.projects(*ids))
         with pytest.raises(ValueError, match=r"project_id: needed, because IAM has (no project|2 projects \(a, b\))"):
             nameless.visualization_jobs.get(10)
 
-    def test_a_missing_right_is_named(self, server, nameless):
+    def test_a_missing_right_is_named(self, server: ScriptedServer, nameless: ModelArtsClient) -> None:
         server.answer(Reply(403, {"error_code": "IAM.0002", "error_msg": "no"}))
         with pytest.raises(errors.ModelArtsPermissionError, match="iam:projects:listProjects"):
             nameless.visualization_jobs.get(10)

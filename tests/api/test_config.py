@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from airflow_provider_modelarts.api.client import ModelArtsClient
@@ -21,7 +23,7 @@ from airflow_provider_modelarts.api.config import ModelArtsConfig
         ("eu-de", "https://modelarts.eu-de.otc.t-systems.com", "https://iam.eu-de.otc.t-systems.com"),
     ],
 )
-def test_regions(region, modelarts, iam):
+def test_regions(region: str, modelarts: str, iam: str) -> None:
     config = ModelArtsConfig(region=region)
     assert (config.endpoint, config.iam_url) == (modelarts, iam)
 
@@ -36,41 +38,41 @@ def test_regions(region, modelarts, iam):
         ("https://[::1]:8443", "https://[::1]:8443"),
     ],
 )
-def test_explicit_endpoints(endpoint, expected):
+def test_explicit_endpoints(endpoint: str, expected: str) -> None:
     assert ModelArtsConfig(endpoint=endpoint).endpoint == expected
 
 
-def test_an_explicit_endpoint_wins_over_the_region():
+def test_an_explicit_endpoint_wins_over_the_region() -> None:
     config = ModelArtsConfig(endpoint="https://modelarts.site-1.stack.example.com", region="cn-north-4")
     assert config.endpoint == "https://modelarts.site-1.stack.example.com"
     assert config.iam_url == "https://iam.site-1.stack.example.com"
 
 
-def test_credentials_are_not_sent_to_a_guessed_iam():
+def test_credentials_are_not_sent_to_a_guessed_iam() -> None:
     config = ModelArtsConfig(endpoint="https://ma.private.example.com", region="cn-north-4")
     with pytest.raises(ValueError, match="iam_endpoint"):
         _ = config.iam_url
 
 
 @pytest.mark.parametrize("region", ["eu-ch2", "eu-west-0", "na-east-0", "ru-moscow-1", "my-region"])
-def test_credentials_are_not_sent_to_a_guessed_endpoint_of_a_partner_cloud(region):
+def test_credentials_are_not_sent_to_a_guessed_endpoint_of_a_partner_cloud(region: str) -> None:
     with pytest.raises(ValueError, match=f"region: '{region}' .* Set host"):
         ModelArtsConfig(region=region)
     assert ModelArtsConfig(region=region, endpoint="https://modelarts.example.com").region == region
 
 
 @pytest.mark.parametrize("suffix", ["/v3", "/v3/", "/"])
-def test_the_version_in_an_iam_endpoint_does_not_count(suffix):
+def test_the_version_in_an_iam_endpoint_does_not_count(suffix: str) -> None:
     config = ModelArtsConfig(region="eu-de", iam_endpoint=f"https://iam.example.com{suffix}")
     assert config.iam_url == "https://iam.example.com"
 
 
 @pytest.mark.parametrize("suffix", ["/v1", "/v1/", "/v2"])
-def test_the_version_in_an_endpoint_does_not_count(suffix):
+def test_the_version_in_an_endpoint_does_not_count(suffix: str) -> None:
     assert ModelArtsConfig(endpoint=f"https://x.example.com/path{suffix}").endpoint == "https://x.example.com/path"
 
 
-def test_the_home_directory_in_a_bundles_path_is_expanded(monkeypatch):
+def test_the_home_directory_in_a_bundles_path_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/someone")
     assert ModelArtsConfig(region="eu-de", verify="~/ca.pem").verify == "/home/someone/ca.pem"
 
@@ -78,14 +80,14 @@ def test_the_home_directory_in_a_bundles_path_is_expanded(monkeypatch):
 AK, SK = "ABCDEFGHIJKLMNOPQRST", "abcdefghijklmnopqrstABCDEFGHIJKLMNOPQRST"
 
 
-def test_an_ak_and_sk_are_not_sent_to_iam_as_user_and_password():
+def test_an_ak_and_sk_are_not_sent_to_iam_as_user_and_password() -> None:
     with pytest.raises(ValueError, match=r"domain_name: .* look like AK and SK") as refused:
         ModelArtsConfig(region="eu-de", login=AK, password=SK, domain_name="OTC00000000001000000001")
     assert SK not in str(refused.value)
 
 
 @pytest.mark.parametrize(("login", "password"), [("someone", SK), (AK, "a-password"), (AK.lower(), SK)])
-def test_a_user_and_password_may_resemble_an_ak_or_sk(login, password):
+def test_a_user_and_password_may_resemble_an_ak_or_sk(login: str, password: str) -> None:
     assert ModelArtsConfig(region="eu-de", login=login, password=password, domain_name="account").login == login
 
 
@@ -117,12 +119,12 @@ def test_a_user_and_password_may_resemble_an_ak_or_sk(login, password):
         ({"region": "eu-de", "read_timeout": -1}, "read_timeout"),
     ],
 )
-def test_refusals_name_the_field(fields, named):
+def test_refusals_name_the_field(fields: dict[str, Any], named: str) -> None:
     with pytest.raises(ValueError, match=named):
         ModelArtsConfig(**fields)
 
 
-def test_secrets_are_in_no_repr_and_no_message():
+def test_secrets_are_in_no_repr_and_no_message() -> None:
     fields = {"region": "eu-de", "password": "TOPSECRET1", "security_token": "TOPSECRET2"}
     proxies = {"https": "http://user:TOPSECRET3@proxy"}
     assert "TOPSECRET" not in repr(ModelArtsConfig(login="AK", proxies=proxies, **fields))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -17,7 +19,7 @@ SECURITY_TOKEN = "SECURITYTOKEN/0123456789+abcdef=="
 
 
 @pytest.fixture
-def client(server: ScriptedServer):
+def client(server: ScriptedServer) -> Iterator[ModelArtsClient]:
     config = ModelArtsConfig(
         endpoint=server.url,
         region="cn-north-4",
@@ -47,7 +49,7 @@ def gateway(code: str, message: str = "text") -> dict[str, str]:
 
 @pytest.mark.parametrize("body", [DETAIL_FAILURE, DETAIL_FAILURE_2025], ids=["2021", "2025"])
 @pytest.mark.parametrize("status", [400, 200])
-def test_the_failure_sample(server, client, body, status):
+def test_the_failure_sample(server: ScriptedServer, client: ModelArtsClient, body: bytes, status: int) -> None:
     server.answer(Reply(status, body, {"X-Request-Id": "abc-123"}))
     error = failing_get(client)
     assert type(error) is errors.ModelArtsBadRequestError
@@ -109,43 +111,50 @@ def test_the_failure_sample(server, client, body, status):
         (200, {}, errors.ModelArtsMalformedResponseError, True),
     ],
 )
-def test_classes(server, client, status, body, expected, retryable):
+def test_classes(
+    server: ScriptedServer,
+    client: ModelArtsClient,
+    status: int,
+    body: bytes | dict[str, Any] | None,
+    expected: type[Any],
+    retryable: bool,
+) -> None:
     server.answer(Reply(status, body))
     error = failing_get(client)
     assert (type(error), error.retryable, error.status_code) == (expected, retryable, status)
     assert len(server.received) == (4 if retryable else 1)
 
 
-def test_keystone_and_old_texts_are_read(server, client):
+def test_keystone_and_old_texts_are_read(server: ScriptedServer, client: ModelArtsClient) -> None:
     server.answer(Reply(403, {"error": {"code": 403, "message": "keystone says", "title": "Forbidden"}}))
     assert failing_get(client).error_message == "keystone says"
     server.answer(Reply(403, {"error_code": "ModelArts.0108", "error_msg": "old key"}))
     assert failing_get(client).error_message == "old key"
 
 
-def test_a_missing_permission_names_the_action(server, client):
+def test_a_missing_permission_names_the_action(server: ScriptedServer, client: ModelArtsClient) -> None:
     server.answer(Reply(403, v1("ModelArts.0112")))
     assert "modelarts:tensorboard:get" in str(failing_get(client))
 
 
-def test_the_gateways_request_id_counts_too(server, client):
+def test_the_gateways_request_id_counts_too(server: ScriptedServer, client: ModelArtsClient) -> None:
     server.answer(Reply(403, gateway("APIGW.0302")))
     assert failing_get(client).request_id == "a" * 32
 
 
-def test_a_retired_api_says_so(server, client):
+def test_a_retired_api_says_so(server: ScriptedServer, client: ModelArtsClient) -> None:
     server.answer(Reply(404, gateway("APIGW.0101", "The API does not exist")))
     assert "2023-06-30" in str(failing_get(client))
 
 
-def test_redirects_are_not_followed(server, client):
+def test_redirects_are_not_followed(server: ScriptedServer, client: ModelArtsClient) -> None:
     server.answer(Reply(302, None, {"Location": "https://elsewhere.example.com/"}))
     error = failing_get(client)
     assert "elsewhere.example.com" in str(error)
     assert (error.retryable, len(server.received)) == (False, 1)
 
 
-def test_html_is_shown_as_text_and_cut(server, client):
+def test_html_is_shown_as_text_and_cut(server: ScriptedServer, client: ModelArtsClient) -> None:
     server.answer(Reply(403, b"<html><script>x</script><h1>Access denied</h1>" + b"y" * 10_000))
     text = str(failing_get(client))
     assert "Access denied" in text
@@ -153,7 +162,7 @@ def test_html_is_shown_as_text_and_cut(server, client):
     assert len(text) < 1000
 
 
-def test_a_secret_that_is_echoed_is_not_repeated(server, client):
+def test_a_secret_that_is_echoed_is_not_repeated(server: ScriptedServer, client: ModelArtsClient) -> None:
     echo = (
         "Incorrect IAM authentication information: verify aksk signature fail, canonicalRequest:GET|/v1/|"
         f"x-security-token:{SECURITY_TOKEN}|host;x-security-token"
@@ -168,7 +177,7 @@ def test_a_secret_that_is_echoed_is_not_repeated(server, client):
     assert "verify aksk signature fail (request id" in str(error)
 
 
-def test_errors_survive_pickling(server, client):
+def test_errors_survive_pickling(server: ScriptedServer, client: ModelArtsClient) -> None:
     server.answer(Reply(429, gateway("APIGW.0308"), {"Retry-After": "90"}))
     error = failing_get(client)
     copy = pickle.loads(pickle.dumps(error))  # noqa: S301
@@ -201,7 +210,9 @@ def test_errors_survive_pickling(server, client):
         (404, "APIGW.0101", errors.ModelArtsRetiredError, "endpoint", "No training-jobs API answers"),
     ],
 )
-def test_errors_of_training_jobs(server, client, status, code, kind, part, hint):
+def test_errors_of_training_jobs(
+    server: ScriptedServer, client: ModelArtsClient, status: int, code: str, kind: type[Any], part: str, hint: str
+) -> None:
     code = f"ModelArts.{code}" if code.isdigit() else code
     body = {"error_msg": "text", "error_code": code, "error_solution": "Do this."} if code else None
     server.answer(Reply(status, body))
@@ -214,7 +225,7 @@ def test_errors_of_training_jobs(server, client, status, code, kind, part, hint)
     assert ("ModelArts advises: Do this." in str(error)) is bool(code)
 
 
-def test_advice_of_the_server_is_bounded_and_shows_no_secret(server, client):
+def test_advice_of_the_server_is_bounded_and_shows_no_secret(server: ScriptedServer, client: ModelArtsClient) -> None:
     solution = f"Send {SECRET_KEY}\x1b[31m again. " * 1000
     server.answer(Reply(400, {"error_msg": "text", "error_code": "ModelArts.2755", "error_solution": solution}))
     with pytest.raises(errors.ModelArtsError) as caught:

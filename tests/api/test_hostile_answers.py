@@ -8,7 +8,9 @@ import itertools
 import json
 import time
 import tracemalloc
+from collections.abc import Iterator
 from datetime import datetime, timezone
+from typing import Any
 
 import pytest
 
@@ -30,7 +32,7 @@ FORGED = "a\n2030-01-01 ERROR forged \x1b[31mred\x1b]0;title\x07 \u202egnp.exe\u
 
 
 @pytest.fixture
-def client(server: ScriptedServer):
+def client(server: ScriptedServer) -> Iterator[ModelArtsClient]:
     config = ModelArtsConfig(endpoint=server.url, project_id="p", login="AK", password="SKSKSKSKSKSK")
     with ModelArtsClient(config, sleep=lambda seconds: None) as made:
         yield made
@@ -60,7 +62,9 @@ class TestGone:
             b"nothing here",
         ],
     )
-    def test_another_server_does_not_say_so(self, server, client, status, body):
+    def test_another_server_does_not_say_so(
+        self, server: ScriptedServer, client: ModelArtsClient, status: int, body: bytes | dict[str, Any]
+    ) -> None:
         server.answer(Reply(status, body))
         error = failing_get(client)
         assert not isinstance(error, errors.ModelArtsNotFoundError)
@@ -70,12 +74,16 @@ class TestGone:
     @pytest.mark.parametrize(
         "body", [b"", b" \r\n", {"error_code": "ModelArts.0102"}, {"error_code": "ModelArts.9999"}]
     )
-    def test_the_service_says_so(self, server, client, status, body):
+    def test_the_service_says_so(
+        self, server: ScriptedServer, client: ModelArtsClient, status: int, body: bytes | dict[str, str]
+    ) -> None:
         server.answer(Reply(status, body))
         assert isinstance(failing_get(client), errors.ModelArtsNotFoundError)
 
     @pytest.mark.parametrize("operation", ["get", "stop", "restart", "delete", "update"])
-    def test_a_bare_404_says_so_in_each_operation_on_a_visualization_job(self, server, client, operation):
+    def test_a_bare_404_says_so_in_each_operation_on_a_visualization_job(
+        self, server: ScriptedServer, client: ModelArtsClient, operation: str
+    ) -> None:
         server.answer(Reply(404))
         arguments = {"job_desc": "x"} if operation == "update" else {}
         with pytest.raises(errors.ModelArtsNotFoundError):
@@ -85,22 +93,30 @@ class TestGone:
         "operation",
         ["get", "terminate", "delete", "log_preview", "log_url", "log_lines", "events", "metrics"],
     )
-    def test_a_bare_404_says_so_in_each_operation_on_a_training_job(self, server, client, operation):
+    def test_a_bare_404_says_so_in_each_operation_on_a_training_job(
+        self, server: ScriptedServer, client: ModelArtsClient, operation: str
+    ) -> None:
         server.answer(Reply(404))
         with pytest.raises(errors.ModelArtsNotFoundError):
             list(getattr(client.training_jobs, operation)(TRAINING_JOB_ID) or ())
 
-    def test_a_bare_404_says_so_in_the_update_of_a_training_job(self, server, client):
+    def test_a_bare_404_says_so_in_the_update_of_a_training_job(
+        self, server: ScriptedServer, client: ModelArtsClient
+    ) -> None:
         server.answer(Reply(404))
         with pytest.raises(errors.ModelArtsNotFoundError):
             client.training_jobs.update(TRAINING_JOB_ID, description="x")
 
-    def test_a_bare_404_of_the_list_says_nothing_of_a_job(self, server, client):
+    def test_a_bare_404_of_the_list_says_nothing_of_a_job(
+        self, server: ScriptedServer, client: ModelArtsClient
+    ) -> None:
         server.answer(Reply(404))
         with pytest.raises(errors.ModelArtsRetiredError):
             client.visualization_jobs.list_page()
 
-    def test_a_deletion_after_a_lost_answer_is_not_done_because_of_a_gateway(self, server, client):
+    def test_a_deletion_after_a_lost_answer_is_not_done_because_of_a_gateway(
+        self, server: ScriptedServer, client: ModelArtsClient
+    ) -> None:
         server.answer(Reply(503), Reply(404, {"error_code": "APIGW.0103", "error_msg": "no"}))
         with pytest.raises(errors.ModelArtsRetiredError) as caught:
             client.visualization_jobs.delete(10)
@@ -109,11 +125,15 @@ class TestGone:
 
 class TestNumbers:
     @pytest.mark.parametrize("status", [2**63, 2**64, 10**20, 10**300])
-    def test_a_status_that_no_message_of_airflow_can_hold_is_malformed(self, server, client, status):
+    def test_a_status_that_no_message_of_airflow_can_hold_is_malformed(
+        self, server: ScriptedServer, client: ModelArtsClient, status: int
+    ) -> None:
         server.answer(Reply(200, {"job_id": 10, "status": status}))
         assert type(failing_get(client)) is errors.ModelArtsMalformedResponseError
 
-    def test_a_row_with_such_a_status_is_left_out_of_the_list(self, server, client):
+    def test_a_row_with_such_a_status_is_left_out_of_the_list(
+        self, server: ScriptedServer, client: ModelArtsClient
+    ) -> None:
         rows = [{"job_id": 1, "status": 2**64}, {"job_id": 2, "status": 8}, {"job_id": 2**64, "status": 8}]
         server.answer(Reply(200, {"jobs": rows, "job_total_count": 10**40}))
         assert client.visualization_jobs.list_statuses(per_page=100, page=1).statuses == {"2": 8}
@@ -121,11 +141,13 @@ class TestNumbers:
         assert ([job.job_id for job in page.jobs], page.job_total_count) == (["2"], None)
 
     @pytest.mark.parametrize("value", ["31536000000", "9" * 300, "Fri, 31 Dec 9999 23:59:59 GMT"])
-    def test_retry_after_has_a_bound(self, value):
+    def test_retry_after_has_a_bound(self, value: str) -> None:
         assert 60 < retry_after_seconds(value) <= 24 * 3600
 
     @AIRFLOWS_OWN_WIRE
-    def test_every_number_of_a_job_passes_airflows_own_wire(self, server, client):
+    def test_every_number_of_a_job_passes_airflows_own_wire(
+        self, server: ScriptedServer, client: ModelArtsClient
+    ) -> None:
         from airflow.sdk.execution_time import comms
 
         largest = 2**63 - 1
@@ -144,14 +166,16 @@ class _Counter:
 
 class TestRedirects:
     @pytest.mark.parametrize("location", ["/\xff\xfe", "http://[::1", "http://a:b:c/", "//", "https://" + "a" * 30_000])
-    def test_a_location_that_cannot_be_read_is_a_refusal_as_any_other(self, server, client, location):
+    def test_a_location_that_cannot_be_read_is_a_refusal_as_any_other(
+        self, server: ScriptedServer, client: ModelArtsClient, location: str
+    ) -> None:
         server.answer(Reply(302, b"", {"Location": location}))
         error = failing_get(client)
         assert type(error) is errors.ModelArtsBadRequestError
         assert (error.retryable, len(server.received)) == (False, 1)
         assert len(str(error)) < 1000
 
-    def test_a_redirect_with_a_bomb_is_not_unpacked(self, server, client):
+    def test_a_redirect_with_a_bomb_is_not_unpacked(self, server: ScriptedServer, client: ModelArtsClient) -> None:
         bomb = gzip.compress(b"\0" * (100 * 2**20), 1)
         server.answer(Reply(302, bomb, {"Location": "https://elsewhere.example/", "Content-Encoding": "gzip"}))
         tracemalloc.start()
@@ -163,7 +187,7 @@ class TestRedirects:
         assert "longer than" in str(error)
         assert peak < 60 * 2**20
 
-    def test_cookies_are_not_kept(self, server, client):
+    def test_cookies_are_not_kept(self, server: ScriptedServer, client: ModelArtsClient) -> None:
         server.answer(Reply(503, b"", {"Set-Cookie": "tracked=1; Path=/"}))
         failing_get(client)
         assert not any("Cookie" in request.headers for request in server.received)
@@ -181,7 +205,9 @@ class TestTexts:
         ids=["ModelArts", "a list", "Keystone", "a page"],
     )
     @pytest.mark.parametrize("status", [200, 400])
-    def test_they_are_short_and_printable(self, server, client, body, status):
+    def test_they_are_short_and_printable(
+        self, server: ScriptedServer, client: ModelArtsClient, body: bytes | dict[str, Any], status: int
+    ) -> None:
         server.answer(Reply(status, body, {"X-Request-Id": "r" * 5000}))
         error = failing_get(client)
         texts = [str(error), error.error_code or "", error.error_message or "", error.request_id or ""]
@@ -189,7 +215,9 @@ class TestTexts:
         assert all(len(text) < 2500 for text in texts)
         assert "forged" in texts[0]
 
-    def test_a_field_that_cannot_be_read_is_not_repeated_at_length(self, server, client):
+    def test_a_field_that_cannot_be_read_is_not_repeated_at_length(
+        self, server: ScriptedServer, client: ModelArtsClient
+    ) -> None:
         server.answer(Reply(200, {"job_id": 10, "status": "x" * 5 * 2**20}))
         error = failing_get(client)
         assert "status" in str(error)
@@ -204,7 +232,7 @@ class TestTime:
         ["<", "<a", "authorization", "authorization: ", "x-auth-token" + " " * 50, "signature=", "signature=|", "%20",
          "authorization:basic" + "+" * 50 + "|", "authorization" + "%22" * 30, "&quot;", "\x1b]", "\x1b[", "\\"],
     )  # fmt: skip
-    def test_of_an_excerpt(self, part):
+    def test_of_an_excerpt(self, part: str) -> None:
         def seconds(length: int) -> float:
             text = (part * (length // len(part) + 1))[:length]
             best = float("inf")
@@ -217,7 +245,7 @@ class TestTime:
         assert seconds(64 * 1024) < 20 * seconds(8 * 1024) + 0.05
 
     @pytest.mark.parametrize("date", ["," * 60_000, "(" * 60_000, "Mon " * 15_000, "1:" * 30_000, "9" * 60_000])
-    def test_of_a_date(self, server, client, date):
+    def test_of_a_date(self, server: ScriptedServer, client: ModelArtsClient, date: str) -> None:
         server.answer(Reply(401, {"error_code": "APIGW.0301"}, {"Date": date, "Retry-After": date}))
         began = time.perf_counter()
         failing_get(client)
@@ -225,24 +253,26 @@ class TestTime:
 
 
 class TestExcerpt:
-    def test_a_secret_that_the_limit_would_cut_is_left_out_whole(self):
+    def test_a_secret_that_the_limit_would_cut_is_left_out_whole(self) -> None:
         secret = "SECRET" * 10
         for before in range(64 * 1024 - 70, 64 * 1024 + 5):
             shown = excerpt(" " * before + secret + " end" * 10, (secret,), 300)
             assert "SECRET" not in shown
 
-    def test_a_secret_that_control_characters_divide_is_not_put_together(self):
+    def test_a_secret_that_control_characters_divide_is_not_put_together(self) -> None:
         assert "SECRETKEY" not in excerpt("SECRET\x1b[0mKEY", ("SECRETKEY",), 300)
 
-    def test_a_secret_with_an_invisible_character_is_found(self):
+    def test_a_secret_with_an_invisible_character_is_found(self) -> None:
         assert excerpt("it is SEC\u200bRET!", ("SEC\u200bRET",), 300) == "it is ***!"
 
-    def test_redacting_keeps_the_rest(self):
+    def test_redacting_keeps_the_rest(self) -> None:
         assert redact("a SECRET b", ("SECRET",)) == "a *** b"
 
 
 @AIRFLOWS_OWN_WIRE
-def test_events_and_deferrals_of_a_hostile_server_pass_airflows_own_wire(server, monkeypatch):
+def test_events_and_deferrals_of_a_hostile_server_pass_airflows_own_wire(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from airflow.jobs import triggerer_job_runner as runner
     from airflow.sdk.execution_time import comms
     from airflow.sdk.serde import serialize
@@ -265,7 +295,7 @@ def test_events_and_deferrals_of_a_hostile_server_pass_airflows_own_wire(server,
     )
     monkeypatch.setattr(HasClock, "clock", ImpatientClock())
 
-    async def event_of(trigger):
+    async def event_of(trigger: ModelArtsVisualizationJobTrigger) -> Any:
         async for event in trigger.run():
             return event
         raise AssertionError("no event")
@@ -294,7 +324,7 @@ def test_events_and_deferrals_of_a_hostile_server_pass_airflows_own_wire(server,
         assert comms.CommsDecoder._make_frame(_Counter(), deferral).as_bytes()
 
 
-def test_the_clock_of_an_answer_is_read(server, client):
+def test_the_clock_of_an_answer_is_read(server: ScriptedServer, client: ModelArtsClient) -> None:
     assert client._http.clock_skew.total_seconds() == 0
     server.answer(Reply(200, {"job_id": 10, "status": 8}))
     client.visualization_jobs.get(10)

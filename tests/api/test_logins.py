@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,12 +32,14 @@ CHANGES = {
 }
 
 
-def client_of(server: ScriptedServer, on_secret=lambda secret: None, **fields) -> ModelArtsClient:
+def client_of(
+    server: ScriptedServer, on_secret: Callable[..., Any] = lambda secret: None, **fields: Any
+) -> ModelArtsClient:
     config = {"endpoint": server.url, "iam_endpoint": server.url, "region": "r", "project_id": PROJECT, **fields}
     return ModelArtsClient(ModelArtsConfig(**config), on_secret=on_secret, sleep=lambda seconds: None)
 
 
-def user(server: ScriptedServer, on_secret=lambda secret: None, **fields) -> ModelArtsClient:
+def user(server: ScriptedServer, on_secret: Callable[..., Any] = lambda secret: None, **fields: Any) -> ModelArtsClient:
     return client_of(server, on_secret, login="user", password="IamPassword", domain_name="account", **fields)
 
 
@@ -45,7 +50,7 @@ class TestIam:
         [Reply(500), Reply(503, b"<html>"), Reply(201, b"<html>"), Reply(201, {}), Reply(cut=True), Reply(302)],
         ids=["500", "503", "HTML", "no token", "cut", "redirect"],
     )
-    def test_its_failure_changes_nothing(self, server, change, reply):
+    def test_its_failure_changes_nothing(self, server: ScriptedServer, change: str, reply: Reply) -> None:
         server.answer(reply)
         with user(server) as client, pytest.raises(errors.ModelArtsError) as caught:
             CHANGES[change](client)
@@ -53,20 +58,20 @@ class TestIam:
         assert "carried out" not in str(caught.value)
         assert {request.target for request in server.received} == {"/v3/auth/tokens?nocatalog"}
 
-    def test_its_failure_in_looking_for_the_project_changes_nothing(self, server):
+    def test_its_failure_in_looking_for_the_project_changes_nothing(self, server: ScriptedServer) -> None:
         server.answer(Reply(503))
         client = client_of(server, login="AK", password="SKSKSKSK", project_id=None)
         with client, pytest.raises(errors.ModelArtsServerError) as caught:
             client.visualization_jobs.delete(10)
         assert not caught.value.may_have_happened
 
-    def test_a_deletion_of_what_never_was_fails_after_an_outage_of_iam(self, server):
+    def test_a_deletion_of_what_never_was_fails_after_an_outage_of_iam(self, server: ScriptedServer) -> None:
         missing = Reply(404, {"is_success": False, "error_code": "ModelArts.0102", "error_message": "no such job"})
         server.answer(Reply(503), TOKEN, missing)
         with user(server) as client, pytest.raises(errors.ModelArtsNotFoundError):
             client.visualization_jobs.delete(10)
 
-    def test_a_lost_answer_stays_in_doubt_when_iam_fails_after_it(self, server):
+    def test_a_lost_answer_stays_in_doubt_when_iam_fails_after_it(self, server: ScriptedServer) -> None:
         refused = Reply(401, {"error_code": "APIGW.0307", "error_msg": "expired"})
         server.answer(TOKEN, Reply(503), refused, Reply(503))
         with user(server) as client, pytest.raises(errors.ModelArtsServerError) as caught:
@@ -74,13 +79,13 @@ class TestIam:
         assert caught.value.may_have_happened
 
     @pytest.mark.parametrize("status", [404, 410])
-    def test_a_404_is_advised_on_as_iams(self, server, status):
+    def test_a_404_is_advised_on_as_iams(self, server: ScriptedServer, status: int) -> None:
         server.answer(Reply(status, {"error_msg": "not here"}))
         with user(server) as client, pytest.raises(errors.ModelArtsBadRequestError, match="Set iam_endpoint") as caught:
             client.visualization_jobs.get(10)
         assert "visualization-jobs API" not in str(caught.value)
 
-    def test_a_token_that_could_not_be_masked_is_not_used(self, server):
+    def test_a_token_that_could_not_be_masked_is_not_used(self, server: ScriptedServer) -> None:
         server.answer(TOKEN, TOKEN, JOB)
         masked: list[str] = []
 
@@ -98,7 +103,9 @@ class TestIam:
 
     @pytest.mark.parametrize("project_id", ["../../v1/other", "a b", "x" * 65, "a?b=c", "a\r\nX-Evil: 1"])
     @pytest.mark.parametrize("by", ["token", "list"])
-    def test_a_project_id_that_cannot_be_one_goes_into_no_url(self, server, project_id, by):
+    def test_a_project_id_that_cannot_be_one_goes_into_no_url(
+        self, server: ScriptedServer, project_id: str, by: str
+    ) -> None:
         if by == "token":
             token = {**TOKEN.body["token"], "project": {**TOKEN.body["token"]["project"], "id": project_id}}
             server.answer(Reply(201, {"token": token}, TOKEN.headers))
@@ -113,14 +120,14 @@ class TestIam:
 
 @pytest.mark.parametrize("field", ["login", "security_token"])
 @pytest.mark.parametrize("mark", ["\u200b", "\ufeff", "\u00e9", " ", "\u202e"])
-def test_a_key_with_a_character_that_no_header_can_hold_is_named(server, field, mark):
+def test_a_key_with_a_character_that_no_header_can_hold_is_named(server: ScriptedServer, field: str, mark: str) -> None:
     keys = {"login": "AK", "password": "SKSKSKSK", "security_token": "TOKEN"}
     with pytest.raises(ValueError, match=f"^{field}: ") as caught:
         client_of(server, **{**keys, field: f"{keys[field]}{mark}X"})
     assert mark not in str(caught.value).partition(":")[2] or mark == " "
 
 
-def test_an_iam_user_may_have_any_name(server):
+def test_an_iam_user_may_have_any_name(server: ScriptedServer) -> None:
     server.answer(TOKEN, JOB)
     with client_of(server, login="us\u00e9r name", password="p\u00e4ss wort", domain_name="acc") as client:
         assert client.visualization_jobs.get(10).status == 8
@@ -136,7 +143,7 @@ class TestChain:
     )  # fmt: skip
 
     @pytest.fixture
-    def metadata(self, monkeypatch, tmp_path):
+    def metadata(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ScriptedServer]:
         """The metadata service of an ECS instance; no test may call the real one."""
         from huaweicloudsdkcore.auth import internal
 
@@ -158,7 +165,9 @@ class TestChain:
          Reply(200, {"credential": {**CREDENTIAL.body["credential"], "expires_at": "soon"}})],
         ids=["HTML", "503", "500", "429", "{}", "[]", "half", "a number", "no date"],
     )  # fmt: skip
-    def test_a_hiccup_at_first_contact_is_tried_again(self, server, metadata, hiccup):
+    def test_a_hiccup_at_first_contact_is_tried_again(
+        self, server: ScriptedServer, metadata: ScriptedServer, hiccup: Reply
+    ) -> None:
         server.answer(JOB)
         metadata.answer(Reply(404), hiccup, Reply(404), self.CREDENTIAL)
         with client_of(server) as client:
@@ -166,14 +175,18 @@ class TestChain:
         assert server.received[0].headers["X-Security-Token"] == "TEMPORARY"
 
     @pytest.mark.parametrize("hiccup", [Reply(200, b"<html>"), Reply(503), Reply(200, {})], ids=["HTML", "503", "{}"])
-    def test_a_hiccup_at_a_renewal_is_tried_again(self, server, metadata, hiccup):
+    def test_a_hiccup_at_a_renewal_is_tried_again(
+        self, server: ScriptedServer, metadata: ScriptedServer, hiccup: Reply
+    ) -> None:
         server.answer(JOB)
         about_to_expire = {**self.CREDENTIAL.body["credential"], "expires_at": "2020-01-08T03:50:07.574000Z"}
         metadata.answer(Reply(404), Reply(200, {"credential": about_to_expire}), hiccup, self.CREDENTIAL)
         with client_of(server) as client:
             assert client.visualization_jobs.get(10).status == 8
 
-    def test_what_stays_wrong_is_retryable_and_its_traceback_is_logged_once(self, server, metadata, caplog):
+    def test_what_stays_wrong_is_retryable_and_its_traceback_is_logged_once(
+        self, server: ScriptedServer, metadata: ScriptedServer, caplog: pytest.LogCaptureFixture
+    ) -> None:
         metadata.answer(Reply(200, b"<html>sign in\x1b[31m</html>"))
         with client_of(server) as client, pytest.raises(errors.ModelArtsConnectionError) as caught:
             client.visualization_jobs.stop(10)
@@ -185,7 +198,7 @@ class TestChain:
         assert server.received == []
         assert len([record for record in caplog.records if record.exc_info]) == 1
 
-    def test_none_at_all_is_told_at_once(self, server, metadata):
+    def test_none_at_all_is_told_at_once(self, server: ScriptedServer, metadata: ScriptedServer) -> None:
         metadata.answer(Reply(404, b"nothing\n" * 10_000))
         with (
             client_of(server) as client,
@@ -196,7 +209,9 @@ class TestChain:
         assert len(str(caught.value)) < 3000
         assert str(caught.value).isprintable()
 
-    def test_a_key_that_cannot_be_sent_is_named_also_when_it_is_renewed(self, server, metadata):
+    def test_a_key_that_cannot_be_sent_is_named_also_when_it_is_renewed(
+        self, server: ScriptedServer, metadata: ScriptedServer
+    ) -> None:
         bad = {**self.CREDENTIAL.body["credential"], "securitytoken": "TOPSECRET\u200b"}
         metadata.answer(Reply(404), Reply(200, {"credential": bad}))
         with client_of(server) as client, pytest.raises(errors.ModelArtsAuthenticationError) as caught:
@@ -204,7 +219,7 @@ class TestChain:
         assert "security_token" in str(caught.value)
         assert "TOPSECRET" not in str(caught.value)
 
-    def test_keys_that_could_not_be_masked_are_not_used(self, server, metadata):
+    def test_keys_that_could_not_be_masked_are_not_used(self, server: ScriptedServer, metadata: ScriptedServer) -> None:
         server.answer(JOB)
         metadata.answer(Reply(404), self.CREDENTIAL)
         attempts = itertools.count()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pendulum
 import pytest
@@ -21,11 +22,11 @@ from airflow_provider_modelarts.api.visualization_jobs.statuses import (
 from tests.api.samples import DETAIL_SUCCESS
 
 
-def job(**fields):
+def job(**fields: Any) -> VisualizationJob | None:
     return VisualizationJob.from_api({"job_id": 1, **fields})
 
 
-def test_the_detail_sample():
+def test_the_detail_sample() -> None:
     assert VisualizationJob.from_api(json.loads(DETAIL_SUCCESS)) == VisualizationJob(
         job_id="197",
         status=JobStatus.WAITING,
@@ -41,7 +42,7 @@ def test_the_detail_sample():
     )
 
 
-def test_every_documented_status_is_in_exactly_one_group():
+def test_every_documented_status_is_in_exactly_one_group() -> None:
     groups = [READY, ON_THE_WAY, ENDED, FAILED]
     assert sorted(status for group in groups for status in group) == list(range(23))
     assert {int(status) for status in ON_THE_WAY} == {0, 1, 2, 4, 7, 9, 15, 18, 19}
@@ -50,11 +51,11 @@ def test_every_documented_status_is_in_exactly_one_group():
 
 
 @pytest.mark.parametrize("value", [8, "8", 8.0, "8.0"])
-def test_numbers_are_read_as_numbers_or_strings(value):
+def test_numbers_are_read_as_numbers_or_strings(value: float | str) -> None:
     assert job(status=value).status is JobStatus.RUNNING
 
 
-def test_an_undocumented_status_survives():
+def test_an_undocumented_status_survives() -> None:
     unknown = job(status=42)
     assert unknown.status == 42
     assert unknown.status_name == "42"
@@ -64,7 +65,7 @@ def test_an_undocumented_status_survives():
 
 
 @pytest.mark.parametrize("fields", [{}, {"status": None}, {"status": ""}])
-def test_a_missing_status_is_unknown(fields):
+def test_a_missing_status_is_unknown(fields: dict[str, Any]) -> None:
     assert job(**fields).status is JobStatus.UNKNOWN
 
 
@@ -79,7 +80,7 @@ def test_a_missing_status_is_unknown(fields):
         (99999999999999999, None),
     ],
 )
-def test_create_time(value, expected):
+def test_create_time(value: int | str | None, expected: Any) -> None:
     assert job(create_time=value).create_time == expected
 
 
@@ -91,11 +92,11 @@ def test_create_time(value, expected):
         [{"duration": 1}],
     ],
 )
-def test_schedule_in_every_form(value):
+def test_schedule_in_every_form(value: dict[str, str] | list[Any]) -> None:
     assert job(schedule=value).schedule == (Schedule(duration=1),)
 
 
-def test_extra_fields_are_fine():
+def test_extra_fields_are_fine() -> None:
     assert job(brand_new={"a": 1}) == job()
 
 
@@ -116,7 +117,9 @@ def test_extra_fields_are_fine():
         ("job_id", 2**63),
     ],
 )
-def test_an_id_or_a_status_that_cannot_be_is_an_error_that_names_the_field(field, value):
+def test_an_id_or_a_status_that_cannot_be_is_an_error_that_names_the_field(
+    field: str, value: float | list[int] | str | None
+) -> None:
     with pytest.raises(ValueError, match=field):
         job(**{field: value})
 
@@ -134,11 +137,11 @@ def test_an_id_or_a_status_that_cannot_be_is_an_error_that_names_the_field(field
         ("remaining_duration", 2**64),
     ],
 )
-def test_anything_else_that_cannot_be_read_is_left_out(field, value):
+def test_anything_else_that_cannot_be_read_is_left_out(field: str, value: Any) -> None:
     assert job(**{field: value}) == job()
 
 
-def test_texts_are_short_and_printable():
+def test_texts_are_short_and_printable() -> None:
     text = "board\n2030-01-01 ERROR forged \x1b[31mred\x1b]0;title\x07 \u202egnp.exe \u200bzero"
     read = job(job_name=text, job_desc="x" * 10**7, service_url="https://a/" + "y" * 10**6)
     assert read.job_name == "board 2030-01-01 ERROR forged red  gnp.exe  zero"
@@ -146,7 +149,7 @@ def test_texts_are_short_and_printable():
     assert len(read.service_url) == 2048
 
 
-def test_summary_is_json_with_the_same_keys_always():
+def test_summary_is_json_with_the_same_keys_always() -> None:
     full = VisualizationJob.from_api(json.loads(DETAIL_SUCCESS)).summary()
     assert full == {
         "job_id": "197",
@@ -163,7 +166,7 @@ def test_summary_is_json_with_the_same_keys_always():
     assert job().summary().keys() == full.keys()
 
 
-def test_a_page():
+def test_a_page() -> None:
     page = VisualizationJobPage.from_api(
         {"job_total_count": "2", "job_count_limit": 999, "quotas": 100, "jobs": [{"job_id": 1}, {"job_id": 2}]}
     )
@@ -171,29 +174,29 @@ def test_a_page():
     assert (page.job_total_count, page.job_count_limit, page.quotas) == (2, 999, 100)
 
 
-def test_a_job_of_a_page_that_cannot_be_read_does_not_hide_the_others():
+def test_a_job_of_a_page_that_cannot_be_read_does_not_hide_the_others() -> None:
     page = VisualizationJobPage.from_api({"jobs": [{"job_id": 1, "status": "yes"}, {"job_id": 2}]})
     assert ([found.job_id for found in page.jobs], page.row_count) == (["2"], 2)
 
 
-def test_a_job_made_of_its_summary_has_the_same_summary():
+def test_a_job_made_of_its_summary_has_the_same_summary() -> None:
     full = VisualizationJob.from_api(json.loads(DETAIL_SUCCESS))
     assert VisualizationJob.from_summary(json.loads(json.dumps(full.summary()))).summary() == full.summary()
     assert VisualizationJob.from_summary(job().summary()) == job()
 
 
 @pytest.mark.parametrize("jobs", [None, {}, "x", [1], [{"status": 1}]])
-def test_a_page_without_a_list_of_jobs_is_an_error(jobs):
+def test_a_page_without_a_list_of_jobs_is_an_error(jobs: dict[Any, Any] | list[Any] | str | None) -> None:
     with pytest.raises(ValueError, match="job"):
         VisualizationJobPage.from_api({"jobs": jobs})
 
 
-def status_page(data):
+def status_page(data: dict[str, Any]) -> StatusPage | None:
     body = json.dumps(data).encode()
     return StatusPage.from_api(StatusPage.loads(body), body)
 
 
-def test_a_status_page_reads_statuses_now_and_jobs_when_asked():
+def test_a_status_page_reads_statuses_now_and_jobs_when_asked() -> None:
     rows = [{"job_id": 3, "status": "8", "job_name": "c", "schedule": [{"duration": 1}]}, {"job_id": "2"}]
     page = status_page({"jobs": rows, "job_total_count": 5})
     assert page.statuses == {"3": 8, "2": 0}
@@ -202,7 +205,7 @@ def test_a_status_page_reads_statuses_now_and_jobs_when_asked():
 
 
 @pytest.mark.parametrize("jobs", [None, {}, "x"])
-def test_a_status_page_without_a_list_of_jobs_is_an_error(jobs):
+def test_a_status_page_without_a_list_of_jobs_is_an_error(jobs: dict[Any, Any] | str | None) -> None:
     with pytest.raises(ValueError, match="jobs"):
         status_page({"jobs": jobs})
 
@@ -210,7 +213,7 @@ def test_a_status_page_without_a_list_of_jobs_is_an_error(jobs):
 @pytest.mark.parametrize(
     "row", [1, None, {"status": 1}, {"job_id": None}, {"job_id": "x"}, {"job_id": 1, "status": "abc"}]
 )
-def test_a_row_that_cannot_be_read_does_not_hide_the_others(row):
+def test_a_row_that_cannot_be_read_does_not_hide_the_others(row: dict[str, Any] | int | None) -> None:
     page = status_page({"jobs": [row, {"job_id": 2.0, "status": 8}]})
     assert (page.statuses, page.row_count) == ({"2": 8}, 2)
     assert page.job("2").job_id == "2"

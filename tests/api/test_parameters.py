@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from airflow_provider_modelarts.api.visualization_jobs.models import Schedule
@@ -35,11 +37,11 @@ CREATE = {
 
 
 @pytest.mark.parametrize("job_id", [197, "197", "000197"])
-def test_job_ids_have_one_form(job_id):
+def test_job_ids_have_one_form(job_id: int | str) -> None:
     assert checked_job_id(job_id) == "197"
 
 
-def test_white_space_around_a_job_id_does_not_count():
+def test_white_space_around_a_job_id_does_not_count() -> None:
     assert checked_job_id(" 197\n") == "197"
 
 
@@ -62,27 +64,27 @@ def test_white_space_around_a_job_id_does_not_count():
         "9" * 5000,
     ],
 )
-def test_what_is_no_job_id(job_id):
+def test_what_is_no_job_id(job_id: bool | float | str | None) -> None:
     with pytest.raises(ValueError, match="job_id"):
         checked_job_id(job_id)
 
 
 @pytest.mark.parametrize("status", [8, "8", "RUNNING", "running", " JOBSTAT_RUNNING ", JobStatus.RUNNING])
-def test_statuses(status):
+def test_statuses(status: JobStatus | int | str) -> None:
     assert checked_status(status) is JobStatus.RUNNING
 
 
-def test_an_undocumented_code_may_be_asked_for():
+def test_an_undocumented_code_may_be_asked_for() -> None:
     assert checked_status("42") == 42
 
 
 @pytest.mark.parametrize("status", ["RUNING", "", -1, 8.0, True, None, [8]])
-def test_what_is_no_status(status):
+def test_what_is_no_status(status: float | list[int] | str | None) -> None:
     with pytest.raises(ValueError, match="RUNNING"):
         checked_status(status)
 
 
-def test_a_full_list_query():
+def test_a_full_list_query() -> None:
     assert list_query(
         **{**LIST, "status": "WAITING", "per_page": 1000, "page": 3, "search_content": "a", "workspace_id": "w"}
     ) == {
@@ -111,7 +113,7 @@ def test_a_full_list_query():
         ("workspace_id", 5.5),
     ],
 )
-def test_list_refuses(field, value):
+def test_list_refuses(field: str, value: float | str) -> None:
     with pytest.raises(ValueError, match=field):
         list_query(**{**LIST, field: value})
 
@@ -125,12 +127,12 @@ def test_list_refuses(field, value):
         [Schedule(duration=24)],
     ],
 )
-def test_schedule_goes_out_as_a_list_of_one(schedule):
+def test_schedule_goes_out_as_a_list_of_one(schedule: Schedule | dict[str, Any] | list[Schedule]) -> None:
     body = create_body(**{**CREATE, "schedule": schedule})
     assert body["schedule"] == [{"type": "stop", "time_unit": "HOURS", "duration": 24}]
 
 
-def test_what_is_not_given_is_not_sent():
+def test_what_is_not_given_is_not_sent() -> None:
     assert create_body(**CREATE) == {
         "job_name": "board-1",
         "train_url": "/bucket/dir/",
@@ -139,25 +141,25 @@ def test_what_is_not_given_is_not_sent():
 
 
 @pytest.mark.parametrize("field", ["job_name", "job_desc", "workspace_id"])
-def test_a_number_counts_as_its_text(field):
+def test_a_number_counts_as_its_text(field: str) -> None:
     """A DAG with native rendering turns text that looks like a number into a number."""
     assert create_body(**{**CREATE, field: 20240101})[field] == "20240101"
 
 
-def test_a_flavor_that_is_a_number_counts_as_its_text():
+def test_a_flavor_that_is_a_number_counts_as_its_text() -> None:
     assert create_body(**{**CREATE, "flavor": 5})["flavor"] == {"code": "5"}
 
 
-def test_a_searched_text_that_is_a_number_counts_as_its_text():
+def test_a_searched_text_that_is_a_number_counts_as_its_text() -> None:
     assert list_query(**{**LIST, "search_content": 2024})["search_content"] == "2024"
 
 
 @pytest.mark.parametrize("field", ["job_name", "train_url", "job_type"])
-def test_white_space_around_a_text_does_not_count(field):
+def test_white_space_around_a_text_does_not_count(field: str) -> None:
     assert create_body(**{**CREATE, field: f" {CREATE[field]}\n"})[field] == CREATE[field]
 
 
-def test_obs_urls_become_paths():
+def test_obs_urls_become_paths() -> None:
     assert create_body(**{**CREATE, "train_url": "obs://bucket/dir/"})["train_url"] == "/bucket/dir/"
 
 
@@ -194,10 +196,10 @@ def test_obs_urls_become_paths():
         ("schedule", [1]),
     ],
 )
-def test_create_refuses(field, value):
+def test_create_refuses(field: str, value: Any) -> None:
     with pytest.raises(ValueError, match=field):
         create_body(**{**CREATE, field: value})
 
 
-def test_an_empty_description_is_fine():
+def test_an_empty_description_is_fine() -> None:
     assert checked_job_desc("") == ""

@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 import traceback
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,14 +16,14 @@ from airflow_provider_modelarts.api.config import ModelArtsConfig
 from airflow_provider_modelarts.api.errors import ModelArtsConnectionError, ModelArtsError
 from airflow_provider_modelarts.api.proxies import is_proxy_url, secrets_of_proxy
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
-from tests.conftest import Reply
+from tests.conftest import Reply, ScriptedServer
 
 PASSWORD = "VerySecretPassword"
 WHO = ["ModelArts", "IAM"]
 
 
 @pytest.fixture(autouse=True)
-def environment(monkeypatch):
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """No proxy but the test's own."""
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
@@ -29,7 +31,7 @@ def environment(monkeypatch):
     return monkeypatch
 
 
-def failure(who: str, **fields) -> ModelArtsError:
+def failure(who: str, **fields: Any) -> ModelArtsError:
     """Return what a look at a job fails with, through a proxy; nobody answers behind it."""
     config = ModelArtsConfig(
         endpoint="http://modelarts.invalid",
@@ -52,7 +54,9 @@ def shown(error: BaseException) -> str:
 @pytest.mark.parametrize("who", WHO)
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
 @pytest.mark.parametrize("password", [f"{PASSWORD}{mark}1" for mark in "#/?"] + ["1234#" + PASSWORD, "12/" + PASSWORD])
-def test_a_password_with_unescaped_marks_is_refused_and_not_shown(environment, who, variable, password):
+def test_a_password_with_unescaped_marks_is_refused_and_not_shown(
+    environment: pytest.MonkeyPatch, who: str, variable: str, password: str
+) -> None:
     environment.setenv(variable, f"http://corp-user:{password}@127.0.0.1:9")
     error = failure(who)
     assert type(error) is ModelArtsConnectionError
@@ -63,7 +67,7 @@ def test_a_password_with_unescaped_marks_is_refused_and_not_shown(environment, w
     assert "corp-user" not in shown(error)
 
 
-def test_the_test_of_a_connection_does_not_show_it_either(environment):
+def test_the_test_of_a_connection_does_not_show_it_either(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("HTTP_PROXY", f"http://corp-user:{PASSWORD}#1@127.0.0.1:9")
     connection = {"conn_type": "modelarts", "login": "AK", "password": "SKSKSKSK", "host": "http://modelarts.invalid"}
     environment.setenv("AIRFLOW_CONN_M", json.dumps({**connection, "extra": {"project_id": "p"}}))
@@ -74,7 +78,9 @@ def test_the_test_of_a_connection_does_not_show_it_either(environment):
 
 
 @pytest.mark.parametrize("who", WHO)
-def test_a_proxy_of_the_environment_that_echoes_the_login(environment, server, who):
+def test_a_proxy_of_the_environment_that_echoes_the_login(
+    environment: pytest.MonkeyPatch, server: ScriptedServer, who: str
+) -> None:
     basic = "Y29ycC11c2VyOlZlcnlTZWNyZXRQYXNzd29yZCE="  # corp-user:VerySecretPassword!
     server.answer(Reply(403, {"error_msg": f"{PASSWORD}! {PASSWORD}%21 Proxy: {basic} as sent"}))
     environment.setenv("HTTP_PROXY", server.url.replace("http://", f"http://corp-user:{PASSWORD}%21@"))
@@ -86,13 +92,15 @@ def test_a_proxy_of_the_environment_that_echoes_the_login(environment, server, w
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:9", "http://127.0.0.1:9/", "http://user:pass@127.0.0.1:9"])
-def test_a_proxy_of_the_environment_may_be_written_as_requests_takes_it(environment, url):
+def test_a_proxy_of_the_environment_may_be_written_as_requests_takes_it(
+    environment: pytest.MonkeyPatch, url: str
+) -> None:
     environment.setenv("HTTP_PROXY", url)
     error = failure("ModelArts")
     assert (error.part, error.retryable) == ("proxy", True)
 
 
-def test_a_user_without_a_scheme_is_refused_and_not_shown(environment):
+def test_a_user_without_a_scheme_is_refused_and_not_shown(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("HTTP_PROXY", f"corp-user:{PASSWORD}@127.0.0.1:9")
     error = failure("ModelArts")
     assert (error.part, error.retryable) == ("proxy", False)
@@ -102,7 +110,7 @@ def test_a_user_without_a_scheme_is_refused_and_not_shown(environment):
 
 @pytest.mark.parametrize("who", WHO)
 @pytest.mark.parametrize("of", ["environment", "connection"])
-def test_socks_without_pysocks(environment, who, of):
+def test_socks_without_pysocks(environment: pytest.MonkeyPatch, who: str, of: str) -> None:
     environment.setitem(sys.modules, "urllib3.contrib.socks", None)
     url = "socks5://127.0.0.1:9"
     if of == "environment":
@@ -120,7 +128,9 @@ def test_socks_without_pysocks(environment, who, of):
 
 
 @pytest.mark.parametrize("who", WHO)
-def test_a_connection_can_do_without_the_environments_proxy(environment, server, who):
+def test_a_connection_can_do_without_the_environments_proxy(
+    environment: pytest.MonkeyPatch, server: ScriptedServer, who: str
+) -> None:
     environment.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     server.answer(Reply(403, {"error_msg": "it got here"}))
     config = ModelArtsConfig(
@@ -136,7 +146,7 @@ def test_a_connection_can_do_without_the_environments_proxy(environment, server,
         client.visualization_jobs.get(10)
 
 
-def test_the_pytest_fixture_behind_a_proxy(environment, tmp_path):
+def test_the_pytest_fixture_behind_a_proxy(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
     plugin = "airflow_provider_modelarts.emulator.pytest_plugin"
     (tmp_path / "conftest.py").write_text(f'pytest_plugins = ["{plugin}"]\n')
     (tmp_path / "test_it.py").write_text(
@@ -169,11 +179,11 @@ def test_the_pytest_fixture_behind_a_proxy(environment, tmp_path):
         ("", False),
     ],
 )
-def test_what_can_be_a_proxy(url, can_be):
+def test_what_can_be_a_proxy(url: str, can_be: bool) -> None:
     assert is_proxy_url(url) is can_be
 
 
-def test_the_secrets_of_a_proxy():
+def test_the_secrets_of_a_proxy() -> None:
     assert secrets_of_proxy("http://u:p%21@proxy") == ("p%21", "p!", "dTpwIQ==")
     assert secrets_of_proxy("http://u@proxy") == ()
     assert secrets_of_proxy("http://[::1") == ()

@@ -88,7 +88,9 @@ def parts_of(request: requests.PreparedRequest) -> tuple[str, str]:
         ),
     ],
 )  # fmt: skip
-def test_vectors(method, url, headers, body, token, signature):
+def test_vectors(
+    method: str, url: str, headers: dict[str, str], body: bytes | None, token: str | None, signature: str
+) -> None:
     request = sign(method, url, headers, body, token)
     names, found = parts_of(request)
     assert found == signature
@@ -97,7 +99,7 @@ def test_vectors(method, url, headers, body, token, signature):
     assert request.headers["Host"] == url.split("/")[2]
 
 
-def test_guide_example():
+def test_guide_example() -> None:
     auth = AkSkAuth("QTWAOYTTINDUT2QVKYUC", "MFyfvK41ba2giqM7Uio6PznpdUKGpownRZlmVmHc")
     request = requests.Request(
         "GET",
@@ -112,23 +114,23 @@ def test_guide_example():
     )
 
 
-def test_the_query_goes_out_as_it_was_signed():
+def test_the_query_goes_out_as_it_was_signed() -> None:
     request = sign("GET", _with_query(JOBS, V3_QUERY), USUAL)
     assert request.url.partition("?")[2] == (
         "order=asc&page=1&per_page=10&search_content=my%20job%2F%E6%B5%8B%E8%AF%95~&sortBy=status&status=7"
     )
 
 
-def test_the_body_of_v5_is_the_one_that_is_hashed():
+def test_the_body_of_v5_is_the_one_that_is_hashed() -> None:
     request = sign("PUT", f"{JOBS}/10", USUAL, V5_BODY)
     digest = "3e2371b1301962ea0c315a206a63c88b74a1821943d999c90b0e9cedb0921284"
     assert hashlib.sha256(request.body).hexdigest() == digest
 
 
-def test_an_empty_post_announces_no_bytes():
+def test_an_empty_post_announces_no_bytes() -> None:
     assert sign("POST", f"{JOBS}/10/stop", USUAL).headers["Content-Length"] == "0"
 
 
-def test_the_secret_key_is_in_no_header():
+def test_the_secret_key_is_in_no_header() -> None:
     request = sign("GET", f"{JOBS}/10", USUAL)
     assert not any("TestSecretKey" in value for value in request.headers.values())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -16,19 +18,19 @@ IMAGE = {"image_url": "org/img:1", "command": "python train.py", "flavor_id": "m
 
 
 @pytest.fixture
-def emulator():
+def emulator() -> Iterator[Emulator]:
     with Emulator(time_scale=0) as running:
         yield running
 
 
 @pytest.fixture
-def hook(emulator, monkeypatch):
+def hook(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModelArtsHook]:
     monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(emulator.connection()))
     with ModelArtsHook() as made:
         yield made
 
 
-def test_the_life_of_a_job(emulator, hook):
+def test_the_life_of_a_job(emulator: Emulator, hook: ModelArtsHook) -> None:
     created = hook.create_training_job(job_name="train-1", node_count=2, environments={"A": "1"}, **IMAGE)
     assert (created.phase, created.node_count) == ("Creating", 2)
     hook.update_training_job(created.job_id, description="new")
@@ -56,14 +58,14 @@ def test_the_life_of_a_job(emulator, hook):
         ({"workspace_id": "w" * 32}, ["elsewhere"]),
     ],
 )
-def test_list(emulator, hook, parameters, names):
+def test_list(emulator: Emulator, hook: ModelArtsHook, parameters: dict[str, Any], names: list[str]) -> None:
     for name, phase in (("a-1", "Running"), ("b-1", "Failed"), ("c-1", "Pending")):
         emulator.training_jobs.create(name, phase=phase)
     emulator.training_jobs.create("elsewhere", workspace_id="w" * 32)
     assert [job.job_name for job in hook.list_training_jobs(**parameters)] == names
 
 
-def test_the_workspace_of_the_hook(emulator, monkeypatch):
+def test_the_workspace_of_the_hook(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(emulator.connection()))
     emulator.training_jobs.create("elsewhere", workspace_id="w" * 32)
     with ModelArtsHook(workspace_id="w" * 32) as hook:
@@ -80,13 +82,15 @@ def test_the_workspace_of_the_hook(emulator, monkeypatch):
         lambda hook: hook.list_training_job_flavors("TPU"),
     ],
 )
-def test_bad_input_is_refused_before_anything_is_sent(emulator, hook, call):
+def test_bad_input_is_refused_before_anything_is_sent(
+    emulator: Emulator, hook: ModelArtsHook, call: Callable[..., Any]
+) -> None:
     with pytest.raises(ValueError, match=r"phase|job_name|job_id|flavor_type"):
         call(hook)
     assert emulator.request_counts() == {}
 
 
-def test_logs_events_engines_and_flavors(emulator, hook):
+def test_logs_events_engines_and_flavors(emulator: Emulator, hook: ModelArtsHook) -> None:
     job_id = emulator.training_jobs.create(script="fails").job_id
     emulator.advance(8)
     (first,) = hook.iter_training_job_logs(job_id)
@@ -101,20 +105,20 @@ def test_logs_events_engines_and_flavors(emulator, hook):
     assert [flavor.flavor_type for flavor in hook.list_training_job_flavors("GPU")] == ["GPU"]
 
 
-def test_a_job_is_waited_for(emulator, hook):
+def test_a_job_is_waited_for(emulator: Emulator, hook: ModelArtsHook) -> None:
     job_id = emulator.cloud.training_jobs.create("train", phase="Completed").job_id
     assert hook.wait_for_training_job(job_id).job_name == "train"
     assert hook.wait_for_training_job(MISSING, "GONE", poke_interval=0.01) is None
 
 
-def test_an_outage_is_tolerated_for_as_long_as_the_call_says(emulator, hook):
+def test_an_outage_is_tolerated_for_as_long_as_the_call_says(emulator: Emulator, hook: ModelArtsHook) -> None:
     job_id = emulator.cloud.training_jobs.create("train", phase="Running").job_id
     emulator.inject(Fault("status", operation="training.get", status=503, retry_after=61, after=1))
     with pytest.raises(JobStateUnknownError):
         hook.wait_for_training_job(job_id, poke_interval=0.01, timeout=5, poll_failure_tolerance=0)
 
 
-def test_a_job_that_has_failed_is_not_waited_for(emulator, hook):
+def test_a_job_that_has_failed_is_not_waited_for(emulator: Emulator, hook: ModelArtsHook) -> None:
     job_id = emulator.cloud.training_jobs.create("train", phase="Failed").job_id
     with pytest.raises(JobCannotArriveError, match="is Failed and cannot become Completed"):
         hook.wait_for_training_job(job_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ from tests.simulated_tasks import BASE, Outcome, TaskDeferred, TaskInstance, fir
 
 
 @pytest.fixture
-def emulator(monkeypatch):
+def emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
     with Emulator(time_scale=0) as running:
         monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(running.connection()))
         monkeypatch.setenv(f"AIRFLOW_VAR_{AIRFLOW_ID.upper()}", "this-airflow")
@@ -24,7 +24,7 @@ def emulator(monkeypatch):
 
 
 @pytest.fixture
-def clock(emulator, monkeypatch):
+def clock(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> SimulatedClock:
     return simulate(monkeypatch, emulator)
 
 
@@ -86,12 +86,12 @@ class Task:
 
 
 @pytest.fixture(params=[False, True], ids=["on_worker", "deferrable"])
-def deferrable(request):
+def deferrable(request: pytest.FixtureRequest) -> bool:
     return request.param
 
 
 @pytest.fixture
-def task(clock, deferrable):
+def task(clock: SimulatedClock, deferrable: bool) -> Callable[..., Any]:
     """Make a task of an operator, with the task state store of Airflow 3.3 if asked for."""
 
     def make(operator: Callable[..., Any], *, store: bool = False, task_id: str = "task", **arguments: Any) -> Task:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from typing import Any
+
 import pytest
 
 from airflow_provider_modelarts.api.training_jobs.body import create_body
 from airflow_provider_modelarts.api.training_jobs.kind import TRAINING_JOBS
+from airflow_provider_modelarts.api.training_jobs.models import TrainingJob
+from airflow_provider_modelarts.emulator import Emulator
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.operators.existing import DeleteJobOperator, StopJobOperator
 
@@ -19,18 +24,18 @@ class Delete(DeleteJobOperator):
 
 
 @pytest.fixture
-def deferrable():
+def deferrable() -> bool:
     return False
 
 
 @pytest.fixture
-def job(emulator):
+def job(emulator: Emulator) -> Iterator[TrainingJob]:
     body = create_body(job_name="train-1", image_url="org/img:1", command="python", flavor_id="modelarts.vm.cpu.2u")
     with ModelArtsHook() as hook:
         yield hook.get_conn().training_jobs.create(body)
 
 
-def test_stop(job, task):
+def test_stop(job: TrainingJob, task: Callable[..., Any]) -> None:
     stopped = task(Stop, job_id=job.job_id)
     assert stopped.run().xcom["phase"] == "Terminated"
     stopped.arguments["if_already"] = "fail"
@@ -39,11 +44,11 @@ def test_stop(job, task):
     assert str(outcome.error) == f"Training job {job.job_id} is Terminated: there is nothing to stop"
 
 
-def test_stop_by_name(job, task):
+def test_stop_by_name(job: TrainingJob, task: Callable[..., Any]) -> None:
     assert task(Stop, job_name="train-1").run().xcom["job_id"] == job.job_id
 
 
-def test_delete(job, task):
+def test_delete(job: TrainingJob, task: Callable[..., Any]) -> None:
     deleted = task(Delete, job_id=job.job_id)
     for _ in range(2):
         outcome = deleted.run()
@@ -51,6 +56,6 @@ def test_delete(job, task):
 
 
 @pytest.mark.usefixtures("clock")
-def test_an_invalid_id_is_refused_when_the_dag_is_parsed():
+def test_an_invalid_id_is_refused_when_the_dag_is_parsed() -> None:
     with pytest.raises(ValueError, match="job"):
         Stop(task_id="stop", job_id="../x")

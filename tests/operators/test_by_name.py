@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
-from airflow_provider_modelarts.emulator import Fault
+from airflow_provider_modelarts.emulator import Emulator, Fault
 from airflow_provider_modelarts.operators.visualization_job import (
     ModelArtsDeleteVisualizationJobOperator as Delete,
 )
@@ -17,13 +20,14 @@ from airflow_provider_modelarts.operators.visualization_job import (
 from airflow_provider_modelarts.operators.visualization_job import (
     ModelArtsUpdateVisualizationJobOperator as Update,
 )
+from tests.operators.conftest import Task
 
 CHANGES = [(Stop, {}), (Restart, {}), (Delete, {}), (Update, {"job_desc": "new"})]
 
 
 @pytest.fixture
-def change(task):
-    def make(operator, **arguments):
+def change(task: Callable[..., Any]) -> Callable[..., Any]:
+    def make(operator: type[Any], **arguments: Any) -> Task:
         changed = task(operator, **arguments)
         if operator is Update:
             del changed.arguments["deferrable"]
@@ -33,7 +37,9 @@ def change(task):
 
 
 @pytest.mark.parametrize(("operator", "arguments"), CHANGES)
-def test_a_job_is_changed_by_its_name(operator, arguments, change, emulator):
+def test_a_job_is_changed_by_its_name(
+    operator: type[Any], arguments: dict[str, str], change: Callable[..., Any], emulator: Emulator
+) -> None:
     emulator.create_job("board-2", status=8)
     job_id = emulator.create_job("board", status=12)
     outcome = change(operator, job_name="board", **arguments).run()
@@ -41,13 +47,15 @@ def test_a_job_is_changed_by_its_name(operator, arguments, change, emulator):
 
 
 @pytest.mark.parametrize(("operator", "arguments"), [row for row in CHANGES if row[0] is not Delete])
-def test_a_name_that_no_job_has_fails_the_task_for_good(operator, arguments, change, emulator):
+def test_a_name_that_no_job_has_fails_the_task_for_good(
+    operator: type[Any], arguments: dict[str, str], change: Callable[..., Any], emulator: Emulator
+) -> None:
     outcome = change(operator, job_name="board", **arguments).run()
     assert outcome.state == "failed"
     assert "There is no visualization job with the name board" in str(outcome.error)
 
 
-def test_nothing_is_deleted_where_no_job_has_the_name(change, emulator):
+def test_nothing_is_deleted_where_no_job_has_the_name(change: Callable[..., Any], emulator: Emulator) -> None:
     outcome = change(Delete, job_name="board").run()
     assert (outcome.state, outcome.xcom["job_id"], outcome.xcom["job_name"]) == ("success", None, "board")
     outcome = change(Delete, job_name="board", if_already="fail").run()
@@ -56,7 +64,9 @@ def test_nothing_is_deleted_where_no_job_has_the_name(change, emulator):
 
 
 @pytest.mark.parametrize(("operator", "arguments"), CHANGES)
-def test_of_several_jobs_of_a_name_none_is_changed(operator, arguments, change, emulator):
+def test_of_several_jobs_of_a_name_none_is_changed(
+    operator: type[Any], arguments: dict[str, str], change: Callable[..., Any], emulator: Emulator
+) -> None:
     job_ids = [emulator.create_job(name, status=8) for name in ("board", "other")]
     emulator.cloud.visualization_jobs.get(job_ids[1]).job_name = "board"
     outcome = change(operator, job_name="board", **arguments).run()
@@ -67,7 +77,9 @@ def test_of_several_jobs_of_a_name_none_is_changed(operator, arguments, change, 
 
 @pytest.mark.parametrize(("operator", "arguments"), CHANGES)
 @pytest.mark.parametrize("status", [503, 403, 401])
-def test_a_list_that_fails_is_not_a_job_that_is_missing(status, operator, arguments, change, emulator):
+def test_a_list_that_fails_is_not_a_job_that_is_missing(
+    status: int, operator: type[Any], arguments: dict[str, str], change: Callable[..., Any], emulator: Emulator
+) -> None:
     emulator.create_job("board", status=8)
     emulator.inject(Fault("status", operation="list", status=status))
     outcome = change(operator, job_name="board", **arguments).run()
@@ -76,7 +88,7 @@ def test_a_list_that_fails_is_not_a_job_that_is_missing(status, operator, argume
 
 
 @pytest.mark.parametrize(("operator", "arguments"), CHANGES)
-def test_a_job_is_given_in_one_way(operator, arguments):
+def test_a_job_is_given_in_one_way(operator: type[Any], arguments: dict[str, str]) -> None:
     for given in ({}, {"job_id": 1, "job_name": "board"}):
         with pytest.raises(ValueError, match="give either job_id or job_name"):
             operator(task_id="x", **given, **arguments)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -10,6 +12,7 @@ from airflow_provider_modelarts._compat import AirflowFailException, airflow_ver
 from airflow_provider_modelarts.api.errors import ModelArtsConflictError, ModelArtsError
 from airflow_provider_modelarts.api.visualization_jobs.operations import RESTART_SHOWS
 from airflow_provider_modelarts.assets.visualization_job import create_asset
+from airflow_provider_modelarts.emulator import Emulator
 from airflow_provider_modelarts.emulator.faults import Fault
 from airflow_provider_modelarts.links.base import XCOM_KEY
 from airflow_provider_modelarts.operators.restarting import RESTART_TIMEOUT
@@ -27,6 +30,7 @@ from airflow_provider_modelarts.operators.visualization_job import (
 )
 from airflow_provider_modelarts.waiting.wait import JobCannotArriveError, JobStateUnknownError
 from tests.operators.conftest import Task
+from tests.simulated_clock import SimulatedClock
 
 OVER = [3, 5, 6, 10, 11, 12, 13, 14, 16, 17, 20, 21, 22]
 ON_THE_WAY = [1, 2, 4, 7, 8, 15]
@@ -34,14 +38,14 @@ LOST = ["cut_after", "truncated", "empty", "status", "cut"]
 
 
 @pytest.mark.parametrize("status", ON_THE_WAY)
-def test_stop_ends_a_job(status, task, emulator):
+def test_stop_ends_a_job(status: int, task: Callable[..., Any], emulator: Emulator) -> None:
     outcome = task(Stop, job_id=emulator.create_job(status=status)).run()
     assert (outcome.state, outcome.xcom["status_name"]) == ("success", "KILLED")
     assert emulator.request_counts()["stop"] == 1
 
 
 @pytest.mark.parametrize("status", OVER)
-def test_stop_leaves_a_job_alone_that_is_over(status, task, emulator):
+def test_stop_leaves_a_job_alone_that_is_over(status: int, task: Callable[..., Any], emulator: Emulator) -> None:
     job_id = emulator.create_job(status=status)
     assert task(Stop, job_id=job_id).run().xcom["status"] == status
     outcome = task(Stop, job_id=job_id, if_already="fail").run()
@@ -50,36 +54,38 @@ def test_stop_leaves_a_job_alone_that_is_over(status, task, emulator):
     assert emulator.request_counts() == {"get": 2}
 
 
-def test_what_an_earlier_try_has_done_is_no_failure(task, emulator):
+def test_what_an_earlier_try_has_done_is_no_failure(task: Callable[..., Any], emulator: Emulator) -> None:
     stopped = task(Stop, job_id=emulator.create_job(status=12), if_already="fail")
     stopped.ti.try_number = 2
     assert stopped.run().state == "success"
 
 
-def test_stop_waits_for_a_stop_that_is_under_way(task, emulator):
+def test_stop_waits_for_a_stop_that_is_under_way(task: Callable[..., Any], emulator: Emulator) -> None:
     job_id = emulator.create_job(script="9:0,12:20")
     outcome = task(Stop, job_id=job_id).run()
     assert (outcome.state, outcome.xcom["status_name"]) == ("success", "KILLED")
     assert "stop" not in emulator.request_counts()
 
 
-def test_stop_is_content_with_a_job_that_is_deleted_meanwhile(task, emulator):
+def test_stop_is_content_with_a_job_that_is_deleted_meanwhile(task: Callable[..., Any], emulator: Emulator) -> None:
     outcome = task(Stop, job_id=emulator.create_job(script="9:0,gone:20")).run()
     assert (outcome.state, outcome.xcom["status"], outcome.xcom["status_name"]) == ("success", None, "GONE")
 
 
-def test_stop_without_waiting_returns_the_job_as_it_is_then(task, emulator):
+def test_stop_without_waiting_returns_the_job_as_it_is_then(task: Callable[..., Any], emulator: Emulator) -> None:
     outcome = task(Stop, job_id=emulator.create_job(status=8), wait_for_completion=False).run()
     assert (outcome.xcom["status_name"], outcome.seconds) == ("KILLING", 0)
 
 
-def test_a_stop_is_repeated_when_the_server_fails(task, emulator):
+def test_a_stop_is_repeated_when_the_server_fails(task: Callable[..., Any], emulator: Emulator) -> None:
     emulator.inject(Fault("status", operation="stop", times=1, status=503))
     outcome = task(Stop, job_id=emulator.create_job(status=8)).run()
     assert (outcome.state, outcome.xcom["status_name"]) == ("success", "KILLED")
 
 
-def test_an_outage_after_a_restart_is_outlived(task, emulator, clock):
+def test_an_outage_after_a_restart_is_outlived(
+    task: Callable[..., Any], emulator: Emulator, clock: SimulatedClock
+) -> None:
     restarted = task(Restart, job_id=emulator.create_job(status=12), poll_failure_tolerance=300)
     emulator.inject(Fault("status", operation="get", after=1, times=150, status=503))
     outcome = restarted.run()
@@ -87,7 +93,7 @@ def test_an_outage_after_a_restart_is_outlived(task, emulator, clock):
     assert emulator.request_counts()["restart"] == 1
 
 
-def test_what_is_returned_of_a_deleted_job_tells_what_it_was(task, emulator):
+def test_what_is_returned_of_a_deleted_job_tells_what_it_was(task: Callable[..., Any], emulator: Emulator) -> None:
     outcome = task(Delete, job_id=emulator.create_job("board", train_url="/bucket/dir/", status=12)).run()
     assert outcome.xcom["status_name"] == "GONE"
     assert (outcome.xcom["job_name"], outcome.xcom["train_url"]) == ("board", "/bucket/dir/")
@@ -98,7 +104,9 @@ def test_what_is_returned_of_a_deleted_job_tells_what_it_was(task, emulator):
     ("operator", "operation", "status", "end"),
     [(Stop, "stop", 8, "KILLED"), (Restart, "restart", 12, "RUNNING"), (Delete, "delete", 12, "GONE")],
 )
-def test_a_lost_answer_costs_no_try(kind, operator, operation, status, end, task, emulator):
+def test_a_lost_answer_costs_no_try(
+    kind: str, operator: type[Any], operation: str, status: int, end: str, task: Callable[..., Any], emulator: Emulator
+) -> None:
     emulator.inject(Fault(kind, operation=operation, times=1))
     changed = task(operator, job_id=emulator.create_job(status=status))
     outcome = changed.run()
@@ -107,18 +115,22 @@ def test_a_lost_answer_costs_no_try(kind, operator, operation, status, end, task
 
 
 @pytest.mark.parametrize("status", [3, 5, 10, 11, 12, 13, 14, 22])
-def test_restart_starts_a_job_that_is_over(status, task, emulator):
+def test_restart_starts_a_job_that_is_over(status: int, task: Callable[..., Any], emulator: Emulator) -> None:
     outcome = task(Restart, job_id=emulator.create_job(status=status)).run()
     assert (outcome.state, outcome.xcom["status_name"]) == ("success", "RUNNING")
 
 
 @pytest.mark.parametrize("status", [12, 13])
-def test_restart_returns_only_when_the_old_status_has_been_left(status, task, emulator):
+def test_restart_returns_only_when_the_old_status_has_been_left(
+    status: int, task: Callable[..., Any], emulator: Emulator
+) -> None:
     outcome = task(Restart, job_id=emulator.create_job(status=status), wait_for_completion=False).run()
     assert (outcome.state, outcome.xcom["status_name"]) == ("success", "INIT")
 
 
-def test_restart_does_not_wait_for_ever_for_the_old_status_to_be_left(task, emulator, monkeypatch):
+def test_restart_does_not_wait_for_ever_for_the_old_status_to_be_left(
+    task: Callable[..., Any], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("airflow_provider_modelarts.emulator.visualization_jobs.state.RESTART", ((10_000.0, 1),))
     outcome = task(Restart, job_id=emulator.create_job(status=12)).run()
     assert (outcome.state, type(outcome.error)) == ("up_for_retry", JobStateUnknownError)
@@ -127,7 +139,9 @@ def test_restart_does_not_wait_for_ever_for_the_old_status_to_be_left(task, emul
 
 
 @pytest.mark.parametrize("script", ["1:0,8:20", "7:0,8:20", "8:0"])
-def test_restart_leaves_a_job_alone_that_runs_or_is_about_to(script, task, emulator):
+def test_restart_leaves_a_job_alone_that_runs_or_is_about_to(
+    script: str, task: Callable[..., Any], emulator: Emulator
+) -> None:
     job_id = emulator.create_job(script=script)
     outcome = task(Restart, job_id=job_id, if_already="fail").run()
     assert outcome.state == "failed"
@@ -136,25 +150,27 @@ def test_restart_leaves_a_job_alone_that_runs_or_is_about_to(script, task, emula
     assert "restart" not in emulator.request_counts()
 
 
-def test_restart_waits_for_a_stop_that_is_under_way(task, emulator):
+def test_restart_waits_for_a_stop_that_is_under_way(task: Callable[..., Any], emulator: Emulator) -> None:
     outcome = task(Restart, job_id=emulator.create_job(script="9:0,12:30")).run()
     assert (outcome.state, outcome.xcom["status_name"]) == ("success", "RUNNING")
 
 
-def test_a_restarted_job_that_fails_fails_the_task(task, emulator, monkeypatch):
+def test_a_restarted_job_that_fails_fails_the_task(
+    task: Callable[..., Any], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("airflow_provider_modelarts.emulator.visualization_jobs.state.RESTART", ((2, 1), (10, 11)))
     outcome = task(Restart, job_id=emulator.create_job(status=12)).run()
     assert (outcome.state, type(outcome.error)) == ("up_for_retry", JobCannotArriveError)
 
 
-def test_a_refused_restart_says_what_the_api_says(task, emulator):
+def test_a_refused_restart_says_what_the_api_says(task: Callable[..., Any], emulator: Emulator) -> None:
     outcome = task(Restart, job_id=emulator.create_job(status=21)).run()
     assert isinstance(outcome.error, ModelArtsConflictError)
     assert "job status: 21" in str(outcome.error)
 
 
 @pytest.mark.parametrize("status", [*OVER, *ON_THE_WAY])
-def test_delete_stops_what_runs_and_removes_the_job(status, task, emulator):
+def test_delete_stops_what_runs_and_removes_the_job(status: int, task: Callable[..., Any], emulator: Emulator) -> None:
     job_id = emulator.create_job(status=status)
     outcome = task(Delete, job_id=job_id).run()
     assert (outcome.state, outcome.xcom["job_id"], outcome.xcom["status_name"]) == ("success", job_id, "GONE")
@@ -163,19 +179,19 @@ def test_delete_stops_what_runs_and_removes_the_job(status, task, emulator):
     assert emulator.request_counts()["delete"] == 1
 
 
-def test_delete_need_not_stop_first(task, emulator):
+def test_delete_need_not_stop_first(task: Callable[..., Any], emulator: Emulator) -> None:
     assert task(Delete, job_id=emulator.create_job(status=8), stop_first=False).run().state == "success"
     assert "stop" not in emulator.request_counts()
     assert emulator.jobs == {}
 
 
-def test_delete_waits_for_a_stop_that_is_under_way(task, emulator):
+def test_delete_waits_for_a_stop_that_is_under_way(task: Callable[..., Any], emulator: Emulator) -> None:
     outcome = task(Delete, job_id=emulator.create_job(script="9:0,12:30")).run()
     assert (outcome.state, emulator.jobs) == ("success", {})
 
 
 @pytest.mark.parametrize("script", ["9:0,gone:30", "12:0"])
-def test_delete_again_is_content(script, task, emulator):
+def test_delete_again_is_content(script: str, task: Callable[..., Any], emulator: Emulator) -> None:
     deleted = task(Delete, job_id=emulator.create_job(script=script))
     assert deleted.run().state == "success"
     assert deleted.run().xcom["status_name"] == "GONE"
@@ -185,18 +201,20 @@ def test_delete_again_is_content(script, task, emulator):
     assert "there is nothing to delete" in str(outcome.error)
 
 
-def test_delete_without_waiting(task, emulator):
+def test_delete_without_waiting(task: Callable[..., Any], emulator: Emulator) -> None:
     outcome = task(Delete, job_id=emulator.create_job(status=12), wait_for_completion=False).run()
     assert (outcome.xcom["status_name"], outcome.seconds) == ("KILLING", 0)
 
 
-def test_a_deletion_that_fails_fails_the_task(task, emulator, monkeypatch):
+def test_a_deletion_that_fails_fails_the_task(
+    task: Callable[..., Any], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("airflow_provider_modelarts.emulator.visualization_jobs.state.DELETE", ((0, 9), (5, 6)))
     outcome = task(Delete, job_id=emulator.create_job(status=12)).run()
     assert (outcome.state, type(outcome.error)) == ("up_for_retry", JobCannotArriveError)
 
 
-def test_update_changes_the_description(clock, emulator):
+def test_update_changes_the_description(clock: SimulatedClock, emulator: Emulator) -> None:
     job_id = emulator.create_job(status=8, job_desc="old")
     updated = Task(Update, {"job_id": job_id, "job_desc": "neu, ää"}, clock)
     for _ in range(2):
@@ -211,7 +229,9 @@ def test_update_changes_the_description(clock, emulator):
 
 @pytest.mark.parametrize("form", [dict, str])
 @pytest.mark.parametrize(("operator", "status"), [(Stop, "KILLED"), (Restart, "RUNNING"), (Delete, "GONE")])
-def test_a_job_is_the_output_of_another_task(operator, status, form, task, emulator):
+def test_a_job_is_the_output_of_another_task(
+    operator: type[Any], status: str, form: type[Any], task: Callable[..., Any], emulator: Emulator
+) -> None:
     output = task(Stop, job_id=emulator.create_job("it's {one}", status=12)).run().xcom
     changed = task(operator, job_id=form(output))
     outcome = changed.run()
@@ -220,34 +240,38 @@ def test_a_job_is_the_output_of_another_task(operator, status, form, task, emula
     assert {key: changed.ti.xcoms.get(key) for key in outcome.xcom} == outcome.xcom
 
 
-def test_an_updated_job_is_the_output_of_another_task(task, clock, emulator):
+def test_an_updated_job_is_the_output_of_another_task(
+    task: Callable[..., Any], clock: SimulatedClock, emulator: Emulator
+) -> None:
     output = task(Stop, job_id=emulator.create_job(status=12)).run().xcom
     assert Task(Update, {"job_id": output, "job_desc": "new"}, clock).run().state == "success"
     assert emulator.job(output["job_id"]).job_desc == "new"
 
 
 @pytest.mark.parametrize("operator", [Stop, Restart])
-def test_a_job_that_is_not_there_fails_the_task_for_good(operator, task):
+def test_a_job_that_is_not_there_fails_the_task_for_good(operator: type[Any], task: Callable[..., Any]) -> None:
     outcome = task(operator, job_id="4711").run()
     assert outcome.state == "failed"
     assert "There is no visualization job 4711" in str(outcome.error)
 
 
-def test_an_update_of_a_job_that_is_not_there_fails_the_task_for_good(clock):
+def test_an_update_of_a_job_that_is_not_there_fails_the_task_for_good(clock: SimulatedClock) -> None:
     outcome = Task(Update, {"job_id": "4711", "job_desc": "x"}, clock).run()
     assert outcome.state == "failed"
     assert "4711" in str(outcome.error)
 
 
 @pytest.mark.parametrize("operator", [Stop, Restart, Delete])
-def test_what_cannot_be_is_refused_when_the_dag_is_parsed(operator):
+def test_what_cannot_be_is_refused_when_the_dag_is_parsed(operator: type[Any]) -> None:
     with pytest.raises(ValueError, match="is not a job ID"):
         operator(task_id="x", job_id="../10")
     with pytest.raises(ValueError, match="if_already"):
         operator(task_id="x", job_id=10, if_already="retry")
 
 
-def test_what_a_template_renders_is_checked_before_anything_is_sent(task, emulator):
+def test_what_a_template_renders_is_checked_before_anything_is_sent(
+    task: Callable[..., Any], emulator: Emulator
+) -> None:
     for operator in (Stop, Restart, Delete):
         changed = task(operator, job_id="{{ params.x }}").make()
         changed.render_template_fields({"params": {"x": "10/stop"}})
@@ -256,7 +280,7 @@ def test_what_a_template_renders_is_checked_before_anything_is_sent(task, emulat
     assert emulator.request_counts() == {}
 
 
-def test_the_button_leads_to_the_job(task, emulator):
+def test_the_button_leads_to_the_job(task: Callable[..., Any], emulator: Emulator) -> None:
     stopped = task(Stop, job_id=emulator.create_job(status=8))
     outcome = stopped.run()
     assert stopped.ti.xcoms[XCOM_KEY] == outcome.xcom["service_url"]
@@ -265,14 +289,14 @@ def test_the_button_leads_to_the_job(task, emulator):
 class OutletEvents:
     """What Airflow's context has for the events of a task's outlets."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.extras = {}
 
-    def __getitem__(self, asset):
+    def __getitem__(self, asset: Any) -> Any:
         return SimpleNamespace(extra=self.extras.setdefault(asset.uri, {}))
 
 
-def test_consumers_of_an_outlet_are_told_of_the_job(task, emulator):
+def test_consumers_of_an_outlet_are_told_of_the_job(task: Callable[..., Any], emulator: Emulator) -> None:
     board = create_asset(region="eu-de", project_id="p", job="board")
     other = type(board)("s3://bucket/other")
     stopped = task(Stop, job_id=emulator.create_job("board", status=8), outlets=[board, other])
@@ -283,7 +307,9 @@ def test_consumers_of_an_outlet_are_told_of_the_job(task, emulator):
 
 @pytest.mark.skipif(airflow_version() < (3, 0), reason="Airflow 3.0 and later: references to assets")
 @pytest.mark.parametrize("by", ["name", "uri"])
-def test_a_reference_to_an_asset_is_an_outlet_as_well(by, task, emulator, monkeypatch):
+def test_a_reference_to_an_asset_is_an_outlet_as_well(
+    by: str, task: Callable[..., Any], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from airflow.sdk import Asset, AssetAlias
     from airflow.sdk.execution_time.context import OutletEventAccessors
 
@@ -302,7 +328,9 @@ def test_a_reference_to_an_asset_is_an_outlet_as_well(by, task, emulator, monkey
 
 @pytest.mark.parametrize(("status", "fault"), [(503, "status"), (403, "status"), (401, "status"), (None, "cut")])
 @pytest.mark.parametrize("operator", [Stop, Restart, Delete])
-def test_a_first_look_that_fails_is_not_a_job_that_is_missing(operator, status, fault, task, emulator):
+def test_a_first_look_that_fails_is_not_a_job_that_is_missing(
+    operator: type[Any], status: int | None, fault: str, task: Callable[..., Any], emulator: Emulator
+) -> None:
     job_id = emulator.create_job(status=8)
     emulator.inject(Fault(fault, operation="get", status=status))
     outcome = task(operator, job_id=job_id).run()
@@ -312,7 +340,9 @@ def test_a_first_look_that_fails_is_not_a_job_that_is_missing(operator, status, 
     assert set(emulator.request_counts()) == {"get"}
 
 
-def test_a_restart_of_a_job_that_is_said_to_be_gone_is_not_retried(task, emulator):
+def test_a_restart_of_a_job_that_is_said_to_be_gone_is_not_retried(
+    task: Callable[..., Any], emulator: Emulator
+) -> None:
     emulator.inject(Fault("status", operation="restart", status=404, error_code="ModelArts.0102"))
     outcome = task(Restart, job_id=emulator.create_job(status=12)).run()
     assert outcome.state == "failed"
@@ -325,8 +355,8 @@ def test_a_restart_of_a_job_that_is_said_to_be_gone_is_not_retried(task, emulato
 )
 @pytest.mark.parametrize("refusal", [403, 401, 400])
 def test_a_refusal_is_neither_a_conflict_nor_a_job_that_is_missing(
-    refusal, operator, operation, status, task, emulator
-):
+    refusal: int, operator: type[Any], operation: str, status: int, task: Callable[..., Any], emulator: Emulator
+) -> None:
     job_id = emulator.create_job(status=status)
     code = {"error_code": "ModelArts.0100"} if refusal == 400 else {}
     emulator.inject(Fault("status", operation=operation, status=refusal, **code))
@@ -337,7 +367,9 @@ def test_a_refusal_is_neither_a_conflict_nor_a_job_that_is_missing(
 
 
 @pytest.mark.parametrize(("fault", "status"), [("cut", None), ("status", 503)])
-def test_a_restart_whose_answer_was_lost_and_that_never_took_is_the_apis_error(fault, status, task, emulator):
+def test_a_restart_whose_answer_was_lost_and_that_never_took_is_the_apis_error(
+    fault: str, status: int | None, task: Callable[..., Any], emulator: Emulator
+) -> None:
     """The API was asked for it, in all attempts, and the job shows that it has done nothing."""
     job_id = emulator.create_job(status=12)
     emulator.inject(Fault(fault, operation="restart", status=status))
@@ -351,7 +383,7 @@ def test_a_restart_whose_answer_was_lost_and_that_never_took_is_the_apis_error(f
 
 
 @pytest.mark.parametrize("length", [1, 255, 256])
-def test_a_description_may_be_as_long_as_the_api_allows(length, clock, emulator):
+def test_a_description_may_be_as_long_as_the_api_allows(length: int, clock: SimulatedClock, emulator: Emulator) -> None:
     job_id = emulator.create_job(status=8)
     assert Task(Update, {"job_id": job_id, "job_desc": "x" * length}, clock).run().state == "success"
     assert emulator.job(job_id).job_desc == "x" * length

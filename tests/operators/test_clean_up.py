@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from airflow_provider_modelarts.api.errors import ModelArtsServerError
+from airflow_provider_modelarts.api.visualization_jobs.models import VisualizationJob
+from airflow_provider_modelarts.emulator import Emulator
 from airflow_provider_modelarts.emulator.faults import Fault
 from airflow_provider_modelarts.operators.clean_up import ModelArtsCleanUpTrainingJobsOperator
 from airflow_provider_modelarts.operators.clean_up import ModelArtsCleanUpVisualizationJobsOperator as CleanUp
@@ -14,12 +17,12 @@ from airflow_provider_modelarts.operators.clean_up import ModelArtsCleanUpVisual
 pytestmark = pytest.mark.usefixtures("clock")
 
 
-def clean_up(**arguments):
+def clean_up(**arguments: Any) -> dict[str, Any] | None:
     return CleanUp(task_id="clean_up", **arguments).execute({})
 
 
 @pytest.fixture
-def jobs(emulator):
+def jobs(emulator: Emulator) -> dict[str, str]:
     """Jobs by name; "old-*" have run for two hours."""
     made = {name: emulator.create_job(name, status=8) for name in ("old-a", "old-b", "keep")}
     made["old-ended"] = emulator.create_job("old-ended", status=12)
@@ -29,7 +32,9 @@ def jobs(emulator):
     return made
 
 
-def test_the_time_of_all_runs_counts_as_the_api_tells_no_other(emulator, caplog, capsys):
+def test_the_time_of_all_runs_counts_as_the_api_tells_no_other(
+    emulator: Emulator, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
     job_id = emulator.create_job("board", script="8:0")
     emulator.advance(20 * 3600)
     emulator.set_status(job_id, 12)
@@ -43,7 +48,14 @@ def test_the_time_of_all_runs_counts_as_the_api_tells_no_other(emulator, caplog,
 
 
 @pytest.mark.parametrize("action", ["report", "stop"])
-def test_a_job_whose_duration_the_api_does_not_tell_is_left_out(action, jobs, emulator, monkeypatch, caplog, capsys):
+def test_a_job_whose_duration_the_api_does_not_tell_is_left_out(
+    action: str,
+    jobs: dict[str, str],
+    emulator: Emulator,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     monkeypatch.setattr(
         "airflow_provider_modelarts.emulator.visualization_jobs.routes._milliseconds", lambda value: None
     )
@@ -65,14 +77,14 @@ def test_a_job_whose_duration_the_api_does_not_tell_is_left_out(action, jobs, em
         ({"job_name": "old-?", "longer_than": 60}, ["old-a", "old-b"]),
     ],
 )
-def test_what_is_found_is_only_reported(arguments, found, emulator):
+def test_what_is_found_is_only_reported(arguments: dict[str, Any], found: list[str], emulator: Emulator) -> None:
     result = clean_up(**arguments)
     assert [job["job_name"] for job in result["found"]] == found
     assert result["stopped"] == []
     assert "stop" not in emulator.request_counts()
 
 
-def test_what_is_found_is_stopped_if_asked_for(jobs, emulator):
+def test_what_is_found_is_stopped_if_asked_for(jobs: dict[str, str], emulator: Emulator) -> None:
     result = clean_up(job_name="old-*", action="stop")
     assert result["stopped"] == [jobs["old-a"], jobs["old-b"], jobs["old-queued"]]
     emulator.advance(10)
@@ -82,30 +94,36 @@ def test_what_is_found_is_stopped_if_asked_for(jobs, emulator):
     assert clean_up(job_name="old-*", action="stop") == {"found": [], "stopped": []}
 
 
-def test_all_pages_are_looked_at(emulator):
+def test_all_pages_are_looked_at(emulator: Emulator) -> None:
     for number in range(250):
         emulator.create_job(f"job-{number}", status=8 if number % 2 else 12)
     assert len(clean_up(job_name="*")["found"]) == 125
     assert emulator.request_counts() == {"list": 3}
 
 
-def test_a_job_that_cannot_be_read_does_not_keep_the_others_from_being_found(jobs, emulator, caplog):
+def test_a_job_that_cannot_be_read_does_not_keep_the_others_from_being_found(
+    jobs: dict[str, str], emulator: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
     emulator.set_status(jobs["new-a"], -1)
     assert len(clean_up(job_name="old-*")["found"]) == 3
     assert "1 of 6 jobs on page 1 of the list cannot be read" in caplog.text
 
 
-def test_one_stop_that_fails_does_not_keep_the_others_from_being_stopped(jobs, emulator):
+def test_one_stop_that_fails_does_not_keep_the_others_from_being_stopped(
+    jobs: dict[str, str], emulator: Emulator
+) -> None:
     emulator.inject(Fault("status", operation="stop", times=4, status=500))
     with pytest.raises(ModelArtsServerError):
         clean_up(job_name="old-*", action="stop")
     assert [emulator.job(jobs[name]).status for name in ("old-a", "old-b", "old-queued")] == [8, 9, 9]
 
 
-def test_a_job_that_ends_meanwhile_is_no_failure(jobs, emulator, monkeypatch):
+def test_a_job_that_ends_meanwhile_is_no_failure(
+    jobs: dict[str, str], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     is_meant = CleanUp._is_meant
 
-    def end_after_it_was_listed(operator, job):
+    def end_after_it_was_listed(operator: CleanUp, job: VisualizationJob) -> bool:
         meant = is_meant(operator, job)
         if job.job_name == "old-a":
             emulator.set_status(job.job_id, 12)
@@ -115,7 +133,7 @@ def test_a_job_that_ends_meanwhile_is_no_failure(jobs, emulator, monkeypatch):
     assert clean_up(job_name="old-*", action="stop")["stopped"] == [jobs["old-b"], jobs["old-queued"]]
 
 
-def test_what_cannot_be_is_refused(emulator):
+def test_what_cannot_be_is_refused(emulator: Emulator) -> None:
     with pytest.raises(ValueError, match="at least one is needed"):
         CleanUp(task_id="clean_up")
     with pytest.raises(ValueError, match="longer_than"):
@@ -128,7 +146,9 @@ def test_what_cannot_be_is_refused(emulator):
 
 
 @pytest.mark.parametrize("rendered", ["", None])
-def test_a_name_that_is_rendered_to_nothing_does_not_mean_every_job(rendered, jobs, emulator):
+def test_a_name_that_is_rendered_to_nothing_does_not_mean_every_job(
+    rendered: str | None, jobs: dict[str, str], emulator: Emulator
+) -> None:
     operator = CleanUp(task_id="clean_up", job_name="{{ params.x }}", longer_than=1, action="{{ params.action }}")
     operator.job_name, operator.action = rendered, "stop"
     with pytest.raises(ValueError, match="is not a name or a pattern"):

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from airflow_provider_modelarts._compat import AirflowTaskTimeout
 from airflow_provider_modelarts.api.errors import ModelArtsNameTakenError
+from airflow_provider_modelarts.api.visualization_jobs.models import VisualizationJob
 from airflow_provider_modelarts.api.visualization_jobs.operations import VisualizationJobs
 from airflow_provider_modelarts.assets.visualization_job import create_asset
+from airflow_provider_modelarts.emulator import Emulator
 from airflow_provider_modelarts.emulator.faults import Fault
+from airflow_provider_modelarts.emulator.visualization_jobs.state import Job
 from airflow_provider_modelarts.links.base import XCOM_KEY
 from airflow_provider_modelarts.operators import starting
 from airflow_provider_modelarts.operators.identity import AIRFLOW_ID, own_job_name
 from airflow_provider_modelarts.operators.visualization_job import ModelArtsCreateVisualizationJobOperator as Create
 from airflow_provider_modelarts.waiting.jobs import JobsWait
 from airflow_provider_modelarts.waiting.wait import JobCannotArriveError, WaitTimeoutError
+from tests.operators.conftest import Task
 from tests.simulated_tasks import TaskDeferred, first_event
 
 try:
@@ -28,12 +34,12 @@ except ImportError:
 URL = "/bucket/logs/"
 
 
-def only_job(emulator):
+def only_job(emulator: Emulator) -> Job:
     (job,) = emulator.jobs.values()
     return job
 
 
-def left_in(status, task, emulator, **arguments):
+def left_in(status: int, task: Callable[..., Any], emulator: Emulator, **arguments: Any) -> Task:
     """Return a task whose first run succeeded, and whose job has come into a status since."""
     created = task(Create, train_url=URL, **arguments)
     created.run()
@@ -42,11 +48,11 @@ def left_in(status, task, emulator, **arguments):
 
 
 @pytest.fixture(params=[False, True], ids=["without_store", "with_store"])
-def store(request):
+def store(request: pytest.FixtureRequest) -> bool:
     return request.param
 
 
-def test_the_job_runs_when_the_task_succeeds(task, emulator):
+def test_the_job_runs_when_the_task_succeeds(task: Callable[..., Any], emulator: Emulator) -> None:
     created = task(Create, train_url="obs://bucket/logs/", auto_stop_hours="4", job_type="mindinsight")
     outcome = created.run()
     job = only_job(emulator)
@@ -60,7 +66,7 @@ def test_the_job_runs_when_the_task_succeeds(task, emulator):
     assert re.fullmatch(r"Airflow [a-z2-7]{8}: dag / task / run; mindinsight, stops after 4 h", job.job_desc)
 
 
-def test_without_waiting_the_job_is_returned_as_it_is_made(task, emulator):
+def test_without_waiting_the_job_is_returned_as_it_is_made(task: Callable[..., Any], emulator: Emulator) -> None:
     outcome = task(Create, train_url=URL, wait_for_completion=False).run()
     assert outcome.xcom["status_name"] == "INIT"
     assert emulator.request_counts() == {"list": 1, "create": 1}
@@ -69,7 +75,14 @@ def test_without_waiting_the_job_is_returned_as_it_is_made(task, emulator):
 @pytest.mark.parametrize(
     ("is_setup", "hours", "warns"), [(True, None, 1), (True, "", 1), (True, 4, 0), (False, None, 0)]
 )
-def test_a_setup_without_auto_stop_warns_once_that_its_job_may_run_on(is_setup, hours, warns, task, caplog, capsys):
+def test_a_setup_without_auto_stop_warns_once_that_its_job_may_run_on(
+    is_setup: bool,
+    hours: int | str | None,
+    warns: int,
+    task: Callable[..., Any],
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     created = task(Create, train_url=URL, auto_stop_hours=hours)
     operator = created.make()
     operator.is_setup = is_setup
@@ -81,7 +94,9 @@ def test_a_setup_without_auto_stop_warns_once_that_its_job_may_run_on(is_setup, 
 
 
 @pytest.mark.parametrize("ended_in", [8, 9, 10, 11, 12, 13, 14, 7, 1])
-def test_a_task_that_runs_again_has_the_same_job(ended_in, task, emulator, store):
+def test_a_task_that_runs_again_has_the_same_job(
+    ended_in: int, task: Callable[..., Any], emulator: Emulator, store: bool
+) -> None:
     created = task(Create, train_url=URL, store=store)
     assert created.run().state == "success"
     job = only_job(emulator)
@@ -94,13 +109,13 @@ def test_a_task_that_runs_again_has_the_same_job(ended_in, task, emulator, store
     assert created.store in (None, {})
 
 
-def test_a_job_that_cannot_be_restarted_is_replaced(task, emulator):
+def test_a_job_that_cannot_be_restarted_is_replaced(task: Callable[..., Any], emulator: Emulator) -> None:
     created = left_in(16, task, emulator)
     assert created.run().state == "success"
     assert (only_job(emulator).job_id, only_job(emulator).status) == (1002, 8)
 
 
-def test_a_job_that_was_deleted_is_made_anew(task, emulator, store):
+def test_a_job_that_was_deleted_is_made_anew(task: Callable[..., Any], emulator: Emulator, store: bool) -> None:
     created = task(Create, train_url=URL, store=store)
     created.run()
     emulator.remove_job(only_job(emulator).job_id)
@@ -108,7 +123,9 @@ def test_a_job_that_was_deleted_is_made_anew(task, emulator, store):
     assert only_job(emulator).status == 8
 
 
-def test_a_worker_lost_right_after_the_request_leaves_one_job(task, emulator, store, monkeypatch):
+def test_a_worker_lost_right_after_the_request_leaves_one_job(
+    task: Callable[..., Any], emulator: Emulator, store: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     created = task(Create, train_url=URL, store=store)
     with monkeypatch.context() as patch:
         patch.setattr(Create, "_store_job_id", lost_worker)
@@ -124,11 +141,13 @@ def test_a_worker_lost_right_after_the_request_leaves_one_job(task, emulator, st
     assert "create" not in emulator.request_counts()
 
 
-def lost_worker(*args):
+def lost_worker(*args: Any) -> None:
     raise SystemExit
 
 
-def test_the_task_state_store_leads_to_a_job_that_nobody_can_find_by_its_name(task, emulator):
+def test_the_task_state_store_leads_to_a_job_that_nobody_can_find_by_its_name(
+    task: Callable[..., Any], emulator: Emulator
+) -> None:
     created = task(Create, train_url=URL, job_name="board", store=True, deferrable=True)
     assert isinstance(created.begin(), TaskDeferred)
     emulator.cloud.visualization_jobs.get("1001").job_desc = "changed"
@@ -139,14 +158,16 @@ def test_the_task_state_store_leads_to_a_job_that_nobody_can_find_by_its_name(ta
 
 
 @pytest.mark.parametrize("kind", ["cut_after", "truncated", "empty"])
-def test_a_lost_answer_leaves_one_job(kind, task, emulator):
+def test_a_lost_answer_leaves_one_job(kind: str, task: Callable[..., Any], emulator: Emulator) -> None:
     emulator.inject(Fault(kind, operation="create", times=1))
     outcome = task(Create, train_url=URL).run()
     assert (outcome.state, only_job(emulator).status) == ("success", 8)
 
 
 @pytest.mark.parametrize("kind", ["cut_after", "truncated", "empty", "wrong_types"])
-def test_lost_answers_and_a_lost_list_leave_one_job_after_a_retry(kind, task, emulator):
+def test_lost_answers_and_a_lost_list_leave_one_job_after_a_retry(
+    kind: str, task: Callable[..., Any], emulator: Emulator
+) -> None:
     emulator.inject(Fault(kind, operation="create", times=1))
     emulator.inject(Fault("status", operation="list", after=1, times=12, status=503))
     created = task(Create, train_url=URL)
@@ -155,7 +176,9 @@ def test_lost_answers_and_a_lost_list_leave_one_job_after_a_retry(kind, task, em
     assert only_job(emulator).status == 8
 
 
-def test_a_list_that_is_forbidden_does_not_keep_a_job_from_being_made(task, emulator):
+def test_a_list_that_is_forbidden_does_not_keep_a_job_from_being_made(
+    task: Callable[..., Any], emulator: Emulator
+) -> None:
     emulator.deny = frozenset({"list"})
     created = task(Create, train_url=URL)
     assert created.run().state == "success"
@@ -166,7 +189,9 @@ def test_a_list_that_is_forbidden_does_not_keep_a_job_from_being_made(task, emul
 
 
 @pytest.mark.parametrize(("script", "error"), [("fails", JobCannotArriveError), ("hangs", WaitTimeoutError)])
-def test_a_wait_that_fails_stops_the_job(script, error, task, emulator):
+def test_a_wait_that_fails_stops_the_job(
+    script: str, error: type[Any], task: Callable[..., Any], emulator: Emulator
+) -> None:
     emulator.add_script_rule("*", script)
     created = task(Create, train_url=URL, timeout=60)
     outcome = created.run()
@@ -179,14 +204,14 @@ def test_a_wait_that_fails_stops_the_job(script, error, task, emulator):
     assert (outcome.state, only_job(emulator).status) == ("success", 8)
 
 
-def test_a_wait_that_fails_leaves_the_job_alone_if_told_so(task, emulator):
+def test_a_wait_that_fails_leaves_the_job_alone_if_told_so(task: Callable[..., Any], emulator: Emulator) -> None:
     emulator.add_script_rule("*", "hangs")
     assert task(Create, train_url=URL, timeout=60, stop_on_failure=False).run().state == "up_for_retry"
     emulator.advance(10)
     assert only_job(emulator).status == 7
 
 
-def test_airflows_own_end_of_a_deferral_stops_the_job(task, emulator):
+def test_airflows_own_end_of_a_deferral_stops_the_job(task: Callable[..., Any], emulator: Emulator) -> None:
     created = task(Create, train_url=URL, deferrable=True)
     assert isinstance(created.begin(), TaskDeferred)
     with pytest.raises(Exception, match="Trigger"):
@@ -195,7 +220,9 @@ def test_airflows_own_end_of_a_deferral_stops_the_job(task, emulator):
     assert only_job(emulator).status == 12
 
 
-def test_a_job_can_be_stopped_after_the_secret_has_changed_in_the_wait(task, emulator, monkeypatch):
+def test_a_job_can_be_stopped_after_the_secret_has_changed_in_the_wait(
+    task: Callable[..., Any], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     emulator.add_script_rule("*", "hangs")
     created = task(Create, train_url=URL, timeout=60, deferrable=False)
 
@@ -209,7 +236,7 @@ def test_a_job_can_be_stopped_after_the_secret_has_changed_in_the_wait(task, emu
     assert only_job(emulator).status == 12
 
 
-def test_a_worker_that_is_told_to_end_stops_the_job(task, emulator):
+def test_a_worker_that_is_told_to_end_stops_the_job(task: Callable[..., Any], emulator: Emulator) -> None:
     created = task(Create, train_url=URL, deferrable=False)
     operator = created.make()
     created.clock.at(5, operator.on_kill)
@@ -220,12 +247,14 @@ def test_a_worker_that_is_told_to_end_stops_the_job(task, emulator):
     assert emulator.request_counts()["stop"] == 2
 
 
-def test_a_kill_before_the_job_is_known_stops_it_once_it_is(task, emulator, monkeypatch):
+def test_a_kill_before_the_job_is_known_stops_it_once_it_is(
+    task: Callable[..., Any], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     created = task(Create, train_url=URL)
     operator = created.make()
     create = VisualizationJobs.create
 
-    def create_and_be_killed(client, **arguments):
+    def create_and_be_killed(client: VisualizationJobs, **arguments: Any) -> VisualizationJob:
         job = create(client, **arguments)
         operator.on_kill()
         return job
@@ -237,12 +266,14 @@ def test_a_kill_before_the_job_is_known_stops_it_once_it_is(task, emulator, monk
     assert only_job(emulator).status == 12
 
 
-def test_a_time_limit_that_strikes_during_the_request_stops_the_job(task, emulator, monkeypatch):
+def test_a_time_limit_that_strikes_during_the_request_stops_the_job(
+    task: Callable[..., Any], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     created = task(Create, train_url=URL)
     operator = created.make()
     create = VisualizationJobs.create
 
-    def create_and_be_timed_out(client, **arguments):
+    def create_and_be_timed_out(client: VisualizationJobs, **arguments: Any) -> None:
         create(client, **arguments)
         raise AirflowTaskTimeout
 
@@ -254,12 +285,14 @@ def test_a_time_limit_that_strikes_during_the_request_stops_the_job(task, emulat
     assert only_job(emulator).status == 12
 
 
-def test_a_task_that_is_killed_while_it_looks_makes_no_job(task, emulator, monkeypatch):
+def test_a_task_that_is_killed_while_it_looks_makes_no_job(
+    task: Callable[..., Any], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     created = task(Create, train_url=URL)
     operator = created.make()
     find = VisualizationJobs.find
 
-    def find_and_be_killed(client, name):
+    def find_and_be_killed(client: VisualizationJobs, name: str) -> Any:
         operator.on_kill() if not operator._killed else None
         return find(client, name)
 
@@ -269,12 +302,14 @@ def test_a_task_that_is_killed_while_it_looks_makes_no_job(task, emulator, monke
     assert emulator.jobs == {}
 
 
-def test_a_task_that_is_killed_while_its_job_restarts_stops_it(task, emulator, monkeypatch):
+def test_a_task_that_is_killed_while_its_job_restarts_stops_it(
+    task: Callable[..., Any], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     created = left_in(12, task, emulator)
     operator = created.make()
     restart = VisualizationJobs.restart
 
-    def be_killed_and_restart(client, job_id):
+    def be_killed_and_restart(client: VisualizationJobs, job_id: str) -> None:
         operator.on_kill()
         restart(client, job_id)
 
@@ -285,7 +320,7 @@ def test_a_task_that_is_killed_while_its_job_restarts_stops_it(task, emulator, m
     assert only_job(emulator).status == 12
 
 
-def test_a_lost_answer_and_no_retry_leave_no_job_that_runs(task, emulator):
+def test_a_lost_answer_and_no_retry_leave_no_job_that_runs(task: Callable[..., Any], emulator: Emulator) -> None:
     emulator.inject(Fault("cut_after", operation="create"))
     emulator.inject(Fault("status", operation="list", after=1, times=12, status=503))
     assert task(Create, train_url=URL).run().state == "up_for_retry"
@@ -293,7 +328,7 @@ def test_a_lost_answer_and_no_retry_leave_no_job_that_runs(task, emulator):
     assert only_job(emulator).status == 12
 
 
-def test_a_failure_after_the_wait_stops_the_job(task, emulator):
+def test_a_failure_after_the_wait_stops_the_job(task: Callable[..., Any], emulator: Emulator) -> None:
     outlet = create_asset(region="eu-de", project_id="p", job="board")
     created = task(Create, train_url=URL, outlets=[outlet])  # whose event cannot be told: there is no accessor
     assert created.run().state == "up_for_retry"
@@ -301,7 +336,9 @@ def test_a_failure_after_the_wait_stops_the_job(task, emulator):
     assert only_job(emulator).status == 12
 
 
-def test_a_time_limit_before_the_task_resumes_stops_the_job(task, emulator, monkeypatch):
+def test_a_time_limit_before_the_task_resumes_stops_the_job(
+    task: Callable[..., Any], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Airflow 2.11 counts from the first start of a task, and lets a new process go no further than `on_kill`."""
     created = task(Create, train_url=URL, deferrable=True)
     assert isinstance(created.begin(), TaskDeferred)
@@ -311,12 +348,12 @@ def test_a_time_limit_before_the_task_resumes_stops_the_job(task, emulator, monk
     assert only_job(emulator).status == 9
 
 
-def test_a_kill_of_a_task_that_has_not_begun_does_nothing(task, emulator):
+def test_a_kill_of_a_task_that_has_not_begun_does_nothing(task: Callable[..., Any], emulator: Emulator) -> None:
     task(Create, train_url=URL).make().on_kill()
     assert emulator.request_counts() == {}
 
 
-def test_a_kill_stops_nothing_if_told_so(task, emulator):
+def test_a_kill_stops_nothing_if_told_so(task: Callable[..., Any], emulator: Emulator) -> None:
     created = task(Create, train_url=URL, stop_on_failure=False, wait_for_completion=False)
     operator = created.make()
     operator.execute(created.context)
@@ -324,21 +361,25 @@ def test_a_kill_stops_nothing_if_told_so(task, emulator):
     assert "stop" not in emulator.request_counts()
 
 
-def test_a_given_name_is_shared_with_nobody(task, emulator):
+def test_a_given_name_is_shared_with_nobody(task: Callable[..., Any], emulator: Emulator) -> None:
     emulator.create_job("board", train_url=URL, job_desc="of somebody else")
     outcome = task(Create, train_url=URL, job_name="board").run()
     assert isinstance(outcome.error, ModelArtsNameTakenError)
     assert len(emulator.jobs) == 1
 
 
-def test_a_given_name_with_everything_else_the_same_is_the_tasks_own(task, emulator):
+def test_a_given_name_with_everything_else_the_same_is_the_tasks_own(
+    task: Callable[..., Any], emulator: Emulator
+) -> None:
     emulator.create_job("board", train_url=URL, job_desc="the board")
     outcome = task(Create, train_url=URL, job_name="board", job_desc="the board").run()
     assert (outcome.state, outcome.xcom["job_id"]) == ("success", "1001")
 
 
 @pytest.mark.parametrize("status", [8, 7, 9, 12])
-def test_a_job_with_other_files_is_replaced(status, task, emulator, store):
+def test_a_job_with_other_files_is_replaced(
+    status: int, task: Callable[..., Any], emulator: Emulator, store: bool
+) -> None:
     created = task(Create, train_url=URL, store=store)
     created.run()
     if store:
@@ -362,7 +403,9 @@ CHANGES = [
 
 
 @pytest.mark.parametrize(("before", "after"), CHANGES)
-def test_a_job_with_other_settings_is_replaced(before, after, task, emulator, store):
+def test_a_job_with_other_settings_is_replaced(
+    before: dict[str, Any], after: dict[str, Any], task: Callable[..., Any], emulator: Emulator, store: bool
+) -> None:
     created = task(Create, train_url=URL, store=store, **before)
     created.run()
     if store:
@@ -378,8 +421,13 @@ def test_a_job_with_other_settings_is_replaced(before, after, task, emulator, st
 
 @pytest.mark.parametrize(("before", "after"), CHANGES)
 def test_a_job_whose_name_was_given_is_kept_and_the_log_says_what_it_lacks(
-    before, after, task, emulator, capsys, caplog
-):
+    before: dict[str, Any],
+    after: dict[str, Any],
+    task: Callable[..., Any],
+    emulator: Emulator,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     created = task(Create, train_url=URL, job_name="board", **before)
     created.run()
     created.arguments.update(after)
@@ -389,7 +437,13 @@ def test_a_job_whose_name_was_given_is_kept_and_the_log_says_what_it_lacks(
 
 
 @pytest.mark.parametrize("job_desc", [None, "of people"])
-def test_settings_that_cannot_be_known_are_said_to_be_unknown(job_desc, task, emulator, capsys, caplog):
+def test_settings_that_cannot_be_known_are_said_to_be_unknown(
+    job_desc: str | None,
+    task: Callable[..., Any],
+    emulator: Emulator,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     created = task(Create, train_url=URL, job_desc=job_desc)
     created.run()
     if job_desc is None:
@@ -402,7 +456,7 @@ def test_settings_that_cannot_be_known_are_said_to_be_unknown(job_desc, task, em
 
 
 @pytest.mark.parametrize("lost", [False, True])
-def test_a_retry_with_another_description_updates_it(lost, task, emulator):
+def test_a_retry_with_another_description_updates_it(lost: bool, task: Callable[..., Any], emulator: Emulator) -> None:
     created = task(Create, train_url=URL, job_desc="first")
     created.run()
     created.arguments["job_desc"] = "second"
@@ -413,7 +467,9 @@ def test_a_retry_with_another_description_updates_it(lost, task, emulator):
 
 
 @pytest.mark.parametrize("arguments", [{}, {"job_name": "board"}])
-def test_the_job_of_another_airflow_with_the_same_dag_is_not_taken_over(arguments, task, emulator, monkeypatch):
+def test_the_job_of_another_airflow_with_the_same_dag_is_not_taken_over(
+    arguments: dict[str, str], task: Callable[..., Any], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     theirs = task(Create, train_url=URL, **arguments)
     theirs.run()
     monkeypatch.setenv(f"AIRFLOW_VAR_{AIRFLOW_ID.upper()}", "another-airflow")
@@ -425,7 +481,9 @@ def test_the_job_of_another_airflow_with_the_same_dag_is_not_taken_over(argument
         assert (outcome.state, outcome.xcom["job_id"]) == ("success", "1002")
 
 
-def test_other_files_than_those_of_a_job_of_the_same_name_leave_it_alone(task, emulator, store):
+def test_other_files_than_those_of_a_job_of_the_same_name_leave_it_alone(
+    task: Callable[..., Any], emulator: Emulator, store: bool
+) -> None:
     """Other runs may have made it theirs."""
     created = task(Create, train_url=URL, job_name="board", job_desc="the board", store=store)
     created.run()
@@ -436,7 +494,9 @@ def test_other_files_than_those_of_a_job_of_the_same_name_leave_it_alone(task, e
     assert (only_job(emulator).train_url, only_job(emulator).status) == (URL, 8)
 
 
-def test_a_job_of_another_name_that_an_earlier_try_has_made_is_taken_over(task, emulator, monkeypatch):
+def test_a_job_of_another_name_that_an_earlier_try_has_made_is_taken_over(
+    task: Callable[..., Any], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     created = task(Create, train_url=URL, job_name="board-1", store=True)
     with monkeypatch.context() as patch:
         patch.setattr(Create, "_wait", lost_worker)
@@ -447,7 +507,7 @@ def test_a_job_of_another_name_that_an_earlier_try_has_made_is_taken_over(task, 
     assert only_job(emulator).job_name == "board-1"
 
 
-def test_a_number_of_another_project_is_nothing_to_take_over(task, emulator):
+def test_a_number_of_another_project_is_nothing_to_take_over(task: Callable[..., Any], emulator: Emulator) -> None:
     theirs = emulator.create_job("theirs", train_url=URL, status=12)
     created = task(Create, train_url=URL, store=True)
     created.store.set("modelarts_visualization_job_id", f"another-project/{theirs}")
@@ -457,7 +517,7 @@ def test_a_number_of_another_project_is_nothing_to_take_over(task, emulator):
 
 
 @pytest.mark.parametrize("kind", ["cut_after", "truncated", "empty", "status", "cut"])
-def test_a_restart_with_a_lost_answer_is_waited_for(kind, task, emulator):
+def test_a_restart_with_a_lost_answer_is_waited_for(kind: str, task: Callable[..., Any], emulator: Emulator) -> None:
     created = left_in(12, task, emulator)
     emulator.inject(Fault(kind, operation="restart", times=1))
     outcome = created.run()
@@ -466,7 +526,9 @@ def test_a_restart_with_a_lost_answer_is_waited_for(kind, task, emulator):
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_restart_with_a_lost_answer_in_an_outage_is_waited_for(status, task, emulator):
+def test_a_restart_with_a_lost_answer_in_an_outage_is_waited_for(
+    status: int, task: Callable[..., Any], emulator: Emulator
+) -> None:
     created = left_in(12, task, emulator)
     emulator.inject(Fault("cut_after", operation="restart", times=1))
     emulator.inject(Fault("status", operation="restart", times=3, status=status))
@@ -474,7 +536,9 @@ def test_a_restart_with_a_lost_answer_in_an_outage_is_waited_for(status, task, e
     assert only_job(emulator).status == 8
 
 
-def test_a_job_that_replaces_another_is_stopped_when_its_answer_is_lost(task, emulator):
+def test_a_job_that_replaces_another_is_stopped_when_its_answer_is_lost(
+    task: Callable[..., Any], emulator: Emulator
+) -> None:
     created = left_in(16, task, emulator)
     emulator.inject(Fault("cut_after", operation="create"))
     emulator.inject(Fault("status", operation="list", after=1, times=12, status=503))
@@ -483,12 +547,14 @@ def test_a_job_that_replaces_another_is_stopped_when_its_answer_is_lost(task, em
     assert (only_job(emulator).job_id, only_job(emulator).status) == (1002, 12)
 
 
-def test_a_time_limit_right_after_a_restart_stops_the_job_although_it_looks_over(task, emulator, monkeypatch):
+def test_a_time_limit_right_after_a_restart_stops_the_job_although_it_looks_over(
+    task: Callable[..., Any], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     created = left_in(12, task, emulator)
     operator = created.make()
     observe = JobsWait.observe
 
-    def time_out(*args, **options):
+    def time_out(*args: Any, **options: Any) -> None:
         monkeypatch.setattr(JobsWait, "observe", observe)
         operator.on_kill()
         raise AirflowTaskTimeout
@@ -501,7 +567,7 @@ def test_a_time_limit_right_after_a_restart_stops_the_job_although_it_looks_over
     assert emulator.request_counts()["stop"] > 1
 
 
-def test_the_button_does_not_lead_to_a_job_that_was_replaced(task, emulator):
+def test_the_button_does_not_lead_to_a_job_that_was_replaced(task: Callable[..., Any], emulator: Emulator) -> None:
     created = left_in(16, task, emulator, wait_for_completion=False)
     created.run()
     assert "1001" not in created.ti.xcoms.get(XCOM_KEY, "")
@@ -522,12 +588,12 @@ def test_the_button_does_not_lead_to_a_job_that_was_replaced(task, emulator):
         ({"train_url": URL, "poke_interval": 0}, "poke_interval: 0 is not a number of seconds, or a timedelta, > 0"),
     ],
 )
-def test_what_cannot_be_is_refused_when_the_dag_is_parsed(arguments, message):
+def test_what_cannot_be_is_refused_when_the_dag_is_parsed(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         Create(task_id="create", **arguments)
 
 
-def test_templates_are_taken_as_they_are():
+def test_templates_are_taken_as_they_are() -> None:
     template = "{{ params.x }}"
     operator = Create(
         task_id="create",
@@ -542,7 +608,9 @@ def test_templates_are_taken_as_they_are():
     assert (operator.train_url, operator.job_name, operator.auto_stop_hours) == ("7", "77", "7")
 
 
-def test_what_a_template_renders_is_checked_before_anything_is_sent(task, emulator):
+def test_what_a_template_renders_is_checked_before_anything_is_sent(
+    task: Callable[..., Any], emulator: Emulator
+) -> None:
     created = task(Create, train_url="{{ params.x }}")
     operator = created.make()
     operator.render_template_fields({"params": {"x": "../../etc"}})
@@ -551,7 +619,7 @@ def test_what_a_template_renders_is_checked_before_anything_is_sent(task, emulat
     assert emulator.request_counts() == {}
 
 
-def test_the_type_may_come_from_another_task():
+def test_the_type_may_come_from_another_task() -> None:
     with DAG("dag", schedule=None):
         job_type = Create(task_id="other", train_url=URL).output
         assert Create(task_id="create", train_url=URL, job_type=job_type).job_type is job_type
@@ -565,12 +633,18 @@ def test_the_type_may_come_from_another_task():
         ("{{ params.x }}", "ModelArts visualization job"),
     ],
 )
-def test_the_button_is_named_after_the_jobs_type(job_type, name):
+def test_the_button_is_named_after_the_jobs_type(job_type: str, name: str) -> None:
     (link,) = Create(task_id="create", train_url=URL, job_type=job_type).operator_extra_links
     assert link.name == name
 
 
-def test_a_wait_that_fails_says_so_when_nothing_can_be_stopped(task, emulator, monkeypatch, capsys, caplog):
+def test_a_wait_that_fails_says_so_when_nothing_can_be_stopped(
+    task: Callable[..., Any],
+    emulator: Emulator,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     """The error of the task is the one of its wait, not of the stop."""
     emulator.add_script_rule("*", "hangs")
     created = task(Create, train_url=URL, timeout=60, deferrable=True)
@@ -583,26 +657,30 @@ def test_a_wait_that_fails_says_so_when_nothing_can_be_stopped(task, emulator, m
 
 
 @pytest.mark.parametrize("hours", [1, 24, "1", "24", " 24 "])
-def test_auto_stop_may_be_as_short_and_as_long_as_the_api_allows(hours, task, emulator):
+def test_auto_stop_may_be_as_short_and_as_long_as_the_api_allows(
+    hours: int | str, task: Callable[..., Any], emulator: Emulator
+) -> None:
     assert task(Create, train_url=URL, auto_stop_hours=hours).run().state == "success"
     assert only_job(emulator).auto_stop_hours == int(hours)
 
 
 @pytest.mark.parametrize("hours", [0, 25, "0", "25", -1, True, 1.5])
-def test_auto_stop_beyond_what_the_api_allows_is_refused(hours):
+def test_auto_stop_beyond_what_the_api_allows_is_refused(hours: float | str) -> None:
     with pytest.raises(ValueError, match="auto_stop_hours"):
         Create(task_id="create", train_url=URL, auto_stop_hours=hours)
 
 
 @pytest.mark.parametrize("arguments", [{"job_name": "x"}, {"job_name": "x" * 20}, {"job_desc": "x" * 256}])
-def test_texts_may_be_as_long_as_the_api_allows(arguments, task, emulator):
+def test_texts_may_be_as_long_as_the_api_allows(
+    arguments: dict[str, str], task: Callable[..., Any], emulator: Emulator
+) -> None:
     assert task(Create, train_url=URL, **arguments).run().state == "success"
     [(field, value)] = arguments.items()
     assert getattr(only_job(emulator), field) == value
 
 
 @pytest.mark.parametrize("arguments", [{"job_name": "x" * 21}, {"job_desc": "x" * 257}])
-def test_texts_that_are_one_character_too_long_are_refused(arguments):
+def test_texts_that_are_one_character_too_long_are_refused(arguments: dict[str, str]) -> None:
     with pytest.raises(ValueError, match=next(iter(arguments))):
         Create(task_id="create", train_url=URL, **arguments)
 
@@ -610,7 +688,9 @@ def test_texts_that_are_one_character_too_long_are_refused(arguments):
 @pytest.mark.parametrize(
     ("fault", "status", "code"), [("status", 403, None), ("status", 503, None), ("status", 400, "ModelArts.0106")]
 )
-def test_a_job_whose_restart_fails_otherwise_than_by_its_status_is_kept(fault, status, code, task, emulator):
+def test_a_job_whose_restart_fails_otherwise_than_by_its_status_is_kept(
+    fault: str, status: int, code: str | None, task: Callable[..., Any], emulator: Emulator
+) -> None:
     created = left_in(12, task, emulator)
     emulator.inject(Fault(fault, operation="restart", status=status, error_code=code))
     outcome = created.run()
@@ -621,7 +701,7 @@ def test_a_job_whose_restart_fails_otherwise_than_by_its_status_is_kept(fault, s
 
 
 @pytest.mark.parametrize("status", [503, 401])
-def test_a_list_that_fails_makes_no_job(status, task, emulator):
+def test_a_list_that_fails_makes_no_job(status: int, task: Callable[..., Any], emulator: Emulator) -> None:
     """Only without the permission to list is a job created without a look for one of an earlier try."""
     emulator.inject(Fault("status", operation="list", status=status))
     outcome = task(Create, train_url=URL).run()
@@ -630,7 +710,9 @@ def test_a_list_that_fails_makes_no_job(status, task, emulator):
 
 
 @pytest.mark.parametrize(("fault", "state"), [("cut_after", "success"), ("cut", "up_for_retry")])
-def test_an_update_whose_answer_is_lost_is_done_if_the_job_has_the_description(fault, state, task, emulator):
+def test_an_update_whose_answer_is_lost_is_done_if_the_job_has_the_description(
+    fault: str, state: str, task: Callable[..., Any], emulator: Emulator
+) -> None:
     created = task(Create, train_url=URL, job_name="board", job_desc="old", store=True, deferrable=True)
     assert isinstance(created.begin(), TaskDeferred)
     created.arguments["job_desc"] = "new"

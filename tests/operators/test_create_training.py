@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -11,42 +12,44 @@ import pytest
 
 from airflow_provider_modelarts._compat import AirflowFailException, mask_secret
 from airflow_provider_modelarts.api.training_jobs import failures
-from airflow_provider_modelarts.emulator import Fault
+from airflow_provider_modelarts.emulator import Emulator, Fault
 from airflow_provider_modelarts.operators.training_job import ModelArtsCreateTrainingJobOperator as Create
 from airflow_provider_modelarts.waiting.wait import JobStateUnknownError, WaitTimeoutError
+from tests.operators.conftest import Task
+from tests.simulated_clock import SimulatedClock
 from tests.simulated_tasks import TaskDeferred, TaskInstance
 
 ARGUMENTS = {"algorithm_id": "an-algorithm", "flavor_id": "modelarts.vm.cpu.2u"}
 
 
 @pytest.fixture
-def train(task, emulator):
+def train(task: Callable[..., Any], emulator: Emulator) -> Callable[..., Any]:
     """Make a task that trains; its job follows a script."""
 
-    def make(script: str = "normal", **arguments: Any):
+    def make(script: str = "normal", **arguments: Any) -> Task:
         emulator.cloud.training_jobs.scripts.add_rule("*", script)
         return task(Create, **{**ARGUMENTS, **arguments})
 
     return make
 
 
-def jobs(emulator) -> dict[str, str]:
+def jobs(emulator: Emulator) -> dict[str, str]:
     """Return the phase of each job, by its name without what all have in common."""
     return {job.job_name.rpartition("-r")[2]: job.phase for job in emulator.cloud.training_jobs.all()}
 
 
-def submissions(emulator) -> int:
+def submissions(emulator: Emulator) -> int:
     return emulator.request_counts().get("training.create", 0)
 
 
 @pytest.fixture
-def written(caplog, capsys):
+def written(caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
     """Return what was logged, once: Airflow 2.11 writes what caplog catches to the standard output as well."""
     caplog.set_level(logging.INFO)
     return lambda: capsys.readouterr().out or caplog.text
 
 
-def test_a_job_is_created_and_completed(train, emulator):
+def test_a_job_is_created_and_completed(train: Callable[..., Any], emulator: Emulator) -> None:
     ran = train().run()
     assert ran.state == "success", ran.error
     [job] = emulator.cloud.training_jobs.all()
@@ -57,7 +60,9 @@ def test_a_job_is_created_and_completed(train, emulator):
     assert job.body["metadata"]["description"] == "Airflow: dag / task / run"
 
 
-def test_the_xcom_and_the_button_are_there_before_the_wait(train, emulator, monkeypatch):
+def test_the_xcom_and_the_button_are_there_before_the_wait(
+    train: Callable[..., Any], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(
         "AIRFLOW_CONN_MODELARTS_DEFAULT",
         json.dumps(
@@ -71,7 +76,7 @@ def test_the_xcom_and_the_button_are_there_before_the_wait(train, emulator, monk
     assert task.ti.xcoms["modelarts_job_link"].endswith(f"#/training/detail/{job.job_id}")
 
 
-def test_a_retry_takes_over_the_job_that_runs(train, emulator):
+def test_a_retry_takes_over_the_job_that_runs(train: Callable[..., Any], emulator: Emulator) -> None:
     task = train()
     task.begin()
     emulator.advance(20)
@@ -81,7 +86,7 @@ def test_a_retry_takes_over_the_job_that_runs(train, emulator):
     assert submissions(emulator) == 1
 
 
-def test_after_a_failure_the_retry_creates_the_next_job(train, emulator):
+def test_after_a_failure_the_retry_creates_the_next_job(train: Callable[..., Any], emulator: Emulator) -> None:
     task = train("fails")
     assert task.run().state == "up_for_retry"
     emulator.cloud.training_jobs.scripts.add_rule("*", "normal")
@@ -90,7 +95,7 @@ def test_after_a_failure_the_retry_creates_the_next_job(train, emulator):
     assert jobs(emulator) == {"0": "Failed", "0-2": "Completed"}
 
 
-def test_clearing_a_task_that_has_succeeded_starts_over(train, emulator):
+def test_clearing_a_task_that_has_succeeded_starts_over(train: Callable[..., Any], emulator: Emulator) -> None:
     task = train()
     assert task.run().state == "success"
     task.ti.max_tries, task.ti.try_number = 1, 2
@@ -98,7 +103,7 @@ def test_clearing_a_task_that_has_succeeded_starts_over(train, emulator):
     assert jobs(emulator) == {"0": "Completed", "1": "Completed"}
 
 
-def test_clearing_a_task_whose_job_still_runs_stops_it_first(train, emulator):
+def test_clearing_a_task_whose_job_still_runs_stops_it_first(train: Callable[..., Any], emulator: Emulator) -> None:
     task = train("runs")
     task.ti.max_tries = 0
     task.begin() if task.arguments["deferrable"] else emulator.cloud.training_jobs.create(
@@ -110,14 +115,16 @@ def test_clearing_a_task_whose_job_still_runs_stops_it_first(train, emulator):
     assert jobs(emulator) == {"0": "Terminated", "1": "Completed"}
 
 
-def body_of(task) -> dict[str, Any]:
+def body_of(task: Task) -> dict[str, Any]:
     """Return a body with the name that the task's first job has."""
     from airflow_provider_modelarts.operators.training_job_names import TrainingJobNames
 
     return {"kind": "job", "metadata": {"name": TrainingJobNames.of(task.ti, airflow="this-airflow").name(1)}}
 
 
-def test_the_cause_is_in_the_error_and_at_the_end_of_the_log(train, emulator, written):
+def test_the_cause_is_in_the_error_and_at_the_end_of_the_log(
+    train: Callable[..., Any], emulator: Emulator, written: Callable[..., Any]
+) -> None:
     ran = train("fails").run()
     assert type(ran.error) is failures.TrainingCodeError
     assert "RuntimeError: the emulated training failed with exit code 1" in str(ran.error)
@@ -126,7 +133,9 @@ def test_the_cause_is_in_the_error_and_at_the_end_of_the_log(train, emulator, wr
     assert "training.terminate" not in emulator.request_counts(), "a job that is over is not stopped"
 
 
-def test_a_secret_that_the_training_prints_leaves_the_process_masked(train, emulator, written):
+def test_a_secret_that_the_training_prints_leaves_the_process_masked(
+    train: Callable[..., Any], emulator: Emulator, written: Callable[..., Any]
+) -> None:
     """LocalExecutor writes what a task logs to the scheduler's output, too, and masks nothing there."""
     secret = "a-value-of-the-environment"
     mask_secret(secret)
@@ -138,7 +147,7 @@ def test_a_secret_that_the_training_prints_leaves_the_process_masked(train, emul
     assert secret not in str(ran.error) + written()
 
 
-def print_into_log(emulator, line: str) -> None:
+def print_into_log(emulator: Emulator, line: str) -> None:
     [job] = emulator.cloud.training_jobs.all()
     emulator.cloud.training_jobs.write_log(job.job_id, line)
 
@@ -147,29 +156,31 @@ def print_into_log(emulator, line: str) -> None:
     ("script", "expected"),
     [("terminated", failures.TrainingStoppedError), ("abnormal", failures.TrainingJobFailedError)],
 )
-def test_each_end_without_success_is_a_failure(train, script, expected):
+def test_each_end_without_success_is_a_failure(train: Callable[..., Any], script: str, expected: type[Any]) -> None:
     assert type(train(script).run().error) is expected
 
 
-def test_a_job_that_cannot_run_as_configured_is_not_retried(train):
+def test_a_job_that_cannot_run_as_configured_is_not_retried(train: Callable[..., Any]) -> None:
     ran = train("Creating:0,Pending:3,Running:3,Failed=127:10").run()
     assert ran.state == "failed"
     assert "check command, boot_file and the image" in str(ran.error)
 
 
-def test_a_job_that_vanishes_fails(train):
+def test_a_job_that_vanishes_fails(train: Callable[..., Any]) -> None:
     ran = train("vanishes").run()
     assert ran.state == "up_for_retry"
     assert "was not found" in str(ran.error)
 
 
-def test_a_request_that_is_wrong_is_not_retried(train):
+def test_a_request_that_is_wrong_is_not_retried(train: Callable[..., Any]) -> None:
     ran = train(algorithm_id="missing").run()
     assert isinstance(ran.error, AirflowFailException)
     assert "ModelArts.2755" in str(ran.error)
 
 
-def test_the_timeout_counts_from_the_creation_of_the_job_and_stops_it(train, emulator, clock):
+def test_the_timeout_counts_from_the_creation_of_the_job_and_stops_it(
+    train: Callable[..., Any], emulator: Emulator, clock: SimulatedClock
+) -> None:
     task = train("runs", timeout=600)
     created = clock.now
     task.begin() if task.arguments["deferrable"] else None
@@ -180,7 +191,9 @@ def test_the_timeout_counts_from_the_creation_of_the_job_and_stops_it(train, emu
     assert set(jobs(emulator).values()) == {"Terminating"}
 
 
-def test_a_retry_does_not_begin_the_timeout_again(train, emulator, clock):
+def test_a_retry_does_not_begin_the_timeout_again(
+    train: Callable[..., Any], emulator: Emulator, clock: SimulatedClock
+) -> None:
     task = train("runs", timeout=600)
     emulator.cloud.training_jobs.create(body={**body_of(task), "spec": {"resource": {}}}, script="runs")
     clock.sleep(500)
@@ -190,7 +203,9 @@ def test_a_retry_does_not_begin_the_timeout_again(train, emulator, clock):
     assert 90 <= ran.seconds - began <= 160
 
 
-def test_a_job_that_does_not_start_in_time_is_stopped_and_said_to_lack_resources(train, emulator):
+def test_a_job_that_does_not_start_in_time_is_stopped_and_said_to_lack_resources(
+    train: Callable[..., Any], emulator: Emulator
+) -> None:
     ran = train("hangs", max_pending=120).run()
     assert type(ran.error) is failures.TrainingCapacityError
     assert "has not started to run within 2 min 0 s (max_pending)" in str(ran.error)
@@ -198,18 +213,18 @@ def test_a_job_that_does_not_start_in_time_is_stopped_and_said_to_lack_resources
     assert jobs(emulator) == {"0": "Terminating"}
 
 
-def test_a_job_that_starts_in_time_may_run_for_longer(train):
+def test_a_job_that_starts_in_time_may_run_for_longer(train: Callable[..., Any]) -> None:
     ran = train("Creating:0,Pending:60,Running:30,Completed:600", max_pending=120).run()
     assert ran.state == "success", ran.error
 
 
-def test_a_quota_is_waited_for(train, emulator, clock):
+def test_a_quota_is_waited_for(train: Callable[..., Any], emulator: Emulator, clock: SimulatedClock) -> None:
     emulator.cloud.options.running_quota = 0
     clock.at(600, lambda: setattr(emulator.cloud.options, "running_quota", 9))
     assert train(max_pending=3600).run().state == "success"
 
 
-def test_the_api_out_of_reach_leaves_the_job_to_the_next_try(train, emulator):
+def test_the_api_out_of_reach_leaves_the_job_to_the_next_try(train: Callable[..., Any], emulator: Emulator) -> None:
     task = train("runs", poll_failure_tolerance=60)
     task.ti.max_tries = 1
     emulator.inject(Fault("status", "training.get", status=500))
@@ -224,7 +239,7 @@ def test_the_api_out_of_reach_leaves_the_job_to_the_next_try(train, emulator):
     assert submissions(emulator) == 1
 
 
-def test_the_last_try_stops_the_job_that_it_cannot_see(train, emulator):
+def test_the_last_try_stops_the_job_that_it_cannot_see(train: Callable[..., Any], emulator: Emulator) -> None:
     task = train("runs", poll_failure_tolerance=60)
     emulator.inject(Fault("status", "training.get", status=500))
     emulator.inject(Fault("status", "training.search", status=500, after=1))
@@ -232,37 +247,37 @@ def test_the_last_try_stops_the_job_that_it_cannot_see(train, emulator):
     assert jobs(emulator) == {"0": "Terminating"}
 
 
-def test_a_server_is_waited_for_until_it_runs(train, emulator):
+def test_a_server_is_waited_for_until_it_runs(train: Callable[..., Any], emulator: Emulator) -> None:
     ran = train(job_kind="visualization_job").run()
     assert (ran.state, ran.xcom["phase"]) == ("success", "Running")
     assert not emulator.cloud.training_jobs.all()[0].body["spec"]["auto_stop"]
 
 
-def test_the_task_need_not_wait(train, emulator):
+def test_the_task_need_not_wait(train: Callable[..., Any], emulator: Emulator) -> None:
     ran = train(wait_for_completion=False).run()
     assert (ran.state, ran.xcom["phase"]) == ("success", "Creating")
     assert jobs(emulator) == {"0": "Creating"}
 
 
-def test_the_log_of_the_job_is_in_the_log_of_the_task(train, written):
+def test_the_log_of_the_job_is_in_the_log_of_the_task(train: Callable[..., Any], written: Callable[..., Any]) -> None:
     train().run()
     log = written()
     assert [log.count(f"INFO step {step}: loss") for step in range(1, 61)] == [1] * 60
     assert "training end: job completed" in log
 
 
-def test_the_log_of_the_job_can_be_left_out(train, emulator):
+def test_the_log_of_the_job_can_be_left_out(train: Callable[..., Any], emulator: Emulator) -> None:
     assert train(get_logs=False).run().state == "success"
     assert not {"training.log_lines", "training.log_preview"} & set(emulator.request_counts())
 
 
-def test_a_log_that_cannot_be_read_fails_nothing(train, emulator):
+def test_a_log_that_cannot_be_read_fails_nothing(train: Callable[..., Any], emulator: Emulator) -> None:
     for operation in ("training.log_lines", "training.log_preview"):
         emulator.inject(Fault("status", operation, status=403))
     assert train().run().state == "success"
 
 
-def test_what_is_billed_is_said(train, written):
+def test_what_is_billed_is_said(train: Callable[..., Any], written: Callable[..., Any]) -> None:
     train().run()
     assert "Ran for 0.02 h on 1 x modelarts.vm.cpu.2u" in written()
 
@@ -279,14 +294,16 @@ def test_what_is_billed_is_said(train, written):
         ({"body": {"spec": {"auto_stop": {"time_unit": "HOURS", "duration": 9}}}}, 9),
     ],
 )
-def test_model_arts_itself_stops_the_job_a_little_after_the_timeout(train, emulator, arguments, hours):
+def test_model_arts_itself_stops_the_job_a_little_after_the_timeout(
+    train: Callable[..., Any], emulator: Emulator, arguments: dict[str, Any], hours: int | None
+) -> None:
     train(wait_for_completion=False, **arguments).run()
     [job] = emulator.cloud.training_jobs.all()
     assert job.body["spec"].get("auto_stop", {}).get("duration") == hours
 
 
 @pytest.mark.parametrize("kill", [True, False])
-def test_a_kill_stops_the_job_if_it_shall(train, emulator, kill):
+def test_a_kill_stops_the_job_if_it_shall(train: Callable[..., Any], emulator: Emulator, kill: bool) -> None:
     task = train("runs", cancel_on_kill=kill)
     operator = task.make()
     operator.deferrable = True
@@ -308,12 +325,12 @@ def test_a_kill_stops_the_job_if_it_shall(train, emulator, kill):
         ({**ARGUMENTS, "environments": {"A B": "x"}}, "environments"),
     ],
 )
-def test_what_cannot_be_is_refused_when_the_dag_is_parsed(arguments, message):
+def test_what_cannot_be_is_refused_when_the_dag_is_parsed(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Create(task_id="task", **arguments)
 
 
-def test_templates_are_checked_once_they_are_rendered(emulator, clock):
+def test_templates_are_checked_once_they_are_rendered(emulator: Emulator, clock: SimulatedClock) -> None:
     operator = Create(task_id="task", **{**ARGUMENTS, "node_count": "{{ nodes }}"})
     operator.render_template_fields({"nodes": "none"})
     with pytest.raises(ValueError, match="node_count"):
@@ -321,7 +338,7 @@ def test_templates_are_checked_once_they_are_rendered(emulator, clock):
     assert submissions(emulator) == 0
 
 
-def test_the_values_of_environments_are_masked_as_soon_as_they_are_rendered(monkeypatch):
+def test_the_values_of_environments_are_masked_as_soon_as_they_are_rendered(monkeypatch: pytest.MonkeyPatch) -> None:
     masked: list[str] = []
     module = "airflow_provider_modelarts.operators.create_training_job.mask_secret"
     monkeypatch.setattr(module, masked.append)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -23,33 +25,33 @@ from tests.simulated_tasks import TaskInstance
 class QuickClock(Clock):
     """A clock on which pauses are short. Threads must still overlap in them."""
 
-    def sleep(self, seconds):
+    def sleep(self, seconds: float) -> None:
         time.sleep(seconds / 20)
 
 
 class Variables:
     """Airflow variables, kept here; reads can fail, which Airflow takes for "not there"."""
 
-    def __init__(self, failing_reads=0, writable=True):
+    def __init__(self, failing_reads: int = 0, writable: bool = True) -> None:
         self.stored = {}
         self.failing_reads = failing_reads
         self.writable = writable
 
-    def get(self, key, *default):
+    def get(self, key: str, *default: Any) -> str | None:
         if self.failing_reads:
             self.failing_reads -= 1
             return default[0]
         return self.stored.get(key, *default) if default else self.stored[key]
 
-    def set(self, key, value, description=None):
+    def set(self, key: str, value: str, description: str | None = None) -> None:
         if not self.writable:
             raise PermissionError("read only")
         self.stored[key] = value
 
 
 @pytest.fixture
-def variables(monkeypatch):
-    def use(**arguments):
+def variables(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    def use(**arguments: Any) -> Variables:
         monkeypatch.setattr(identity, "Variable", Variables(**arguments))
         return identity.Variable
 
@@ -57,7 +59,7 @@ def variables(monkeypatch):
 
 
 @pytest.mark.parametrize("changed", ["dag_id", "run_id", "task_id", "map_index", "base_url", "airflow"])
-def test_another_task_or_run_or_airflow_has_another_name(changed, monkeypatch):
+def test_another_task_or_run_or_airflow_has_another_name(changed: str, monkeypatch: pytest.MonkeyPatch) -> None:
     ti, other = TaskInstance(), TaskInstance()
     name = own_job_name(ti, "a")
     assert own_job_name(TaskInstance(), "a") == name
@@ -69,7 +71,7 @@ def test_another_task_or_run_or_airflow_has_another_name(changed, monkeypatch):
     assert own_job_name(other, "b" if changed == "airflow" else "a") != name
 
 
-def test_an_airflow_keeps_its_id(variables):
+def test_an_airflow_keeps_its_id(variables: Callable[..., Any]) -> None:
     variables()
     first = airflow_id(QuickClock())
     assert len(first) >= 32
@@ -78,7 +80,7 @@ def test_an_airflow_keeps_its_id(variables):
     assert airflow_id(QuickClock()) != first
 
 
-def test_tasks_that_ask_for_the_first_time_at_the_same_moment_agree(variables):
+def test_tasks_that_ask_for_the_first_time_at_the_same_moment_agree(variables: Callable[..., Any]) -> None:
     variables()
     found = []
     threads = [threading.Thread(target=lambda: found.append(airflow_id(QuickClock()))) for _ in range(8)]
@@ -90,20 +92,20 @@ def test_tasks_that_ask_for_the_first_time_at_the_same_moment_agree(variables):
     assert len(set(found)) == 1
 
 
-def test_a_read_that_fails_once_makes_no_other_airflow(variables):
+def test_a_read_that_fails_once_makes_no_other_airflow(variables: Callable[..., Any]) -> None:
     stored = variables(failing_reads=1).stored
     stored[AIRFLOW_ID] = "known"
     assert airflow_id(QuickClock()) == "known"
     assert stored[AIRFLOW_ID] == "known"
 
 
-def test_an_airflow_that_cannot_store_its_id_is_told_what_to_do(variables):
+def test_an_airflow_that_cannot_store_its_id_is_told_what_to_do(variables: Callable[..., Any]) -> None:
     variables(writable=False)
     with pytest.raises(RuntimeError, match=f"The Airflow variable {AIRFLOW_ID} can be neither read nor stored"):
         airflow_id(QuickClock())
 
 
-def test_a_description_keeps_the_settings_however_long_its_task_is_called():
+def test_a_description_keeps_the_settings_however_long_its_task_is_called() -> None:
     body = {"job_type": "tensorboard", "flavor": {"code": "f; " * 100}, "schedule": [{"duration": 24}]}
     ti = TaskInstance(dag_id="d" * 250, run_id="r; " * 80)
     desc = own_job_desc(ti, "a", settings_of(body))

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+from airflow_provider_modelarts.emulator import Emulator
+from tests.simulated_clock import SimulatedClock
 
 try:
     from airflow.sdk import DAG
@@ -24,7 +28,7 @@ PROJECT_ID = "1" * 32
 
 
 @pytest.fixture
-def run(clock, emulator, monkeypatch):
+def run(clock: SimulatedClock, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Return what renders a task as Airflow does, and runs it on a worker."""
     emulator.project_id = PROJECT_ID
     monkeypatch.setenv("AIRFLOW_CONN_2024", json.dumps(emulator.connection()))
@@ -45,7 +49,7 @@ def run(clock, emulator, monkeypatch):
     return render_and_execute
 
 
-def test_create(run, emulator):
+def test_create(run: Callable[..., Any], emulator: Emulator) -> None:
     created = run(
         Create,
         job_name="{{ params.name }}",
@@ -59,16 +63,16 @@ def test_create(run, emulator):
     assert (job.job_name, job.job_desc) == ("20240101", "20240101")
 
 
-def test_update(run, emulator):
+def test_update(run: Callable[..., Any], emulator: Emulator) -> None:
     run(Update, job_id=str(emulator.create_job(status=8)), job_desc="42")
     assert next(iter(emulator.jobs.values())).job_desc == "42"
 
 
-def test_wait(run, emulator):
+def test_wait(run: Callable[..., Any], emulator: Emulator) -> None:
     assert run(Sensor, job_id=str(emulator.create_job(status=8)))["status"] == 8
 
 
-def test_clean_up(run, emulator):
+def test_clean_up(run: Callable[..., Any], emulator: Emulator) -> None:
     emulator.create_job(status=8, job_name="20240101")
     emulator.create_job(status=8, job_name="another")
     found = run(CleanUp, job_name="{{ params.name }}")["found"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -29,12 +31,12 @@ BASES = [
 ]
 
 
-def parameters(function):
+def parameters(function: Callable[..., Any]) -> dict[str, Any]:
     return {name: part for name, part in inspect.signature(function).parameters.items() if name != "self"}
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
-def test_an_operator_names_its_arguments_as_its_bases_do(operator):
+def test_an_operator_names_its_arguments_as_its_bases_do(operator: type[Any]) -> None:
     own = parameters(operator.__init__)
     assert own.pop("kwargs").annotation == "Unpack[OperatorArguments]"
     for kind in filter(lambda kind: issubclass(operator, kind), BASES):
@@ -43,7 +45,7 @@ def test_an_operator_names_its_arguments_as_its_bases_do(operator):
         assert {name: own.get(name) for name in inherited} == inherited
 
 
-def test_the_task_group_names_the_arguments_of_its_operators():
+def test_the_task_group_names_the_arguments_of_its_operators() -> None:
     create = parameters(visualization_job.ModelArtsCreateVisualizationJobOperator.__init__)
     group = parameters(task_group.visualization_job)
     assert set(create) - set(group) == {"wait_for_completion"}
@@ -51,13 +53,13 @@ def test_the_task_group_names_the_arguments_of_its_operators():
 
 
 @pytest.mark.skipif(airflow_version() < (3, 3), reason="the newest Airflow: older ones take less")
-def test_the_arguments_of_a_task_are_those_of_airflow():
+def test_the_arguments_of_a_task_are_those_of_airflow() -> None:
     assert set(OperatorArguments.__annotations__) == set(parameters(BaseOperator.__init__)) - {"kwargs"}
     assert set(TaskArguments.__annotations__) < set(OperatorArguments.__annotations__)
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
-def test_default_args_of_a_dag_hold_for_every_argument(operator):
+def test_default_args_of_a_dag_hold_for_every_argument(operator: type[Any]) -> None:
     needed = {"train_url": "/bucket/logs/", "job_id": 1, "job_desc": "text", "longer_than": 60}
     own = parameters(operator.__init__)
     given = {

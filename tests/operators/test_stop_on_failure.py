@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from airflow_provider_modelarts.api.errors import ModelArtsConflictError, ModelArtsPermissionError
 from airflow_provider_modelarts.api.visualization_jobs.operations import VisualizationJobs
+from airflow_provider_modelarts.emulator import Emulator
 from airflow_provider_modelarts.emulator.faults import Fault
 from airflow_provider_modelarts.operators.visualization_job import ModelArtsRestartVisualizationJobOperator as Restart
 from airflow_provider_modelarts.waiting.wait import WaitError
@@ -17,25 +21,27 @@ TIMEOUTS = {"poke_interval": 5, "timeout": 60}
 
 
 @pytest.fixture
-def ended(emulator, monkeypatch):
+def ended(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> str:
     """A job that was stopped, and hangs once it is restarted."""
     monkeypatch.setattr(f"{STATE}.RESTART", NEVER_RUNS)
     return emulator.create_job(status=12)
 
 
-def status(emulator, job_id):
+def status(emulator: Emulator, job_id: str) -> int:
     emulator.advance(60)
     return emulator.job(job_id).status
 
 
 @pytest.mark.parametrize(("stop_on_failure", "left"), [(True, 12), (False, 7)])
-def test_a_restarted_job_that_does_not_come_to_run_is_stopped(stop_on_failure, left, task, emulator, ended):
+def test_a_restarted_job_that_does_not_come_to_run_is_stopped(
+    stop_on_failure: bool, left: int, task: Callable[..., Any], emulator: Emulator, ended: str
+) -> None:
     outcome = task(Restart, job_id=ended, stop_on_failure=stop_on_failure, **TIMEOUTS).run()
     assert isinstance(outcome.error, WaitError)
     assert status(emulator, ended) == left
 
 
-def test_a_job_that_was_on_its_way_already_is_left_alone(task, emulator):
+def test_a_job_that_was_on_its_way_already_is_left_alone(task: Callable[..., Any], emulator: Emulator) -> None:
     job_id = emulator.create_job(status=7)
     outcome = task(Restart, job_id=job_id, **TIMEOUTS).run()
     assert isinstance(outcome.error, WaitError)
@@ -46,14 +52,16 @@ def test_a_job_that_was_on_its_way_already_is_left_alone(task, emulator):
 @pytest.mark.parametrize(
     ("job_status", "stop_on_failure", "stops"), [(12, True, True), (12, False, False), (7, True, False)]
 )
-def test_the_trigger_stops_only_what_the_task_has_restarted(job_status, stop_on_failure, stops, task, emulator, ended):
+def test_the_trigger_stops_only_what_the_task_has_restarted(
+    job_status: int, stop_on_failure: bool, stops: bool, task: Callable[..., Any], emulator: Emulator, ended: str
+) -> None:
     emulator.set_status(ended, job_status)
     deferral = task(Restart, job_id=ended, stop_on_failure=stop_on_failure, deferrable=True).begin()
     assert isinstance(deferral, TaskDeferred)
     assert deferral.trigger.serialize()[1]["stop_on_kill"] is stops
 
 
-def test_a_wait_that_airflow_ends_stops_the_job(task, emulator, ended):
+def test_a_wait_that_airflow_ends_stops_the_job(task: Callable[..., Any], emulator: Emulator, ended: str) -> None:
     restarted = task(Restart, job_id=ended, deferrable=True)
     assert isinstance(restarted.begin(), TaskDeferred)
     with pytest.raises(Exception, match="timed out"):
@@ -61,7 +69,7 @@ def test_a_wait_that_airflow_ends_stops_the_job(task, emulator, ended):
     assert status(emulator, ended) == 12
 
 
-def test_a_worker_that_is_told_to_end_stops_the_job(task, emulator, ended):
+def test_a_worker_that_is_told_to_end_stops_the_job(task: Callable[..., Any], emulator: Emulator, ended: str) -> None:
     restarted = task(Restart, job_id=ended, deferrable=False)
     operator = restarted.make()
     restarted.clock.at(20, operator.on_kill)
@@ -70,12 +78,14 @@ def test_a_worker_that_is_told_to_end_stops_the_job(task, emulator, ended):
     assert status(emulator, ended) == 12
 
 
-def test_a_task_that_is_killed_while_it_restarts_stops_the_job(task, emulator, ended, monkeypatch):
+def test_a_task_that_is_killed_while_it_restarts_stops_the_job(
+    task: Callable[..., Any], emulator: Emulator, ended: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     restarted = task(Restart, job_id=ended)
     operator = restarted.make()
     restart = VisualizationJobs.restart
 
-    def be_killed_and_restart(client, job_id):
+    def be_killed_and_restart(client: VisualizationJobs, job_id: str) -> None:
         operator.on_kill()
         restart(client, job_id)
 
@@ -85,7 +95,9 @@ def test_a_task_that_is_killed_while_it_restarts_stops_the_job(task, emulator, e
     assert status(emulator, ended) == 12
 
 
-def test_a_kill_before_the_restart_restarts_nothing(task, emulator, ended, monkeypatch):
+def test_a_kill_before_the_restart_restarts_nothing(
+    task: Callable[..., Any], emulator: Emulator, ended: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     restarted = task(Restart, job_id=ended)
     operator = restarted.make()
     operator.on_kill()
@@ -95,13 +107,17 @@ def test_a_kill_before_the_restart_restarts_nothing(task, emulator, ended, monke
 
 
 @pytest.mark.parametrize(("error", "code"), [(ModelArtsConflictError, 409), (ModelArtsPermissionError, 403)])
-def test_a_refused_restart_has_started_nothing_to_stop(error, code, task, emulator, ended):
+def test_a_refused_restart_has_started_nothing_to_stop(
+    error: type[Any], code: int, task: Callable[..., Any], emulator: Emulator, ended: str
+) -> None:
     emulator.inject(Fault("status", operation="restart", times=9, status=code))
     assert isinstance(task(Restart, job_id=ended).run().error, error)
     assert "stop" not in emulator.request_counts()
 
 
-def test_a_restart_whose_answer_is_lost_is_stopped_if_it_may_have_happened(task, emulator, ended):
+def test_a_restart_whose_answer_is_lost_is_stopped_if_it_may_have_happened(
+    task: Callable[..., Any], emulator: Emulator, ended: str
+) -> None:
     emulator.inject(Fault("cut_after", operation="restart", times=1))
     emulator.inject(Fault("status", operation="restart", after=1, times=20, status=503))
     outcome = task(Restart, job_id=ended, **TIMEOUTS).run()
@@ -110,10 +126,12 @@ def test_a_restart_whose_answer_is_lost_is_stopped_if_it_may_have_happened(task,
 
 
 @pytest.mark.parametrize(("store", "left"), [(True, 12), (False, 7)])
-def test_a_retry_stops_the_job_that_a_lost_worker_has_restarted(store, left, task, emulator, ended, monkeypatch):
+def test_a_retry_stops_the_job_that_a_lost_worker_has_restarted(
+    store: bool, left: int, task: Callable[..., Any], emulator: Emulator, ended: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Only Airflow 3.3 keeps what tells a job that this task has restarted from one that somebody else has."""
 
-    def lose_the_worker(*arguments):
+    def lose_the_worker(*arguments: Any) -> None:
         raise SystemExit
 
     restarted = task(Restart, job_id=ended, store=store, **TIMEOUTS)
@@ -128,7 +146,9 @@ def test_a_retry_stops_the_job_that_a_lost_worker_has_restarted(store, left, tas
     assert status(emulator, ended) == left
 
 
-def test_a_job_that_somebody_else_starts_after_a_success_is_left_alone(task, emulator, monkeypatch):
+def test_a_job_that_somebody_else_starts_after_a_success_is_left_alone(
+    task: Callable[..., Any], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job_id = emulator.create_job(status=12)
     restarted = task(Restart, job_id=job_id, store=True, **TIMEOUTS)
     assert restarted.run().state == "success"
@@ -138,7 +158,9 @@ def test_a_job_that_somebody_else_starts_after_a_success_is_left_alone(task, emu
     assert status(emulator, job_id) == 7
 
 
-def test_a_refused_restart_leaves_nothing_for_a_retry_to_stop(task, emulator, ended):
+def test_a_refused_restart_leaves_nothing_for_a_retry_to_stop(
+    task: Callable[..., Any], emulator: Emulator, ended: str
+) -> None:
     emulator.inject(Fault("status", operation="restart", times=9, status=403))
     refused = task(Restart, job_id=ended, store=True)
     assert isinstance(refused.run().error, ModelArtsPermissionError)

@@ -6,9 +6,14 @@ import json
 import logging
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
+
+from airflow_provider_modelarts.emulator import Emulator
+from tests.simulated_clock import SimulatedClock
 
 try:
     from airflow.sdk import DAG
@@ -21,7 +26,7 @@ from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisual
 from tests.simulated_tasks import TaskInstance
 
 
-def sensor(**arguments):
+def sensor(**arguments: Any) -> ModelArtsVisualizationJobSensor | None:
     return ModelArtsVisualizationJobSensor(**{"task_id": "wait", "job_id": 1, **arguments})
 
 
@@ -47,7 +52,7 @@ def sensor(**arguments):
         ({"poll_failure_tolerance": "10m"}, "poll_failure_tolerance"),
     ],
 )
-def test_literals_are_refused_when_the_dag_is_parsed(arguments, named):
+def test_literals_are_refused_when_the_dag_is_parsed(arguments: dict[str, Any], named: str) -> None:
     with pytest.raises(ValueError, match=named):
         sensor(**arguments)
 
@@ -64,7 +69,7 @@ def test_literals_are_refused_when_the_dag_is_parsed(arguments, named):
         {"failure_statuses": "{{ params.failures }}"},
     ],
 )
-def test_literals_that_are_right_and_templates_pass(arguments):
+def test_literals_that_are_right_and_templates_pass(arguments: dict[str, Any]) -> None:
     sensor(**arguments)
 
 
@@ -77,7 +82,9 @@ def test_literals_that_are_right_and_templates_pass(arguments):
     ],
 )
 @pytest.mark.parametrize("handling", [{}, {"soft_fail": True}, {"never_fail": True}, {"silent_fail": True}])
-def test_what_is_rendered_is_refused_before_the_first_request(arguments, named, handling, emulator, connection):
+def test_what_is_rendered_is_refused_before_the_first_request(
+    arguments: dict[str, Any], named: str, handling: dict[str, bool], emulator: Emulator, connection: Callable[..., Any]
+) -> None:
     task = sensor(**arguments, **handling)
     task.render_template_fields({"params": {"wrong": "nonsense"}})
     with pytest.raises(ValueError, match=named):
@@ -85,14 +92,14 @@ def test_what_is_rendered_is_refused_before_the_first_request(arguments, named, 
     assert emulator.request_counts() == {}
 
 
-def test_rendered_values_are_used(emulator, connection):
+def test_rendered_values_are_used(emulator: Emulator, connection: Callable[..., Any]) -> None:
     job_id = emulator.create_job(status=12)
     task = sensor(job_id="{{ params.id }}", target_status=["{{ params.target }}"], region="{{ params.region }}")
     task.render_template_fields({"params": {"id": job_id, "target": "JOBSTAT_KILLED", "region": "cn-north-4"}})
     assert task.execute({"ti": TaskInstance()})["status_name"] == "KILLED"
 
 
-def test_a_poke_by_itself_looks_once(emulator, connection):
+def test_a_poke_by_itself_looks_once(emulator: Emulator, connection: Callable[..., Any]) -> None:
     task = sensor(job_id=emulator.create_job(status=8))
     context = {"ti": TaskInstance()}
     assert task.poke(context).is_done
@@ -101,20 +108,26 @@ def test_a_poke_by_itself_looks_once(emulator, connection):
     assert emulator.request_counts() == {"get": 2}
 
 
-def test_outputs_of_tasks_are_not_judged_when_the_dag_is_parsed():
+def test_outputs_of_tasks_are_not_judged_when_the_dag_is_parsed() -> None:
     with DAG("outputs", schedule=None):
         upstream = sensor(task_id="upstream")
         task = sensor(job_id=upstream.output["job_id"], target_status=[upstream.output["status"]])
     assert task.upstream_task_ids == {"upstream"}
 
 
-def test_the_session_is_closed_in_the_end(emulator, connection):
+def test_the_session_is_closed_in_the_end(emulator: Emulator, connection: Callable[..., Any]) -> None:
     task = sensor(job_id=emulator.create_job(status=8))
     task.execute({"ti": TaskInstance()})
     assert task.hook.client_owner._client is None
 
 
-def test_transitions_are_logged(emulator, clock, run, caplog, capsys):
+def test_transitions_are_logged(
+    emulator: Emulator,
+    clock: SimulatedClock,
+    run: Callable[..., Any],
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     caplog.set_level(logging.INFO)
     run("poke", job_id=emulator.create_job(job_name="board", script="1:0,7:60,8:120"), poke_interval=30)
     # Airflow 3 logs to standard output here, Airflow 2 through the standard library.
@@ -145,7 +158,7 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 """
 
 
-def test_parsing_a_dag_file_imports_nothing_heavy():
+def test_parsing_a_dag_file_imports_nothing_heavy() -> None:
     output = subprocess.run([sys.executable, "-c", PARSE], capture_output=True, text=True, check=True).stdout
     imported = json.loads(output.splitlines()[-1])
     assert "airflow_provider_modelarts.sensors.visualization_job" in imported
@@ -166,7 +179,9 @@ def test_parsing_a_dag_file_imports_nothing_heavy():
     assert "airflow_provider_modelarts.api.client" not in ours
 
 
-def test_an_execution_timeout_that_ends_without_text_is_explained(caplog, capsys):
+def test_an_execution_timeout_that_ends_without_text_is_explained(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Airflow 2.11 raises an error without text, and calls nothing but this; Airflow 3 has a text."""
     sensor(execution_timeout=timedelta(minutes=5)).on_kill()
     sensor().on_kill()

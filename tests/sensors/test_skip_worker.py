@@ -8,9 +8,13 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+from airflow_provider_modelarts.emulator import Emulator
+from tests.simulated_clock import SimulatedClock
 
 try:
     from airflow.sdk import DAG, task
@@ -69,7 +73,7 @@ class TestWhereItStarts:
         ],
         ids=str,
     )
-    def test_in_the_triggerer(self, arguments):
+    def test_in_the_triggerer(self, arguments: dict[str, Any]) -> None:
         assert sensor(**arguments).start_from_trigger
 
     @pytest.mark.parametrize(
@@ -88,7 +92,14 @@ class TestWhereItStarts:
         ],
         ids=str,
     )
-    def test_on_a_worker_which_says_why(self, arguments, reason, connection, clock, capsys):
+    def test_on_a_worker_which_says_why(
+        self,
+        arguments: dict[str, Any],
+        reason: str,
+        connection: Callable[..., Any],
+        clock: SimulatedClock,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
         wait = sensor(**arguments)
         assert not wait.start_from_trigger
         assert wait.start_trigger_args is None
@@ -98,7 +109,7 @@ class TestWhereItStarts:
         assert "deferring from a worker, because" in line
         assert reason in line
 
-    def test_on_a_worker_where_a_task_downstream_is_mapped_over_it(self):
+    def test_on_a_worker_where_a_task_downstream_is_mapped_over_it(self) -> None:
         @task
         def echo(key: str) -> None: ...
 
@@ -108,7 +119,7 @@ class TestWhereItStarts:
             echo.override(task_id="once")(plain.output)
         assert (wait.start_from_trigger, plain.start_from_trigger) == (False, True)
 
-    def test_on_a_worker_where_an_argument_is_the_output_of_a_mapped_task(self):
+    def test_on_a_worker_where_an_argument_is_the_output_of_a_mapped_task(self) -> None:
         @task
         def create(number: int) -> str: ...
 
@@ -120,31 +131,31 @@ class TestWhereItStarts:
         assert not of_many.start_from_trigger
         assert not of_changed.start_from_trigger
 
-    def test_on_a_worker_where_the_dag_returns_its_output(self):
+    def test_on_a_worker_where_the_dag_returns_its_output(self) -> None:
         from airflow.sdk import dag
 
         @dag(schedule=None)
-        def returns():
+        def returns() -> Any:
             return sensor().output
 
         assert not returns().get_task("wait").start_from_trigger
 
-    def test_on_a_worker_where_triggerers_serve_queues(self, monkeypatch):
+    def test_on_a_worker_where_triggerers_serve_queues(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("AIRFLOW__TRIGGERER__QUEUES_ENABLED", "True")
         assert not sensor().start_from_trigger
 
-    def test_on_a_worker_where_xcoms_go_elsewhere(self, monkeypatch):
+    def test_on_a_worker_where_xcoms_go_elsewhere(self, monkeypatch: pytest.MonkeyPatch) -> None:
         from airflow.sdk.bases.xcom import BaseXCom
 
         monkeypatch.setattr("airflow.sdk.execution_time.xcom.XCom", type("Elsewhere", (BaseXCom,), {}))
         assert not sensor().start_from_trigger
 
-    def test_on_a_worker_where_a_listener_is_installed(self, monkeypatch):
+    def test_on_a_worker_where_a_listener_is_installed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         manager = type("Manager", (), {"has_listeners": True})
         monkeypatch.setattr("airflow.sdk.listener.get_listener_manager", manager)
         assert not sensor().start_from_trigger
 
-    def test_what_is_set_after_the_task_is_made_counts(self):
+    def test_what_is_set_after_the_task_is_made_counts(self) -> None:
         wait = sensor()
         wait.region = "eu-de"
         assert wait.start_trigger_args.trigger_kwargs["region"] == "eu-de"
@@ -152,12 +163,16 @@ class TestWhereItStarts:
         assert not wait.start_from_trigger
 
 
-def test_an_own_template_field_does_not_reach_the_trigger(connection, clock):
+def test_an_own_template_field_does_not_reach_the_trigger(
+    connection: Callable[..., Any], clock: SimulatedClock
+) -> None:
     with pytest.raises(TaskDeferred):
         sensor(Counting, topic="x").execute({"ti": TaskInstance()})
 
 
-def test_an_own_end_of_a_subclass_is_called(connection, clock, emulator):
+def test_an_own_end_of_a_subclass_is_called(
+    connection: Callable[..., Any], clock: SimulatedClock, emulator: Emulator
+) -> None:
     payload = {
         "version": WaitResult("arrived").to_dict()["version"],
         "outcome": "arrived",
@@ -168,7 +183,7 @@ def test_an_own_end_of_a_subclass_is_called(connection, clock, emulator):
 
 
 @pytest.mark.parametrize("name", ["job_ids", "target_status", "failure_statuses"])
-def test_a_generator_is_not_used_up_by_the_checks(name):
+def test_a_generator_is_not_used_up_by_the_checks(name: str) -> None:
     values = {"job_ids": ["1", "2"], "target_status": ["KILLED", "FAILED"], "failure_statuses": ["KILLED", "FAILED"]}
     arguments = {"job_ids": ["1"], **{name: (value for value in values[name])}}
     assert sensor(job_id=None, **arguments).wait_request().to_dict()[name] == values[name]
@@ -186,7 +201,7 @@ except BaseException as error:
 """
 
 
-def test_a_worker_that_only_defers_imports_no_client():
+def test_a_worker_that_only_defers_imports_no_client() -> None:
     """Nor does it look the connection up: there is none here."""
     client = "airflow_provider_modelarts.api.client"
     code = NO_CLIENT.replace("CLIENT", repr(client))
@@ -195,7 +210,9 @@ def test_a_worker_that_only_defers_imports_no_client():
     assert done.stdout.splitlines()[-1:] == ["TaskDeferred False"], done.stderr
 
 
-def test_300_mapped_waits_log_in_once(emulator, clock, monkeypatch):
+def test_300_mapped_waits_log_in_once(
+    emulator: Emulator, clock: SimulatedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(emulator.connection("password")))
     job_ids = [emulator.create_job(script="7:0,8:60") for _ in range(300)]
     deferrals = []
@@ -232,7 +249,9 @@ def test_300_mapped_waits_log_in_once(emulator, clock, monkeypatch):
 
 @skips_worker
 class TestEndInTheTriggerer:
-    def test_an_xcom_that_cannot_be_pushed_is_left_to_a_worker(self, emulator, run, monkeypatch):
+    def test_an_xcom_that_cannot_be_pushed_is_left_to_a_worker(
+        self, emulator: Emulator, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         async def refuse(ti: Any, key: str, value: Any) -> None:
             if key == "return_value":
                 raise RuntimeError("the API server is not there")
@@ -241,7 +260,9 @@ class TestEndInTheTriggerer:
         outcome = run("skip_worker", job_id=emulator.create_job(status=8))
         assert (outcome.state, outcome.xcom["status_name"], outcome.starts) == ("success", "RUNNING", 1)
 
-    def test_a_variable_that_is_not_defined_is_left_to_a_worker(self, emulator, connection):
+    def test_a_variable_that_is_not_defined_is_left_to_a_worker(
+        self, emulator: Emulator, connection: Callable[..., Any]
+    ) -> None:
         job_id = emulator.create_job(status=8)
         wait = sensor(job_id=job_id, region="{{ params.typo }}")
         trigger = ModelArtsVisualizationJobTrigger(**wait.start_trigger_args.trigger_kwargs)
@@ -271,7 +292,9 @@ class TestAnotherTriggererTakesOver:
     @pytest.mark.parametrize(
         ("late", "outcome"), [(0, "state_unknown"), (9, "state_unknown"), (11, "arrived"), (3600, "arrived")]
     )
-    def test_of_a_deferred_wait_without_a_poll(self, late, outcome, emulator, clock, connection):
+    def test_of_a_deferred_wait_without_a_poll(
+        self, late: int, outcome: str, emulator: Emulator, clock: SimulatedClock, connection: Callable[..., Any]
+    ) -> None:
         with pytest.raises(TaskDeferred) as deferral:
             sensor(job_id=emulator.create_job(status=8)).execute({"ti": TaskInstance()})
         _, arguments = deferral.value.trigger.serialize()
@@ -282,7 +305,15 @@ class TestAnotherTriggererTakesOver:
 
     @skips_worker
     @pytest.mark.parametrize(("late", "outcome"), [(0, "state_unknown"), (11, "arrived")])
-    def test_of_a_wait_that_started_in_the_triggerer(self, late, outcome, emulator, clock, connection, monkeypatch):
+    def test_of_a_wait_that_started_in_the_triggerer(
+        self,
+        late: int,
+        outcome: str,
+        emulator: Emulator,
+        clock: SimulatedClock,
+        connection: Callable[..., Any],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
         wait = sensor(job_id=emulator.create_job(status=8), timeout=3600)
         start = wait.start_trigger_args
         monkeypatch.setattr(

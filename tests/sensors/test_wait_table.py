@@ -15,6 +15,7 @@ from airflow_provider_modelarts.api.errors import ModelArtsConfigurationError
 from airflow_provider_modelarts.emulator import Emulator, Fault
 from airflow_provider_modelarts.sensors.training_job import ModelArtsTrainingJobSensor
 from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
+from tests.simulated_clock import SimulatedClock
 
 MODES = ("poke", "reschedule", "deferrable", *(["skip_worker"] if airflow_version() >= (3, 3) else []))
 OUTAGE = Fault(kind="status", status=503)
@@ -202,7 +203,15 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
 @pytest.mark.parametrize("mode", MODES)
-def test_the_table(row, mode, kind, emulator, clock, connection, run):
+def test_the_table(
+    row: Row,
+    mode: str,
+    kind: TestedKind,
+    emulator: Emulator,
+    clock: SimulatedClock,
+    connection: Callable[..., Any],
+    run: Callable[..., Any],
+) -> None:
     row = kind.translate(row)
     for option, value in row.options.items():
         setattr(emulator, option, value)
@@ -227,7 +236,7 @@ def test_the_table(row, mode, kind, emulator, clock, connection, run):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_the_xcom(mode, emulator, run):
+def test_the_xcom(mode: str, emulator: Emulator, run: Callable[..., Any]) -> None:
     job_id = emulator.create_job(job_name="board", train_url="/bucket/dir/", status=8)
     xcom = run(mode, job_id=job_id).xcom
     assert list(xcom) == [
@@ -238,7 +247,7 @@ def test_the_xcom(mode, emulator, run):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_the_xcom_of_a_job_that_is_deleted(mode, emulator, run):
+def test_the_xcom_of_a_job_that_is_deleted(mode: str, emulator: Emulator, run: Callable[..., Any]) -> None:
     job_id = emulator.create_job("board", train_url="/bucket/dir/", script="9:0,gone:60")
     xcom = run(mode, job_id=job_id, target_status="GONE", poke_interval=30).xcom
     known = ("board", "/bucket/dir/") if mode != "reschedule" else (None, None)
@@ -246,7 +255,9 @@ def test_the_xcom_of_a_job_that_is_deleted(mode, emulator, run):
 
 
 @pytest.mark.parametrize("mode", ["poke", "deferrable"])
-def test_what_was_seen_of_a_job_before_an_outage_is_kept(mode, emulator, clock, run):
+def test_what_was_seen_of_a_job_before_an_outage_is_kept(
+    mode: str, emulator: Emulator, clock: SimulatedClock, run: Callable[..., Any]
+) -> None:
     job_ids = [emulator.create_job("board", status=8), emulator.create_job(script="7:0,8:300")]
     clock.at(1, lambda: emulator.inject(OUTAGE))
     clock.at(100, emulator.clear_faults)
@@ -256,7 +267,9 @@ def test_what_was_seen_of_a_job_before_an_outage_is_kept(mode, emulator, clock, 
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_silent_sensor_outlives_an_outage_that_is_there_from_the_start(mode, emulator, clock, run):
+def test_a_silent_sensor_outlives_an_outage_that_is_there_from_the_start(
+    mode: str, emulator: Emulator, clock: SimulatedClock, run: Callable[..., Any]
+) -> None:
     job_id = emulator.create_job(script="7:0,8:120")
     emulator.inject(OUTAGE)
     clock.at(1000, emulator.clear_faults)
@@ -265,7 +278,9 @@ def test_a_silent_sensor_outlives_an_outage_that_is_there_from_the_start(mode, e
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_project_that_cannot_be_told_is_skipped_by_a_sensor_that_never_fails(mode, emulator, connection, run):
+def test_a_project_that_cannot_be_told_is_skipped_by_a_sensor_that_never_fails(
+    mode: str, emulator: Emulator, connection: Callable[..., Any], run: Callable[..., Any]
+) -> None:
     connection(extra={**emulator.connection()["extra"], "project_id": None, "region": "elsewhere"})
     assert run(mode, job_id=1, never_fail=True).state == "skipped"
     outcome = run(mode, job_id=1)
@@ -275,7 +290,9 @@ def test_a_project_that_cannot_be_told_is_skipped_by_a_sensor_that_never_fails(m
 
 
 @pytest.mark.parametrize("mode", MODES[1:])
-def test_execution_timeout_counts_from_the_start_of_the_try(mode, emulator, run):
+def test_execution_timeout_counts_from_the_start_of_the_try(
+    mode: str, emulator: Emulator, run: Callable[..., Any]
+) -> None:
     """In poke mode Airflow itself sees to it."""
     limit = timedelta(seconds=100)
     outcome = run(mode, job_id=emulator.create_job(script="7:0"), poke_interval=30, execution_timeout=limit)
@@ -286,20 +303,22 @@ def test_execution_timeout_counts_from_the_start_of_the_try(mode, emulator, run)
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_one_request_a_poll(mode, emulator, run):
+def test_one_request_a_poll(mode: str, emulator: Emulator, run: Callable[..., Any]) -> None:
     run(mode, job_id=emulator.create_job(script="7:0,8:120"), poke_interval=30)
     assert emulator.request_counts() == {"get": 5}
 
 
-def test_an_arrived_job_never_defers(emulator, run):
+def test_an_arrived_job_never_defers(emulator: Emulator, run: Callable[..., Any]) -> None:
     assert run("deferrable", job_id=emulator.create_job(status=8)).starts == 1
 
 
-def test_a_deferrable_wait_takes_two_starts(emulator, run):
+def test_a_deferrable_wait_takes_two_starts(emulator: Emulator, run: Callable[..., Any]) -> None:
     assert run("deferrable", job_id=emulator.create_job(script="7:0,8:120"), poke_interval=30).starts == 2
 
 
-def test_a_rescheduling_sensor_stays_on_its_worker_during_an_outage(emulator, clock, run):
+def test_a_rescheduling_sensor_stays_on_its_worker_during_an_outage(
+    emulator: Emulator, clock: SimulatedClock, run: Callable[..., Any]
+) -> None:
     job_id = emulator.create_job(script="7:0,8:300")
     clock.at(80, lambda: emulator.inject(OUTAGE))
     clock.at(200, emulator.clear_faults)
@@ -310,7 +329,9 @@ def test_a_rescheduling_sensor_stays_on_its_worker_during_an_outage(emulator, cl
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_wait_outlives_a_change_of_the_secret(mode, emulator, clock, connection, run):
+def test_a_wait_outlives_a_change_of_the_secret(
+    mode: str, emulator: Emulator, clock: SimulatedClock, connection: Callable[..., Any], run: Callable[..., Any]
+) -> None:
     def rotate() -> None:
         emulator.ak, emulator.sk = "ANOTHERAK00000000000", "AnotherSecretKey"
         connection()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +16,7 @@ except ImportError:  # Airflow 2.11
 
 from airflow_provider_modelarts.task_groups.visualization_job import visualization_job
 
-BOARD = {"group_id": "board", "train_url": "/bucket/logs/"}
+BOARD: dict[str, Any] = {"group_id": "board", "train_url": "/bucket/logs/"}
 
 
 @task
@@ -24,7 +25,7 @@ def use(job: Any = None, x: int = 0) -> int:
 
 
 @pytest.fixture
-def dag():
+def dag() -> Iterator[Any]:
     with DAG("dag", schedule=None) as dag:
         yield dag
     dag.validate_setup_teardown()
@@ -47,7 +48,7 @@ def decides(dag: DAG) -> set[str]:
     return {task.task_id for task in dag.tasks if not is_ignored(task) and all(map(is_ignored, task.downstream_list))}
 
 
-def test_a_task_of_the_block_and_the_end_of_the_job_decide_on_the_run(dag):
+def test_a_task_of_the_block_and_the_end_of_the_job_decide_on_the_run(dag: Any) -> None:
     with visualization_job(**BOARD) as board:
         use(board.output)
     assert upstream(dag, "board.use") == {"create"}
@@ -59,14 +60,14 @@ def test_a_task_of_the_block_and_the_end_of_the_job_decide_on_the_run(dag):
 
 
 @pytest.mark.parametrize("with_output", [True, False])
-def test_mapped_tasks_are_waited_for(with_output, dag):
+def test_mapped_tasks_are_waited_for(with_output: bool, dag: Any) -> None:
     with visualization_job(**BOARD) as board:
         (use.partial(job=board.output) if with_output else use).expand(x=[1, 2])
     assert upstream(dag, "board.use") == {"create"}
     assert upstream(dag, "board.stop") == {"create", "use"}
 
 
-def test_mapped_task_groups_are_waited_for(dag):
+def test_mapped_task_groups_are_waited_for(dag: Any) -> None:
     @task_group
     def pair(x: int) -> None:
         use.override(task_id="second")(use.override(task_id="first")(x=x))
@@ -77,7 +78,7 @@ def test_mapped_task_groups_are_waited_for(dag):
     assert upstream(dag, "board.stop") == {"create", "pair.first", "pair.second"}
 
 
-def test_a_group_can_be_mapped(dag):
+def test_a_group_can_be_mapped(dag: Any) -> None:
     @task_group
     def each(train_url: str) -> None:
         with visualization_job("board", train_url=train_url) as board:
@@ -87,7 +88,7 @@ def test_a_group_can_be_mapped(dag):
     assert all_upstream(dag, "each.board.stop") == {"each.board.create", "each.board.use"}
 
 
-def test_edges_to_and_from_outside_take_no_edge_away(dag):
+def test_edges_to_and_from_outside_take_no_edge_away(dag: Any) -> None:
     before, after = use.override(task_id="before")(), use.override(task_id="after")()
     with visualization_job(**BOARD):
         first, last = use.override(task_id="first")(), use.override(task_id="last")()
@@ -102,7 +103,7 @@ def test_edges_to_and_from_outside_take_no_edge_away(dag):
     assert upstream(dag, "other.stop") == {"other.create", "other.between"}
 
 
-def test_a_way_out_of_the_block_and_back_takes_no_edge_away(dag):
+def test_a_way_out_of_the_block_and_back_takes_no_edge_away(dag: Any) -> None:
     with visualization_job(**BOARD):
         first, last = use.override(task_id="first")(), use.override(task_id="last")()
         outside = use.override(task_id="outside", task_group=dag.task_group)()
@@ -111,14 +112,14 @@ def test_a_way_out_of_the_block_and_back_takes_no_edge_away(dag):
     assert upstream(dag, "board.stop") == {"create", "first", "last"}
 
 
-def test_the_job_outlives_every_task_although_a_later_one_is_done_earlier(dag):
+def test_the_job_outlives_every_task_although_a_later_one_is_done_earlier(dag: Any) -> None:
     """A task is upstream_failed as soon as one task before it has failed: the others may still run."""
     with visualization_job(**BOARD):
         [use.override(task_id="slow")(), use.override(task_id="fails")()] >> use.override(task_id="last")()
     assert upstream(dag, "board.stop") == {"create", "slow", "fails", "last"}
 
 
-def test_blocks_can_be_nested(dag):
+def test_blocks_can_be_nested(dag: Any) -> None:
     with visualization_job(**BOARD) as board:
         use.override(task_id="outer")(board.output)
         with visualization_job("inner", train_url="/bucket/inner/", end="delete") as inner:
@@ -130,7 +131,7 @@ def test_blocks_can_be_nested(dag):
     assert decides(dag) == {"board.outer", "board.inner.both", "board.inner_is_over", "board_is_over"}
 
 
-def test_a_teardown_of_the_block_is_waited_for_and_decides_only_if_it_is_meant_to(dag):
+def test_a_teardown_of_the_block_is_waited_for_and_decides_only_if_it_is_meant_to(dag: Any) -> None:
     with visualization_job(**BOARD):
         for name in ("ignored", "decides"):
             clean_up = use.override(task_id=f"{name}_teardown")()
@@ -140,14 +141,14 @@ def test_a_teardown_of_the_block_is_waited_for_and_decides_only_if_it_is_meant_t
     assert decides(dag) == {"board.ignored_work", "board.decides_teardown", "board_is_over"}
 
 
-def test_a_block_may_be_empty(dag):
+def test_a_block_may_be_empty(dag: Any) -> None:
     with visualization_job(**BOARD):
         pass
     assert upstream(dag, "board.stop") == {"create"}
     assert decides(dag) == {"board.create", "board_is_over"}
 
 
-def test_what_is_behind_the_group_waits_for_its_tasks_but_not_for_the_end_of_the_job(dag):
+def test_what_is_behind_the_group_waits_for_its_tasks_but_not_for_the_end_of_the_job(dag: Any) -> None:
     with visualization_job(**BOARD) as board:
         use(board.output)
     board >> use.override(task_id="next")()
@@ -155,7 +156,7 @@ def test_what_is_behind_the_group_waits_for_its_tasks_but_not_for_the_end_of_the
     assert decides(dag) == {"next", "board_is_over"}
 
 
-def test_what_is_behind_a_group_around_the_block_waits_for_the_tasks_of_the_block(dag):
+def test_what_is_behind_a_group_around_the_block_waits_for_the_tasks_of_the_block(dag: Any) -> None:
     @task_group
     def around() -> None:
         with visualization_job("board", train_url="/bucket/logs/") as board:
@@ -165,7 +166,7 @@ def test_what_is_behind_a_group_around_the_block_waits_for_the_tasks_of_the_bloc
     assert upstream(dag, "next") == {"around.board.use"}
 
 
-def test_what_is_before_the_group_is_before_its_job(dag):
+def test_what_is_before_the_group_is_before_its_job(dag: Any) -> None:
     with visualization_job(**BOARD) as board:
         use(board.output)
     use.override(task_id="before")() >> board
@@ -206,20 +207,20 @@ def attributes(dag: DAG, task_id: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("end", ["stop", "delete"])
 @pytest.mark.parametrize("by_default_args", [False, True], ids=["arguments", "default_args"])
-def test_both_tasks_are_alike(end, by_default_args, dag):
+def test_both_tasks_are_alike(end: str, by_default_args: bool, dag: Any) -> None:
     with visualization_job(**BOARD, end=end, **({"default_args": SHARED} if by_default_args else SHARED)):
         pass
     assert attributes(dag, "board.create") == SHARED
     assert attributes(dag, f"board.{end}") == SHARED
 
 
-def test_default_args_of_the_group_are_for_the_block_as_in_any_group(dag):
+def test_default_args_of_the_group_are_for_the_block_as_in_any_group(dag: Any) -> None:
     with visualization_job(**BOARD, default_args={"retries": 4}, retries=6) as board:
         use(board.output)
     assert [dag.get_task(f"board.{name}").retries for name in ("create", "use", "stop")] == [6, 4, 6]
 
 
-def test_default_args_of_the_dag_hold_where_the_group_says_nothing():
+def test_default_args_of_the_dag_hold_where_the_group_says_nothing() -> None:
     default_args = {"modelarts_conn_id": "other", "deferrable": True}
     with DAG("dag", schedule=None, default_args=default_args) as dag, visualization_job(**BOARD):
         pass
@@ -227,7 +228,7 @@ def test_default_args_of_the_dag_hold_where_the_group_says_nothing():
         assert (dag.get_task(name).modelarts_conn_id, dag.get_task(name).deferrable) == ("other", True)
 
 
-def test_the_job_is_as_the_arguments_say_and_its_end_is_tried_at_least_four_times(dag):
+def test_the_job_is_as_the_arguments_say_and_its_end_is_tried_at_least_four_times(dag: Any) -> None:
     job = {
         "job_name": "board", "job_desc": "text", "job_type": "mindinsight", "flavor": "f",
         "auto_stop_hours": 4, "stop_on_failure": False,
@@ -241,7 +242,7 @@ def test_the_job_is_as_the_arguments_say_and_its_end_is_tried_at_least_four_time
     assert dag.get_task("board.stop").outlets == []
 
 
-def test_an_argument_that_nobody_knows_and_an_end_that_there_is_not_are_refused(dag):
+def test_an_argument_that_nobody_knows_and_an_end_that_there_is_not_are_refused(dag: Any) -> None:
     with (
         pytest.raises(ValueError, match="end: 'keep' is not one of stop, delete"),
         visualization_job(**BOARD, end="keep"),

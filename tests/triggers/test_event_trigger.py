@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -22,7 +24,7 @@ from airflow_provider_modelarts.triggers.visualization_job_event import (
 
 
 @pytest.fixture
-def emulator(monkeypatch):
+def emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
     with Emulator(time_scale=0) as running:
         monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(running.connection()))
         yield running
@@ -31,29 +33,29 @@ def emulator(monkeypatch):
 class AssetStore(dict):
     """Airflow 3.3's asset state store."""
 
-    async def aget(self, key, default=None):
+    async def aget(self, key: str, default: Any = None) -> str:
         return self.get(key, default)
 
-    async def aset(self, key, value):
+    async def aset(self, key: str, value: str) -> None:
         self[key] = json.loads(json.dumps(value))
 
 
 class Watcher:
     """A trigger as the triggerer runs it, without sharing; looks as fast as it can."""
 
-    def __init__(self, emulator, store=None, **arguments):
+    def __init__(self, emulator: Emulator, store: AssetStore | FailingStore | None = None, **arguments: Any) -> None:
         self.emulator = emulator
         self.trigger = EventTrigger(**arguments)
         self.trigger.poke_interval = 0.01
         self.trigger.asset_state_store = store
 
-    def events(self, count, *steps):
+    def events(self, count: int, *steps: Any) -> list[str]:
         """Return the names of the jobs in the events; each step is taken after some looks, and seen by some more."""
 
-        async def listen():
+        async def listen() -> list[str]:
             told = []
 
-            async def collect():
+            async def collect() -> None:
                 async for event in self.trigger.run():
                     told.append(event.payload["job_name"])
 
@@ -70,7 +72,7 @@ class Watcher:
         assert len(told) == count, told
         return told
 
-    async def looks(self):
+    async def looks(self) -> None:
         """Wait until the project has been looked at whole, as often as it takes to tell of what is there."""
         before = self.emulator.request_counts().get("list", 0)
         while self.emulator.request_counts().get("list", 0) < before + 3:
@@ -78,11 +80,11 @@ class Watcher:
 
 
 @pytest.fixture
-def watcher(emulator):
+def watcher(emulator: Emulator) -> Callable[..., Any]:
     return partial(Watcher, emulator)
 
 
-def test_each_arrival_is_told_once(watcher, emulator):
+def test_each_arrival_is_told_once(watcher: Callable[..., Any], emulator: Emulator) -> None:
     emulator.create_job("early", status=8)
     late = emulator.create_job("late", status=7)
     told = watcher().events(
@@ -106,8 +108,10 @@ def test_each_arrival_is_told_once(watcher, emulator):
         ({"status": ["KILLED", 11]}, ["fails"]),
     ],
 )
-def test_only_what_is_asked_for_is_told(watcher, arguments, expected, emulator):
-    def arrive():
+def test_only_what_is_asked_for_is_told(
+    watcher: Callable[..., Any], arguments: dict[str, Any], expected: list[str], emulator: Emulator
+) -> None:
+    def arrive() -> None:
         emulator.create_job("board-1", status=8)
         emulator.create_job("other", status=8)
         emulator.create_job("fails", status=11)
@@ -115,7 +119,7 @@ def test_only_what_is_asked_for_is_told(watcher, arguments, expected, emulator):
     assert watcher(**arguments).events(len(expected), arrive) == expected
 
 
-def test_a_restart_neither_repeats_nor_misses(watcher, emulator):
+def test_a_restart_neither_repeats_nor_misses(watcher: Callable[..., Any], emulator: Emulator) -> None:
     store = AssetStore()
     watcher(store).events(1, lambda: emulator.create_job("first", status=8))
     emulator.create_job("meanwhile", status=8)
@@ -123,14 +127,14 @@ def test_a_restart_neither_repeats_nor_misses(watcher, emulator):
     assert watcher(store).events(0) == []
 
 
-def test_a_first_look_at_nothing_is_kept_too(watcher, emulator):
+def test_a_first_look_at_nothing_is_kept_too(watcher: Callable[..., Any], emulator: Emulator) -> None:
     store = AssetStore()
     watcher(store).events(0)
     emulator.create_job("meanwhile", status=8)
     assert watcher(store).events(1) == ["meanwhile"]
 
 
-def test_watchers_of_one_asset_keep_their_own(watcher, emulator):
+def test_watchers_of_one_asset_keep_their_own(watcher: Callable[..., Any], emulator: Emulator) -> None:
     store = AssetStore()
     watcher(store).events(1, lambda: emulator.create_job("first", status=8))
     watcher(store, job_name="x-*").events(0)
@@ -138,8 +142,10 @@ def test_watchers_of_one_asset_keep_their_own(watcher, emulator):
 
 
 @pytest.mark.parametrize("broken", ["aget", "aset"])
-def test_a_store_that_fails_does_not_end_the_watching(watcher, broken, emulator, monkeypatch):
-    async def fail(*args):
+def test_a_store_that_fails_does_not_end_the_watching(
+    watcher: Callable[..., Any], broken: str, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*args: Any) -> None:
         raise RuntimeError("no store")
 
     store = AssetStore()
@@ -150,32 +156,34 @@ def test_a_store_that_fails_does_not_end_the_watching(watcher, broken, emulator,
 class FailingStore(AssetStore):
     """Fails so many times at first."""
 
-    def __init__(self, *, reads=0, writes=0):
+    def __init__(self, *, reads: int = 0, writes: int = 0) -> None:
         super().__init__()
         self.failures = {"aget": reads, "aset": writes}
 
-    def fail(self, operation):
+    def fail(self, operation: str) -> None:
         self.failures[operation] -= 1
         if self.failures[operation] >= 0:
             raise RuntimeError(f"no {operation}")
 
-    async def aget(self, key, default=None):
+    async def aget(self, key: str, default: Any = None) -> str:
         self.fail("aget")
         return await super().aget(key, default)
 
-    async def aset(self, key, value):
+    async def aset(self, key: str, value: str) -> None:
         self.fail("aset")
         await super().aset(key, value)
 
 
-def test_a_write_that_failed_is_made_up_for(watcher, emulator, caplog):
+def test_a_write_that_failed_is_made_up_for(
+    watcher: Callable[..., Any], emulator: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
     store = FailingStore(writes=3)
     watcher(store).events(1, lambda: emulator.create_job("first", status=8), lambda: None)
     emulator.create_job("while-down", status=8)
     assert watcher(store).events(1) == ["while-down"]
 
 
-def test_a_read_that_failed_neither_repeats_nor_loses(watcher, emulator):
+def test_a_read_that_failed_neither_repeats_nor_loses(watcher: Callable[..., Any], emulator: Emulator) -> None:
     store = FailingStore()
     watcher(store).events(1, lambda: emulator.create_job("first", status=8))
     emulator.create_job("while-down", status=8)
@@ -185,7 +193,7 @@ def test_a_read_that_failed_neither_repeats_nor_loses(watcher, emulator):
     assert watcher(store).events(0) == []
 
 
-def test_what_cannot_be_read_is_not_overwritten(watcher, emulator):
+def test_what_cannot_be_read_is_not_overwritten(watcher: Callable[..., Any], emulator: Emulator) -> None:
     store = FailingStore()
     watcher(store).events(1, lambda: emulator.create_job("first", status=8))
     kept = dict(store)
@@ -194,25 +202,25 @@ def test_what_cannot_be_read_is_not_overwritten(watcher, emulator):
     assert store == kept
 
 
-def test_a_job_id_with_leading_zeros_is_found(watcher, emulator):
+def test_a_job_id_with_leading_zeros_is_found(watcher: Callable[..., Any], emulator: Emulator) -> None:
     assert watcher(job_id="001001").events(1, lambda: emulator.create_job("board", status=8)) == ["board"]
 
 
-def test_without_a_store_a_restart_begins_anew(watcher, emulator):
+def test_without_a_store_a_restart_begins_anew(watcher: Callable[..., Any], emulator: Emulator) -> None:
     emulator.create_job("early", status=8)
     assert watcher().events(0) == []
 
 
-def test_an_outage_is_waited_for(watcher, emulator):
-    def break_down():
+def test_an_outage_is_waited_for(watcher: Callable[..., Any], emulator: Emulator) -> None:
+    def break_down() -> None:
         emulator.inject(Fault("status", status=503, times=1))
         emulator.create_job("during", status=8)
 
     assert watcher().events(1, break_down) == ["during"]
 
 
-def test_the_payload_is_the_job(emulator):
-    async def first():
+def test_the_payload_is_the_job(emulator: Emulator) -> None:
+    async def first() -> dict[str, Any]:
         return (await anext(trigger.run())).payload
 
     trigger = EventTrigger()
@@ -227,7 +235,7 @@ def test_the_payload_is_the_job(emulator):
     json.dumps(payload)
 
 
-def test_what_travels_makes_the_same_trigger():
+def test_what_travels_makes_the_same_trigger() -> None:
     trigger = EventTrigger(
         status=[JobStatus.RUNNING, 12], job_id=10, job_name="x*", region="eu-de", project_id="p", workspace_id="1"
     )
@@ -238,7 +246,7 @@ def test_what_travels_makes_the_same_trigger():
     assert again.shared_stream_key() == trigger.shared_stream_key()
 
 
-def test_triggers_share_a_look_where_they_can():
+def test_triggers_share_a_look_where_they_can() -> None:
     one = EventTrigger(status="RUNNING").shared_stream_key()
     assert one == EventTrigger(status="KILLED", job_name="x*").shared_stream_key()
     assert one != EventTrigger(poke_interval=5).shared_stream_key()
@@ -246,7 +254,7 @@ def test_triggers_share_a_look_where_they_can():
     assert one != EventTrigger(workspace_id="1").shared_stream_key()
 
 
-def test_the_same_status_written_in_two_ways_makes_two_triggers_that_share_their_polls():
+def test_the_same_status_written_in_two_ways_makes_two_triggers_that_share_their_polls() -> None:
     """The way round for two assets: Airflow keeps nothing for one trigger of both."""
     one, other = EventTrigger(status="RUNNING"), EventTrigger(status="JOBSTAT_RUNNING")
     assert one.serialize() != other.serialize()
@@ -263,6 +271,6 @@ def test_the_same_status_written_in_two_ways_makes_two_triggers_that_share_their
         ({"poke_interval": -1}, "poke_interval"),
     ],
 )
-def test_what_cannot_be_is_refused_when_the_dag_is_parsed(arguments, message):
+def test_what_cannot_be_is_refused_when_the_dag_is_parsed(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         EventTrigger(**arguments)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -22,20 +24,20 @@ MAY_RUN_ON = re.compile(r"Visualization job (\d+) could not be stopped.* and may
 
 
 @pytest.fixture
-def emulator(monkeypatch):
+def emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
     with Emulator(time_scale=0) as running:
         monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(running.connection()))
         yield running
 
 
 @pytest.fixture
-def airflow_answers(monkeypatch):
+def airflow_answers(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Have Airflow answer questions about task states, as its own classes read the answer off the wire."""
     from airflow.sdk.execution_time import task_runner
     from airflow.sdk.execution_time.comms import TaskStatesResult
 
-    def answer(states):
-        async def asend(question):
+    def answer(states: RuntimeError | dict[str, Any]) -> None:
+        async def asend(question: Any) -> Any:
             if isinstance(states, Exception):
                 raise states
             return TaskStatesResult.model_validate_json(json.dumps({"task_states": states}))
@@ -46,14 +48,14 @@ def airflow_answers(monkeypatch):
     return answer
 
 
-def kill(*job_ids, timeout=30.0, **arguments):
+def kill(*job_ids: Any, timeout: float = 30.0, **arguments: Any) -> None:
     """End the tasks of these jobs at once, as the triggerer does."""
 
-    async def end(trigger):
+    async def end(trigger: ModelArtsVisualizationJobTrigger) -> None:
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(trigger.on_kill(), timeout)
 
-    async def end_all():
+    async def end_all() -> None:
         await asyncio.gather(*map(end, triggers))
 
     triggers = [ModelArtsVisualizationJobTrigger(job_id=job_id, stop_on_kill=True, **arguments) for job_id in job_ids]
@@ -62,13 +64,19 @@ def kill(*job_ids, timeout=30.0, **arguments):
     asyncio.run(end_all())
 
 
-def may_run_on(capsys, caplog):
+def may_run_on(capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> list[str]:
     """Return the jobs that the log says of that they may run on."""
     return [match[1] for match in MAY_RUN_ON.finditer(capsys.readouterr().out + caplog.text)]
 
 
 # First, because the threads of a test below may log for a while after its end.
-def test_a_job_that_cannot_be_reached_has_its_own_line(emulator, airflow_answers, monkeypatch, capsys, caplog):
+def test_a_job_that_cannot_be_reached_has_its_own_line(
+    emulator: Emulator,
+    airflow_answers: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     monkeypatch.setattr(HasClock, "clock", ImpatientClock())
     job_id = emulator.create_job(status=8)
     kill(job_id, modelarts_conn_id="no_such_connection")
@@ -90,7 +98,9 @@ def test_a_job_that_cannot_be_reached_has_its_own_line(emulator, airflow_answers
     ],
     ids=["failed", "success", "removed", "no_task", "no_run", "unknown", "cleared", "scheduled", "running"],
 )
-def test_a_job_is_stopped_unless_its_task_runs_again(states, status, emulator, airflow_answers):
+def test_a_job_is_stopped_unless_its_task_runs_again(
+    states: RuntimeError | dict[str, Any], status: int, emulator: Emulator, airflow_answers: Callable[..., Any]
+) -> None:
     airflow_answers(states)
     job_id = emulator.create_job(status=8)
     kill(job_id)
@@ -98,8 +108,12 @@ def test_a_job_is_stopped_unless_its_task_runs_again(states, status, emulator, a
 
 
 def test_every_job_that_cannot_be_stopped_in_time_has_its_own_line(
-    emulator, airflow_answers, monkeypatch, capsys, caplog
-):
+    emulator: Emulator,
+    airflow_answers: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     monkeypatch.setattr(HasClock, "clock", ImpatientClock())
     job_ids = [emulator.create_job(status=8) for _ in range(48)]
     emulator.inject(Fault("delay", operation="stop", delay=0.6))

@@ -6,11 +6,15 @@ import asyncio
 import importlib
 import json
 import math
+from collections.abc import Iterator
 from contextlib import aclosing
 from datetime import timedelta
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
+
+from tests.simulated_clock import SimulatedClock
 
 try:
     from airflow.sdk import DAG
@@ -30,8 +34,8 @@ from tests.simulated_tasks import TaskDeferred, TaskInstance, simulate
 SKIPS_WORKER = airflow_version() >= (3, 3)
 
 
-def first_event(trigger, clock):
-    async def first():
+def first_event(trigger: ModelArtsVisualizationJobTrigger, clock: SimulatedClock) -> WaitResult:
+    async def first() -> dict[str, Any]:
         stream = trigger.run()
         try:
             return (await stream.__anext__()).payload
@@ -42,18 +46,18 @@ def first_event(trigger, clock):
 
 
 @pytest.fixture
-def emulator(monkeypatch):
+def emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
     with Emulator(time_scale=0) as running:
         monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(running.connection()))
         yield running
 
 
 @pytest.fixture(autouse=True)
-def clock(emulator, monkeypatch):
+def clock(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> SimulatedClock:
     return simulate(monkeypatch, emulator)
 
 
-def test_what_travels_makes_the_same_trigger():
+def test_what_travels_makes_the_same_trigger() -> None:
     trigger = ModelArtsVisualizationJobTrigger(
         job_ids=["1", "2"], wait_for="any", target_status=[8], failure_statuses=[11], region="eu-de",
         poke_interval=5, poll_failure_tolerance=60, silent_fail=True, timeout=10, deadline=99.5, first_poll_at=3.5,
@@ -65,7 +69,7 @@ def test_what_travels_makes_the_same_trigger():
     assert again.serialize() == (path, arguments)
 
 
-def test_nothing_secret_travels(emulator, clock):
+def test_nothing_secret_travels(emulator: Emulator, clock: SimulatedClock) -> None:
     trigger = ModelArtsVisualizationJobTrigger(job_id=emulator.create_job(status=8))
     first_event(trigger, clock)
     text = repr(trigger) + json.dumps(trigger.serialize()) + repr(vars(trigger))
@@ -75,7 +79,9 @@ def test_nothing_secret_travels(emulator, clock):
 
 @pytest.mark.skipif(not SKIPS_WORKER, reason="Airflow 3.3 and later")
 @pytest.mark.parametrize("execution_timeout", [2.0, 3.0, None])
-def test_airflows_own_timeout_ends_no_wait_before_its_time(execution_timeout, emulator, clock):
+def test_airflows_own_timeout_ends_no_wait_before_its_time(
+    execution_timeout: float | None, emulator: Emulator, clock: SimulatedClock
+) -> None:
     """Of a task that starts in the triggerer it is ``timeout`` and a margin, or ``execution_timeout``."""
     trigger = ModelArtsVisualizationJobTrigger(job_id=emulator.create_job(status=7), timeout=2)
     net = min(2 + DEFER_TIMEOUT_MARGIN, execution_timeout or math.inf)
@@ -88,15 +94,15 @@ def test_airflows_own_timeout_ends_no_wait_before_its_time(execution_timeout, em
     assert emulator.request_counts()["get"] >= 1
 
 
-def test_a_wait_that_is_shorter_than_its_interval_polls_too(emulator, clock):
+def test_a_wait_that_is_shorter_than_its_interval_polls_too(emulator: Emulator, clock: SimulatedClock) -> None:
     """Beside a wait that has begun before, whose next poll is far off."""
     hanging, running = emulator.create_job(status=7), emulator.create_job(status=8)
 
-    async def first(trigger):
+    async def first(trigger: ModelArtsVisualizationJobTrigger) -> WaitResult:
         async with aclosing(trigger.run()) as stream:
             return WaitResult.from_dict((await anext(stream)).payload)
 
-    async def both():
+    async def both() -> list[str]:
         other = asyncio.create_task(first(ModelArtsVisualizationJobTrigger(job_id=hanging, poke_interval=60)))
         await asyncio.sleep(1.5)
         ends = await asyncio.gather(
@@ -111,7 +117,9 @@ def test_a_wait_that_is_shorter_than_its_interval_polls_too(emulator, clock):
 
 @pytest.mark.skipif(not SKIPS_WORKER, reason="Airflow 3.3 and later")
 @pytest.mark.parametrize("left", [1.0, -100.0])
-def test_a_triggerer_that_takes_over_knows_how_much_time_is_left(left, emulator, clock):
+def test_a_triggerer_that_takes_over_knows_how_much_time_is_left(
+    left: float, emulator: Emulator, clock: SimulatedClock
+) -> None:
     """The trigger's own timeout begins again with each triggerer; Airflow's goes on."""
     trigger = ModelArtsVisualizationJobTrigger(job_id=emulator.create_job(status=7), timeout=3600, poke_interval=60)
     trigger.timeout_after = clock.utcnow() + timedelta(seconds=left + DEFER_TIMEOUT_MARGIN)
@@ -131,32 +139,36 @@ def test_a_triggerer_that_takes_over_knows_how_much_time_is_left(left, emulator,
         ({"job_id": 1, "wait_for": "most"}, "wait_for"),
     ],
 )
-def test_what_was_rendered_wrongly_is_said_before_anything_is_sent(emulator, clock, arguments, named):
+def test_what_was_rendered_wrongly_is_said_before_anything_is_sent(
+    emulator: Emulator, clock: SimulatedClock, arguments: dict[str, Any], named: str
+) -> None:
     event = first_event(ModelArtsVisualizationJobTrigger(**arguments), clock)
     assert event.outcome == "invalid"
     assert named in event.message
     assert emulator.request_counts() == {}
 
 
-def test_a_connection_that_is_not_there_is_said(clock):
+def test_a_connection_that_is_not_there_is_said(clock: SimulatedClock) -> None:
     event = first_event(ModelArtsVisualizationJobTrigger(job_id=1, modelarts_conn_id="no_such_connection"), clock)
     assert event.outcome == "state_unknown"
     assert "no_such_connection" in event.message
 
 
-def test_the_link_that_the_task_knew_is_the_link_if_the_trigger_has_not_observed_the_job(emulator, clock):
+def test_the_link_that_the_task_knew_is_the_link_if_the_trigger_has_not_observed_the_job(
+    emulator: Emulator, clock: SimulatedClock
+) -> None:
     trigger = ModelArtsVisualizationJobTrigger(job_id=1, target_status="RUNNING", link="https://board.example/1")
     event = first_event(trigger, clock)
     assert (event.outcome, event.link) == ("cannot_arrive", "https://board.example/1")
 
 
-def test_a_silent_wait_still_fails_with_its_job(emulator, clock):
+def test_a_silent_wait_still_fails_with_its_job(emulator: Emulator, clock: SimulatedClock) -> None:
     job_id = emulator.create_job(status=11)
     event = first_event(ModelArtsVisualizationJobTrigger(job_id=job_id, target_status=8, silent_fail=True), clock)
     assert event.outcome == "cannot_arrive"
 
 
-def test_several_jobs(emulator, clock):
+def test_several_jobs(emulator: Emulator, clock: SimulatedClock) -> None:
     job_ids = [emulator.create_job(status=status) for status in (8, 8, 11)]
     event = first_event(ModelArtsVisualizationJobTrigger(job_ids=job_ids, wait_for="any"), clock)
     assert event.outcome == "arrived"
@@ -165,11 +177,13 @@ def test_several_jobs(emulator, clock):
     assert event.outcome == "cannot_arrive"
 
 
-def test_a_link_that_could_not_be_stored_is_stored_with_the_next_news(emulator, clock, monkeypatch):
+def test_a_link_that_could_not_be_stored_is_stored_with_the_next_news(
+    emulator: Emulator, clock: SimulatedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job_id = emulator.create_job(status=7)
     links = []
 
-    async def push(ti, key, link):
+    async def push(ti: Any, key: str, link: str) -> None:
         links.append(link)
         if len(links) == 1:
             emulator.set_status(job_id, 15)
@@ -183,10 +197,12 @@ def test_a_link_that_could_not_be_stored_is_stored_with_the_next_news(emulator, 
 
 
 @pytest.mark.parametrize("several", [False, True])
-def test_a_task_that_ends_in_the_triggerer_has_the_xcoms_that_it_has_on_a_worker(several, monkeypatch):
+def test_a_task_that_ends_in_the_triggerer_has_the_xcoms_that_it_has_on_a_worker(
+    several: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pushed = {}
 
-    async def push(ti, key, value):
+    async def push(ti: Any, key: str, value: str) -> None:
         pushed[key] = value
 
     monkeypatch.setattr("airflow_provider_modelarts.triggers.base.apush_xcom", push)
@@ -196,13 +212,13 @@ def test_a_task_that_ends_in_the_triggerer_has_the_xcoms_that_it_has_on_a_worker
     assert pushed == ({"return_value": {"1": job}} if several else {**job, "return_value": job})
 
 
-def test_pulling_an_xcom_never_asks_for_a_slice():
+def test_pulling_an_xcom_never_asks_for_a_slice() -> None:
     asked = []
 
     class Ti:
         run_id = "run"
 
-        def xcom_pull(self, **arguments):
+        def xcom_pull(self, **arguments: Any) -> None:
             asked.append(arguments["map_indexes"])
 
     puller = _XComPuller(Ti())
@@ -212,7 +228,7 @@ def test_pulling_an_xcom_never_asks_for_a_slice():
 
 
 class TestSkipWorker:
-    def dag(self, **arguments):
+    def dag(self, **arguments: Any) -> Any:
         with DAG("skipping", schedule=None) as dag:
             upstream = ModelArtsVisualizationJobSensor(task_id="upstream", job_id=1)
             ModelArtsVisualizationJobSensor(
@@ -220,7 +236,7 @@ class TestSkipWorker:
             )
         return dag
 
-    def serialized(self, dag):
+    def serialized(self, dag: Any) -> Any:
         try:
             from airflow.serialization.serialized_objects import DagSerialization as Serialization
         except ImportError:
@@ -228,7 +244,7 @@ class TestSkipWorker:
         return Serialization.from_dict(json.loads(json.dumps(Serialization.to_dict(dag)))).get_task("wait")
 
     @pytest.mark.skipif(not SKIPS_WORKER, reason="Airflow 3.3 and later")
-    def test_the_scheduler_learns_all_it_needs(self):
+    def test_the_scheduler_learns_all_it_needs(self) -> None:
         task = self.serialized(
             self.dag(target_status=ENDED, failure_statuses={JobStatus.RUNNING}, timeout=100, region="{{ params.r }}")
         )
@@ -242,31 +258,31 @@ class TestSkipWorker:
         assert task.start_trigger_args.timeout.total_seconds() == 130
 
     @pytest.mark.skipif(not SKIPS_WORKER, reason="Airflow 3.3 and later")
-    def test_execution_timeout_counts_too(self):
+    def test_execution_timeout_counts_too(self) -> None:
         from datetime import timedelta
 
         task = self.serialized(self.dag(timeout=100, execution_timeout=timedelta(seconds=40)))
         assert task.start_trigger_args.timeout.total_seconds() == 70
 
-    def test_elsewhere_it_defers_from_a_worker(self):
+    def test_elsewhere_it_defers_from_a_worker(self) -> None:
         task = self.dag().get_task("wait")
         assert task.deferrable
         assert task.start_from_trigger is SKIPS_WORKER
 
     @pytest.mark.skipif(not SKIPS_WORKER, reason="Airflow 3.3 and later")
-    def test_what_is_no_template_starts_on_a_worker(self):
+    def test_what_is_no_template_starts_on_a_worker(self) -> None:
         from airflow.sdk import task, task_group
 
         @task
-        def submit():
+        def submit() -> Any:
             return ["1", "2"]
 
         @task_group
-        def each(job_id):
+        def each(job_id: Any) -> None:
             ModelArtsVisualizationJobSensor(task_id="wait", job_id=job_id, skip_worker=True)
 
         @task
-        def one(number):
+        def one(number: Any) -> Any:
             return number
 
         with DAG("no_templates", schedule=None) as dag:
@@ -279,7 +295,7 @@ class TestSkipWorker:
         starts = {task.task_id: task.start_from_trigger for task in dag.tasks if hasattr(task, "skip_worker")}
         assert starts == {"each.wait": False, "zipped": False, "of_mapped": False, "plain": True}
 
-    def test_what_the_triggerer_cannot_render_is_given_to_a_worker(self, emulator):
+    def test_what_the_triggerer_cannot_render_is_given_to_a_worker(self, emulator: Emulator) -> None:
         job_id = emulator.create_job(status=8)
         payload = {"version": VERSION, "outcome": "invalid", "message": "'macro' is undefined"}
         task = ModelArtsVisualizationJobSensor(task_id="wait", job_id=job_id, skip_worker=True)
@@ -287,7 +303,7 @@ class TestSkipWorker:
             task.execute_complete({"ti": TaskInstance()}, payload)
         assert deferral.value.trigger.job_id == job_id
 
-    def test_mapped_tasks_start_on_a_worker(self):
+    def test_mapped_tasks_start_on_a_worker(self) -> None:
         with DAG("mapped", schedule=None) as dag:
             ModelArtsVisualizationJobSensor.partial(task_id="wait", skip_worker=True).expand(job_id=["1", "2"])
         assert not getattr(self.serialized(dag), "start_from_trigger", False)

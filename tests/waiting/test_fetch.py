@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -21,36 +23,36 @@ from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION
 from airflow_provider_modelarts.api.visualization_jobs.statuses import JobStatus
 from airflow_provider_modelarts.emulator import Emulator, Fault
 from airflow_provider_modelarts.waiting.fetch import JobFetcher
-from tests.conftest import Reply
-from tests.faults.servers import FaultyServer
+from tests.conftest import Reply, ScriptedServer
+from tests.faults.servers import Exchange, FaultyServer
 
 
 class Clock:
     now = 0.0
 
-    def __call__(self):
+    def __call__(self) -> float:
         return self.now
 
 
 @pytest.fixture
-def emulator():
+def emulator() -> Iterator[Emulator]:
     with Emulator(time_scale=0, job_quota=10_000) as running:
         yield running
 
 
 @pytest.fixture
-def faulty():
+def faulty() -> Iterator[FaultyServer]:
     with FaultyServer() as running:
         yield running
 
 
 @pytest.fixture
-def clock():
+def clock() -> Clock:
     return Clock()
 
 
 @pytest.fixture
-def fetcher(emulator, clock):
+def fetcher(emulator: Emulator, clock: Clock) -> Iterator[JobFetcher]:
     config = ModelArtsConfig(
         endpoint=emulator.url, project_id=emulator.project_id, login=emulator.ak, password=emulator.sk
     )
@@ -60,16 +62,16 @@ def fetcher(emulator, clock):
         made.close()
 
 
-def client_of(server):
+def client_of(server: FaultyServer | ScriptedServer) -> ModelArtsClient:
     config = ModelArtsConfig(endpoint=server.url, project_id="p", login="AK", password="SK")
     return ModelArtsClient(config, sleep=lambda seconds: None)
 
 
 @pytest.fixture
-def look(emulator, fetcher):
+def look(emulator: Emulator, fetcher: JobFetcher) -> Callable[..., Any]:
     """Look at jobs and return what is new, and the requests that it took."""
 
-    def fetch(known):
+    def fetch(known: dict[str, tuple[int, bool]] | list[str]) -> tuple[Any, ...]:
         emulator.clear_requests()
         known = known if isinstance(known, dict) else dict.fromkeys(known)
         return fetcher.fetch(known), emulator.request_counts()
@@ -77,11 +79,11 @@ def look(emulator, fetcher):
     return fetch
 
 
-def make(emulator, count, **fields):
+def make(emulator: Emulator, count: int, **fields: Any) -> list[str]:
     return [emulator.create_job(**{"status": 7, **fields}) for _ in range(count)]
 
 
-def test_one_job_takes_its_details(emulator, look):
+def test_one_job_takes_its_details(emulator: Emulator, look: Callable[..., Any]) -> None:
     (job_id,) = make(emulator, 1)
     news, requests = look([job_id])
     assert news[job_id].status is JobStatus.WAITING
@@ -99,7 +101,9 @@ def test_one_job_takes_its_details(emulator, look):
         (3, 3000, {"list": 1}),
     ],
 )
-def test_the_newest_jobs_take_only_the_pages_they_are_on(emulator, look, waits, others, requests):
+def test_the_newest_jobs_take_only_the_pages_they_are_on(
+    emulator: Emulator, look: Callable[..., Any], waits: int, others: int, requests: dict[str, int]
+) -> None:
     make(emulator, others)
     job_ids = make(emulator, waits)
     news, counted = look(job_ids)
@@ -107,7 +111,7 @@ def test_the_newest_jobs_take_only_the_pages_they_are_on(emulator, look, waits, 
     assert counted == requests
 
 
-def test_a_few_old_jobs_among_many_take_their_details(emulator, look):
+def test_a_few_old_jobs_among_many_take_their_details(emulator: Emulator, look: Callable[..., Any]) -> None:
     job_ids = make(emulator, 3)
     make(emulator, 4000)
     news, counted = look(job_ids)
@@ -115,7 +119,7 @@ def test_a_few_old_jobs_among_many_take_their_details(emulator, look):
     assert counted == {"list": 1, "get": 3}
 
 
-def test_only_what_is_new_is_told(emulator, look):
+def test_only_what_is_new_is_told(emulator: Emulator, look: Callable[..., Any]) -> None:
     job_ids = make(emulator, 5)
     known = {job_id: job.fingerprint for job_id, job in look(job_ids)[0].items()}
     assert look(known)[0] == {}
@@ -125,7 +129,9 @@ def test_only_what_is_new_is_told(emulator, look):
     assert look({job_ids[2]: news[job_ids[2]].fingerprint})[0] == {}
 
 
-def test_a_job_that_a_complete_list_does_not_show_is_asked_for_by_itself(emulator, look):
+def test_a_job_that_a_complete_list_does_not_show_is_asked_for_by_itself(
+    emulator: Emulator, look: Callable[..., Any]
+) -> None:
     job_ids = make(emulator, 3)
     emulator.remove_job(job_ids[1])
     news, counted = look(job_ids)
@@ -133,7 +139,9 @@ def test_a_job_that_a_complete_list_does_not_show_is_asked_for_by_itself(emulato
     assert counted == {"list": 1, "get": 1}
 
 
-def test_jobs_of_another_workspace_are_soon_looked_at_without_the_list(emulator, look):
+def test_jobs_of_another_workspace_are_soon_looked_at_without_the_list(
+    emulator: Emulator, look: Callable[..., Any]
+) -> None:
     job_ids = make(emulator, 3, workspace_id="elsewhere")
     assert look(job_ids)[1] == {"list": 1, "get": 3}
     assert look(job_ids)[1] == {"list": 1, "get": 3}
@@ -142,7 +150,7 @@ def test_jobs_of_another_workspace_are_soon_looked_at_without_the_list(emulator,
     assert news.keys() == set(job_ids)
 
 
-def test_small_pages_where_large_ones_are_refused(emulator, look):
+def test_small_pages_where_large_ones_are_refused(emulator: Emulator, look: Callable[..., Any]) -> None:
     emulator.per_page_limit = 100
     job_ids = make(emulator, 250)
     news, counted = look(job_ids)
@@ -151,7 +159,9 @@ def test_small_pages_where_large_ones_are_refused(emulator, look):
     assert look(job_ids)[1] == {"list": 3}
 
 
-def test_details_where_the_list_is_forbidden(emulator, look, caplog):
+def test_details_where_the_list_is_forbidden(
+    emulator: Emulator, look: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
     emulator.deny = ["list"]
     job_ids = make(emulator, 20)
     news, counted = look(job_ids)
@@ -161,7 +171,7 @@ def test_details_where_the_list_is_forbidden(emulator, look, caplog):
     assert len([record for record in caplog.records if "one by one" in record.getMessage()]) == 1
 
 
-def test_an_outage_is_told_of_every_job(emulator, look):
+def test_an_outage_is_told_of_every_job(emulator: Emulator, look: Callable[..., Any]) -> None:
     job_ids = make(emulator, 5)
     emulator.inject(Fault(kind="status", status=503))
     news, counted = look(job_ids)
@@ -171,7 +181,7 @@ def test_an_outage_is_told_of_every_job(emulator, look):
     assert counted == {"list": 4, "get": 4}
 
 
-def test_a_server_that_asks_to_be_left_alone_is(emulator, look, clock):
+def test_a_server_that_asks_to_be_left_alone_is(emulator: Emulator, look: Callable[..., Any], clock: Clock) -> None:
     job_ids = make(emulator, 5)
     emulator.inject(Fault(kind="status", status=429, retry_after=300))
     news, counted = look(job_ids)
@@ -184,7 +194,7 @@ def test_a_server_that_asks_to_be_left_alone_is(emulator, look, clock):
     assert look(job_ids)[0].keys() == set(job_ids)
 
 
-def test_throttled_details_stop_the_rest(emulator, look, fetcher):
+def test_throttled_details_stop_the_rest(emulator: Emulator, look: Callable[..., Any], fetcher: JobFetcher) -> None:
     emulator.deny = ["list"]
     job_ids = make(emulator, 40)
     emulator.inject(Fault(kind="status", status=429, retry_after=300, operation="get"))
@@ -194,7 +204,9 @@ def test_throttled_details_stop_the_rest(emulator, look, fetcher):
     assert counted["get"] == 1
 
 
-def test_a_refused_list_is_tried_again_after_an_hour(emulator, look, clock):
+def test_a_refused_list_is_tried_again_after_an_hour(
+    emulator: Emulator, look: Callable[..., Any], clock: Clock
+) -> None:
     emulator.deny = ["list"]
     job_ids = make(emulator, 5)
     look(job_ids)
@@ -205,7 +217,7 @@ def test_a_refused_list_is_tried_again_after_an_hour(emulator, look, clock):
     assert look(job_ids)[1] == {"list": 1}
 
 
-def test_no_break_is_longer_than_five_minutes(emulator, look, clock):
+def test_no_break_is_longer_than_five_minutes(emulator: Emulator, look: Callable[..., Any], clock: Clock) -> None:
     job_ids = make(emulator, 5)
     emulator.inject(Fault(kind="status", status=503, retry_after=86400, times=1))
     look(job_ids)
@@ -213,7 +225,7 @@ def test_no_break_is_longer_than_five_minutes(emulator, look, clock):
     assert look(job_ids)[0].keys() == set(job_ids)
 
 
-def test_details_stop_in_an_outage(emulator, look):
+def test_details_stop_in_an_outage(emulator: Emulator, look: Callable[..., Any]) -> None:
     emulator.deny = ["list"]
     job_ids = make(emulator, 40)
     emulator.inject(Fault(kind="status", status=503, operation="get"))
@@ -222,7 +234,7 @@ def test_details_stop_in_an_outage(emulator, look):
     assert counted["get"] == (1 + 8) * 4
 
 
-def test_one_job_that_fails_does_not_hide_the_others(emulator, look):
+def test_one_job_that_fails_does_not_hide_the_others(emulator: Emulator, look: Callable[..., Any]) -> None:
     emulator.deny = ["list"]
     job_ids = make(emulator, 20)
     emulator.inject(Fault(kind="status", status=500, operation="get", times=4))  # all attempts at the first
@@ -231,7 +243,7 @@ def test_one_job_that_fails_does_not_hide_the_others(emulator, look):
     assert counted["get"] == 4 + 19
 
 
-def test_what_a_page_showed_holds_when_the_next_one_fails(emulator, look):
+def test_what_a_page_showed_holds_when_the_next_one_fails(emulator: Emulator, look: Callable[..., Any]) -> None:
     job_ids = make(emulator, 1500)
     emulator.inject(Fault(kind="status", status=503, after=1))
     news, _ = look(job_ids)
@@ -250,7 +262,9 @@ def test_what_a_page_showed_holds_when_the_next_one_fails(emulator, look):
         Fault(kind="status", status=409, operation="list"),
     ],
 )
-def test_a_list_that_fails_alone_is_done_without_for_a_while(emulator, look, clock, fault):
+def test_a_list_that_fails_alone_is_done_without_for_a_while(
+    emulator: Emulator, look: Callable[..., Any], clock: Clock, fault: Fault
+) -> None:
     job_ids = make(emulator, 3)
     emulator.inject(fault)
     news, _ = look(job_ids)
@@ -261,7 +275,9 @@ def test_a_list_that_fails_alone_is_done_without_for_a_while(emulator, look, clo
     assert look(job_ids)[1] == {"list": 1}
 
 
-def test_a_list_that_is_refused_for_the_credentials_is_not_followed_by_more_requests(emulator, look):
+def test_a_list_that_is_refused_for_the_credentials_is_not_followed_by_more_requests(
+    emulator: Emulator, look: Callable[..., Any]
+) -> None:
     job_ids = make(emulator, 3)
     emulator.inject(Fault(kind="status", status=401, operation="list"))
     news, counted = look(job_ids)
@@ -269,7 +285,7 @@ def test_a_list_that_is_refused_for_the_credentials_is_not_followed_by_more_requ
     assert counted == {"list": 1}
 
 
-def test_a_list_that_takes_no_notice_of_the_page_is_not_read_for_ever(server):
+def test_a_list_that_takes_no_notice_of_the_page_is_not_read_for_ever(server: ScriptedServer) -> None:
     page = Reply(200, {"jobs": [{"job_id": 5000 + number, "status": 8} for number in range(1000)]})
     server.answer(page, page, Reply(200, {"job_id": 1, "status": 7}), Reply(200, {"job_id": 2, "status": 7}))
     with client_of(server) as client:
@@ -280,7 +296,7 @@ def test_a_list_that_takes_no_notice_of_the_page_is_not_read_for_ever(server):
     assert news.keys() == {"1", "2"}
 
 
-def test_an_answer_about_another_job_is_none(server):
+def test_an_answer_about_another_job_is_none(server: ScriptedServer) -> None:
     server.answer(Reply(200, {"job_id": 2, "status": 8}))
     with client_of(server) as client:
         (seen,) = JobFetcher(ClientOwner(lambda sleep: client), VISUALIZATION_JOBS).fetch({"1": None}).values()
@@ -288,7 +304,7 @@ def test_an_answer_about_another_job_is_none(server):
 
 
 @pytest.mark.parametrize("row", [[1, 8], "18", {"1": 8, "2": 8}])
-def test_rows_that_are_no_jobs_are_none(server, row):
+def test_rows_that_are_no_jobs_are_none(server: ScriptedServer, row: dict[str, int] | list[int] | str) -> None:
     server.answer(
         Reply(200, {"jobs": [row, row], "job_total_count": 2}),
         Reply(404, {"error_code": "ModelArts.0102", "is_success": False}),
@@ -300,14 +316,14 @@ def test_rows_that_are_no_jobs_are_none(server, row):
     assert all(isinstance(seen, ModelArtsNotFoundError) for seen in news.values())
 
 
-def test_a_closed_fetcher_asks_no_more(emulator, look, fetcher):
+def test_a_closed_fetcher_asks_no_more(emulator: Emulator, look: Callable[..., Any], fetcher: JobFetcher) -> None:
     emulator.deny = ["list"]
     job_ids = make(emulator, 40)
     fetcher.close()
     assert look(job_ids)[1].get("get", 0) == 0
 
 
-def test_one_job_that_cannot_be_read_does_not_hide_the_others(emulator, look):
+def test_one_job_that_cannot_be_read_does_not_hide_the_others(emulator: Emulator, look: Callable[..., Any]) -> None:
     job_ids = make(emulator, 3)
     emulator.inject(Fault(kind="wrong_types", operation="get"))
     emulator.deny = ["list"]
@@ -315,12 +331,12 @@ def test_one_job_that_cannot_be_read_does_not_hide_the_others(emulator, look):
     assert news.keys() == set(job_ids)
 
 
-def rotate(emulator):
+def rotate(emulator: Emulator) -> None:
     """Give the account another access key; the old one is refused from now on."""
     emulator.ak, emulator.sk = "ANOTHERAK00000000000", "AnotherSecretKey"
 
 
-def client_to(emulator):
+def client_to(emulator: Emulator) -> ModelArtsClient:
     return ModelArtsClient(
         ModelArtsConfig(endpoint=emulator.url, project_id=emulator.project_id, login=emulator.ak, password=emulator.sk),
         sleep=lambda seconds: None,
@@ -329,7 +345,7 @@ def client_to(emulator):
 
 class TestRefusedCredentials:
     @pytest.fixture
-    def renewable(self, emulator, clock):
+    def renewable(self, emulator: Emulator, clock: Clock) -> Iterator[tuple[JobFetcher, list[Callable[..., Any]]]]:
         """A fetcher, and what its owner connects to when the credentials are refused, call by call."""
         first = client_to(emulator)
         answers = [lambda: first]
@@ -339,7 +355,9 @@ class TestRefusedCredentials:
         assert answers == []
 
     @pytest.mark.parametrize("count", [1, 50])
-    def test_a_changed_connection_is_gone_on_with(self, emulator, renewable, count):
+    def test_a_changed_connection_is_gone_on_with(
+        self, emulator: Emulator, renewable: tuple[JobFetcher, list[Callable[..., Any]]], count: int
+    ) -> None:
         fetcher, answers = renewable
         job_ids = make(emulator, count)
         fetcher.fetch(dict.fromkeys(job_ids))
@@ -348,8 +366,8 @@ class TestRefusedCredentials:
         assert {int(job.status) for job in fetcher.fetch(dict.fromkeys(job_ids)).values()} == {7}
         assert {int(job.status) for job in fetcher.fetch(dict.fromkeys(job_ids)).values()} == {7}
 
-    def test_a_changed_password_is_gone_on_with(self, emulator, clock):
-        def client(sleep):
+    def test_a_changed_password_is_gone_on_with(self, emulator: Emulator, clock: Clock) -> None:
+        def client(sleep: Callable[..., Any]) -> ModelArtsClient:
             return ModelArtsClient(
                 ModelArtsConfig(
                     endpoint=emulator.url,
@@ -371,7 +389,9 @@ class TestRefusedCredentials:
         assert emulator.request_counts() == {"get": 2, "token": 2}, "one of each is refused"
 
     @pytest.mark.parametrize("answer", [lambda: None, lambda: 1 / 0], ids=["unchanged", "unreadable"])
-    def test_otherwise_the_refusal_is_told(self, emulator, renewable, answer):
+    def test_otherwise_the_refusal_is_told(
+        self, emulator: Emulator, renewable: tuple[JobFetcher, list[Callable[..., Any]]], answer: Callable[..., Any]
+    ) -> None:
         fetcher, answers = renewable
         (job_id,) = make(emulator, 1)
         rotate(emulator)
@@ -380,7 +400,9 @@ class TestRefusedCredentials:
         assert isinstance(fetcher.fetch({job_id: 7})[job_id], ModelArtsAuthenticationError)
         assert emulator.request_counts() == {"get": 1}
 
-    def test_new_credentials_that_are_refused_too_are_asked_for_once_a_look(self, emulator, renewable):
+    def test_new_credentials_that_are_refused_too_are_asked_for_once_a_look(
+        self, emulator: Emulator, renewable: tuple[JobFetcher, list[Callable[..., Any]]]
+    ) -> None:
         fetcher, answers = renewable
         (job_id,) = make(emulator, 1)
         rotate(emulator)
@@ -389,7 +411,9 @@ class TestRefusedCredentials:
         answers.append(lambda: another)
         assert isinstance(fetcher.fetch({job_id: 7})[job_id], ModelArtsAuthenticationError)
 
-    def test_other_credentials_may_list(self, emulator, renewable):
+    def test_other_credentials_may_list(
+        self, emulator: Emulator, renewable: tuple[JobFetcher, list[Callable[..., Any]]]
+    ) -> None:
         fetcher, answers = renewable
         job_ids = make(emulator, 9)
         emulator.deny = ("list",)
@@ -401,7 +425,9 @@ class TestRefusedCredentials:
         assert len(fetcher.fetch(dict.fromkeys(job_ids))) == 9
         assert emulator.request_counts()["list"] == 1
 
-    def test_refusals_do_not_add_up_until_the_key_is_locked(self, emulator, renewable):
+    def test_refusals_do_not_add_up_until_the_key_is_locked(
+        self, emulator: Emulator, renewable: tuple[JobFetcher, list[Callable[..., Any]]]
+    ) -> None:
         """One by one, where the list is forbidden."""
         fetcher, answers = renewable
         job_ids = make(emulator, 40)
@@ -416,7 +442,7 @@ class TestRefusedCredentials:
         assert emulator.request_counts() == {"get": 1}
 
 
-def asked_for(emulator):
+def asked_for(emulator: Emulator) -> set[str]:
     """Return the ids of the jobs that were asked for one by one."""
     return {request.path.rpartition("/")[2] for request in emulator.requests() if request.operation == "get"}
 
@@ -424,7 +450,9 @@ def asked_for(emulator):
 class TestTurns:
     """Who was not asked for longest comes first, where jobs are polled one by one and not all of them can be."""
 
-    def test_a_throttled_gateway_lets_everybody_through_in_turn(self, emulator, look, clock):
+    def test_a_throttled_gateway_lets_everybody_through_in_turn(
+        self, emulator: Emulator, look: Callable[..., Any], clock: Clock
+    ) -> None:
         emulator.deny = ["list"]
         job_ids = make(emulator, 100)
         known = {job_id: job.fingerprint for job_id, job in look(job_ids)[0].items()}
@@ -443,7 +471,9 @@ class TestTurns:
         [(429, None, 1), (429, 300, 1), (503, 300, 1), (503, None, 9)],
         ids=["429 alone", "both", "Retry-After alone", "neither"],
     )
-    def test_a_429_or_a_retry_after_is_enough_to_ask_nobody_else(self, emulator, look, status, retry_after, requests):
+    def test_a_429_or_a_retry_after_is_enough_to_ask_nobody_else(
+        self, emulator: Emulator, look: Callable[..., Any], status: int, retry_after: int | None, requests: int
+    ) -> None:
         """Of an outage that says nothing of the kind, several jobs tell."""
         emulator.deny = ["list"]
         job_ids = make(emulator, 10)
@@ -452,7 +482,9 @@ class TestTurns:
         assert news.keys() == set(job_ids)
         assert len(asked_for(emulator)) == requests
 
-    def test_a_poll_that_is_throttled_from_its_first_request_has_failed_for_all(self, emulator, look):
+    def test_a_poll_that_is_throttled_from_its_first_request_has_failed_for_all(
+        self, emulator: Emulator, look: Callable[..., Any]
+    ) -> None:
         emulator.deny = ["list"]
         job_ids = make(emulator, 10)
         emulator.inject(Fault(kind="status", status=429, operation="get"))
@@ -460,11 +492,11 @@ class TestTurns:
         assert {job_id: type(seen) for job_id, seen in news.items()} == dict.fromkeys(job_ids, ModelArtsThrottledError)
 
     @pytest.mark.parametrize("error", ["unreadable", "HTTP 500"])
-    def test_jobs_that_cannot_be_had_hide_no_others(self, faulty, error):
+    def test_jobs_that_cannot_be_had_hide_no_others(self, faulty: FaultyServer, error: str) -> None:
         bad = {str(job_id) for job_id in range(1002, 1010)}
         faulty.statuses = {str(job_id): 8 for job_id in range(1001, 1051)}
 
-        def answer(exchange):
+        def answer(exchange: Exchange) -> None:
             if exchange.request.operation == "list":
                 exchange.send(403, {"error_code": "APIGW.0302"})
             elif exchange.request.job_id not in bad:
@@ -484,8 +516,8 @@ class TestTurns:
         assert {job_id for job_id, seen in news.items() if isinstance(seen, ModelArtsError)} == bad
         assert news.keys() == faulty.statuses.keys()
 
-    def test_a_list_that_fails_is_done_without_although_one_job_cannot_be_read(self, faulty):
-        def answer(exchange):
+    def test_a_list_that_fails_is_done_without_although_one_job_cannot_be_read(self, faulty: FaultyServer) -> None:
+        def answer(exchange: Exchange) -> None:
             if exchange.request.operation == "list":
                 exchange.send(500)
             elif exchange.request.job_id == "101":
@@ -500,7 +532,9 @@ class TestTurns:
             fetcher.close()
         assert {job_id for job_id, seen in news.items() if isinstance(seen, ModelArtsError)} == {"101"}
 
-    def test_a_surprise_about_one_job_hides_no_others(self, emulator, look, fetcher, caplog):
+    def test_a_surprise_about_one_job_hides_no_others(
+        self, emulator: Emulator, look: Callable[..., Any], fetcher: JobFetcher, caplog: pytest.LogCaptureFixture
+    ) -> None:
         emulator.deny = ["list"]
         job_ids = make(emulator, 20)
         fetcher.fetch({})  # makes the reader
@@ -511,7 +545,9 @@ class TestTurns:
 
 
 class TestUnlistedJobs:
-    def test_polls_of_other_jobs_do_not_make_them_listed_again(self, emulator, look):
+    def test_polls_of_other_jobs_do_not_make_them_listed_again(
+        self, emulator: Emulator, look: Callable[..., Any]
+    ) -> None:
         unlisted = make(emulator, 3, workspace_id="elsewhere")
         others = make(emulator, 3)
         look(unlisted)
@@ -519,7 +555,9 @@ class TestUnlistedJobs:
         look(others)
         assert look(unlisted)[1] == {"get": 3}
 
-    def test_what_is_known_of_a_job_is_forgotten_with_it(self, emulator, look, fetcher):
+    def test_what_is_known_of_a_job_is_forgotten_with_it(
+        self, emulator: Emulator, look: Callable[..., Any], fetcher: JobFetcher
+    ) -> None:
         unlisted = make(emulator, 3, workspace_id="elsewhere")
         look(unlisted)
         look(unlisted)
@@ -531,21 +569,27 @@ class TestUnlistedJobs:
 
 class TestPageSize:
     @pytest.mark.parametrize("status", [302, 405, 400])
-    def test_a_single_refusal_does_not_shrink_the_pages_for_good(self, emulator, look, clock, status):
+    def test_a_single_refusal_does_not_shrink_the_pages_for_good(
+        self, emulator: Emulator, look: Callable[..., Any], clock: Clock, status: int
+    ) -> None:
         job_ids = make(emulator, 150)
         emulator.inject(Fault(kind="status", status=status, operation="list", times=1))
         assert look(job_ids)[0].keys() == set(job_ids)
         clock.now = 3600
         assert look(job_ids)[1] == {"list": 1}
 
-    def test_a_refusal_in_the_middle_of_the_list_says_nothing_about_the_size(self, emulator, look, clock):
+    def test_a_refusal_in_the_middle_of_the_list_says_nothing_about_the_size(
+        self, emulator: Emulator, look: Callable[..., Any], clock: Clock
+    ) -> None:
         job_ids = make(emulator, 1200)
         emulator.inject(Fault(kind="status", status=400, operation="list", after=1, times=1))
         assert look(job_ids)[0].keys() == set(job_ids)
         clock.now = 3600
         assert look(job_ids)[1] == {"list": 2}
 
-    def test_large_pages_are_tried_again_after_an_hour(self, emulator, look, clock):
+    def test_large_pages_are_tried_again_after_an_hour(
+        self, emulator: Emulator, look: Callable[..., Any], clock: Clock
+    ) -> None:
         job_ids = make(emulator, 150)
         emulator.per_page_limit = 100
         assert look(job_ids)[1] == {"list": 3}
@@ -557,7 +601,7 @@ class TestPageSize:
 
 
 @pytest.mark.parametrize("job_ids", [["101"], ["101", "102"]], ids=["details", "list"])
-def test_a_page_that_appears_is_new_although_the_status_stays(faulty, job_ids):
+def test_a_page_that_appears_is_new_although_the_status_stays(faulty: FaultyServer, job_ids: list[str]) -> None:
     with_page = set()
     faulty.behaviour = lambda exchange: exchange.jobs(
         lambda job: job if str(job["job_id"]) in with_page else {**job, "service_url": None}
@@ -571,10 +615,10 @@ def test_a_page_that_appears_is_new_although_the_status_stays(faulty, job_ids):
     assert {job_id: job.service_url for job_id, job in news.items()} == {"101": "https://console.example.com/101"}
 
 
-def test_closing_it_during_a_request_is_no_failure(faulty, caplog):
+def test_closing_it_during_a_request_is_no_failure(faulty: FaultyServer, caplog: pytest.LogCaptureFixture) -> None:
     asked, released = threading.Event(), threading.Event()
 
-    def hang(exchange):
+    def hang(exchange: Exchange) -> None:
         if exchange.request.operation == "list":
             exchange.send(403, {"error_code": "APIGW.0302"})
         else:

@@ -7,8 +7,10 @@ import logging
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,12 +24,14 @@ from airflow_provider_modelarts.api.errors import (
     ModelArtsUnexpectedError,
 )
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
+from airflow_provider_modelarts.api.visualization_jobs.models import VisualizationJob
 from airflow_provider_modelarts.api.visualization_jobs.operations import VisualizationJobs
+from airflow_provider_modelarts.api.visualization_jobs.pages import StatusPage
 from airflow_provider_modelarts.emulator import Emulator, Fault
 from airflow_provider_modelarts.waiting import poller
 from airflow_provider_modelarts.waiting.poller import Poller
 from airflow_provider_modelarts.waiting.poller import subscribe as subscribe_to
-from airflow_provider_modelarts.waiting.subscription import PollerError
+from airflow_provider_modelarts.waiting.subscription import PollerError, Subscription
 from tests.simulated_clock import SimulatedClock
 from tests.simulated_loop import SimulatedLoop
 
@@ -35,18 +39,18 @@ subscribe = partial(subscribe_to, VISUALIZATION_JOBS)
 
 
 @pytest.fixture
-def clock():
+def clock() -> SimulatedClock:
     return SimulatedClock()
 
 
 @pytest.fixture
-def emulator():
+def emulator() -> Iterator[Emulator]:
     with Emulator(time_scale=0, job_quota=10_000) as running:
         yield running
 
 
 @pytest.fixture
-def run(clock):
+def run(clock: SimulatedClock) -> Iterator[Callable[..., Any]]:
     """Run a coroutine on a loop that never waits."""
     loop = SimulatedLoop(clock.monotonic, clock.sleep)
     yield loop.run_until_complete
@@ -55,10 +59,10 @@ def run(clock):
 
 
 @pytest.fixture
-def connect(emulator):
+def connect(emulator: Emulator) -> Callable[..., Any]:
     made = []
 
-    def connect_to(sleep):
+    def connect_to(sleep: Callable[..., Any]) -> ModelArtsClient:
         config = ModelArtsConfig(
             endpoint=emulator.url, project_id=emulator.project_id, login=emulator.ak, password=emulator.sk
         )
@@ -69,22 +73,24 @@ def connect(emulator):
     return connect_to
 
 
-def jobs(emulator, count, status=7):
+def jobs(emulator: Emulator, count: int, status: int = 7) -> list[str]:
     return [emulator.create_job(status=status) for _ in range(count)]
 
 
-async def statuses(subscription, timeout=1000):
+async def statuses(subscription: Subscription, timeout: int = 1000) -> dict[str, int]:
     return {job_id: int(job.status) for job_id, job in (await subscription.observations(timeout)).items()}
 
 
-def test_a_burst_of_waits_is_one_request(run, connect, emulator):
+def test_a_burst_of_waits_is_one_request(
+    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator
+) -> None:
     job_ids = jobs(emulator, 1000)
 
-    async def wait(job_id):
+    async def wait(job_id: str) -> dict[str, int]:
         async with subscribe("key", connect, [job_id], poke_interval=60) as subscription:
             return await statuses(subscription)
 
-    async def main():
+    async def main() -> list[dict[str, int]]:
         return await asyncio.gather(*map(wait, job_ids))
 
     assert run(main()) == [{job_id: 7} for job_id in job_ids]
@@ -95,25 +101,29 @@ def test_a_burst_of_waits_is_one_request(run, connect, emulator):
 @pytest.mark.parametrize(
     ("waits", "requests"), [(1, {"get": 10}), (1000, {"list": 10}), (2001, {"list": 20, "get": 10})]
 )
-def test_requests_an_interval(run, connect, emulator, waits, requests):
+def test_requests_an_interval(
+    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator, waits: int, requests: dict[str, int]
+) -> None:
     job_ids = jobs(emulator, waits)
 
-    async def wait(job_id):
+    async def wait(job_id: str) -> None:
         async with subscribe("key", connect, [job_id], poke_interval=60) as subscription:
             assert await statuses(subscription) == {job_id: 7}
             assert await statuses(subscription, timeout=9 * 60 + 30) == {}
 
-    async def main():
+    async def main() -> None:
         await asyncio.gather(*map(wait, job_ids))
 
     run(main())
     assert emulator.request_counts() == requests
 
 
-def test_a_change_is_told_within_an_interval_and_only_once(run, connect, emulator, clock):
+def test_a_change_is_told_within_an_interval_and_only_once(
+    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator, clock: SimulatedClock
+) -> None:
     job_ids = jobs(emulator, 3)
 
-    async def main():
+    async def main() -> None:
         async with subscribe("key", connect, job_ids, poke_interval=60) as subscription:
             assert await statuses(subscription) == dict.fromkeys(job_ids, 7)
             emulator.set_status(job_ids[1], 8)
@@ -125,18 +135,20 @@ def test_a_change_is_told_within_an_interval_and_only_once(run, connect, emulato
     run(main())
 
 
-def test_waits_that_come_later_join_the_next_look(run, connect, emulator, clock):
+def test_waits_that_come_later_join_the_next_look(
+    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator, clock: SimulatedClock
+) -> None:
     first, second = jobs(emulator, 2)
     asked = []
 
-    async def wait(job_id, delay):
+    async def wait(job_id: str, delay: int) -> None:
         await asyncio.sleep(delay)
         async with subscribe("key", connect, [job_id], poke_interval=60) as subscription:
             await statuses(subscription)
             asked.append(clock.now)
             await statuses(subscription, timeout=300)
 
-    async def main():
+    async def main() -> None:
         await asyncio.gather(wait(first, 0), wait(second, 17))
 
     run(main())
@@ -145,10 +157,12 @@ def test_waits_that_come_later_join_the_next_look(run, connect, emulator, clock)
     assert emulator.request_counts()["list"] == 4
 
 
-def test_the_first_look_can_be_put_off(run, connect, emulator, clock):
+def test_the_first_look_can_be_put_off(
+    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator, clock: SimulatedClock
+) -> None:
     (job_id,) = jobs(emulator, 1)
 
-    async def main():
+    async def main() -> float:
         async with subscribe("key", connect, [job_id], poke_interval=5, first_poll_after=8) as subscription:
             await statuses(subscription)
             return clock.now
@@ -156,15 +170,17 @@ def test_the_first_look_can_be_put_off(run, connect, emulator, clock):
     assert 8 <= run(main()) <= 13.5
 
 
-def test_different_intervals_live_together(run, connect, emulator):
+def test_different_intervals_live_together(
+    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator
+) -> None:
     fast, slow = jobs(emulator, 2)
 
-    async def wait(job_id, interval):
+    async def wait(job_id: str, interval: int) -> None:
         async with subscribe("key", connect, [job_id], poke_interval=interval) as subscription:
             await statuses(subscription)
             await statuses(subscription, timeout=119)
 
-    async def main():
+    async def main() -> None:
         await asyncio.gather(wait(fast, 20), wait(slow, 60))
 
     run(main())
@@ -172,28 +188,30 @@ def test_different_intervals_live_together(run, connect, emulator):
     assert emulator.request_counts() == {"list": 2, "get": 4}
 
 
-def test_two_waits_for_one_job_both_learn_of_it(run, connect, emulator):
+def test_two_waits_for_one_job_both_learn_of_it(
+    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator
+) -> None:
     (job_id,) = jobs(emulator, 1)
 
-    async def wait(delay):
+    async def wait(delay: int) -> dict[str, int]:
         await asyncio.sleep(delay)
         async with subscribe("key", connect, [job_id], poke_interval=60) as subscription:
             return await statuses(subscription)
 
-    async def main():
+    async def main() -> list[dict[str, int]]:
         return await asyncio.gather(wait(0), wait(0), wait(30))
 
     assert run(main()) == [{job_id: 7}] * 3
 
 
-def test_different_keys_share_nothing(run, connect, emulator):
+def test_different_keys_share_nothing(run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator) -> None:
     job_ids = jobs(emulator, 2)
 
-    async def wait(key, job_id):
+    async def wait(key: str, job_id: str) -> dict[str, int]:
         async with subscribe(key, connect, [job_id], poke_interval=60) as subscription:
             return await statuses(subscription)
 
-    async def main():
+    async def main() -> None:
         await asyncio.gather(wait("a", job_ids[0]), wait("b", job_ids[1]))
 
     run(main())
@@ -201,10 +219,10 @@ def test_different_keys_share_nothing(run, connect, emulator):
     assert emulator.request_counts() == {"get": 2}
 
 
-def test_the_end_of_an_outage_is_news(run, connect, emulator):
+def test_the_end_of_an_outage_is_news(run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator) -> None:
     job_ids = jobs(emulator, 2)
 
-    async def main():
+    async def main() -> None:
         async with subscribe("key", connect, job_ids, poke_interval=60) as subscription:
             await statuses(subscription)
             emulator.inject(Fault(kind="status", status=503))
@@ -217,16 +235,18 @@ def test_the_end_of_an_outage_is_news(run, connect, emulator):
     run(main())
 
 
-def test_429_slows_the_whole_group(run, connect, emulator, clock):
+def test_429_slows_the_whole_group(
+    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator, clock: SimulatedClock
+) -> None:
     job_ids = jobs(emulator, 50)
 
-    async def wait(job_id):
+    async def wait(job_id: str) -> tuple[dict[str, int], float]:
         async with subscribe("key", connect, [job_id], poke_interval=10) as subscription:
             await statuses(subscription)
             await subscription.observations(20)
             return await statuses(subscription, timeout=1000), clock.now
 
-    async def main():
+    async def main() -> list[tuple[dict[str, int], float]]:
         waits = asyncio.gather(*map(wait, job_ids))
         await asyncio.sleep(5)
         emulator.inject(Fault(kind="status", status=429, retry_after=300))
@@ -241,10 +261,12 @@ def test_429_slows_the_whole_group(run, connect, emulator, clock):
     assert emulator.request_counts() == {"list": 1}
 
 
-def test_jobs_that_are_done_with_are_not_asked_for(run, connect, emulator):
+def test_jobs_that_are_done_with_are_not_asked_for(
+    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator
+) -> None:
     job_ids = jobs(emulator, 3)
 
-    async def main():
+    async def main() -> None:
         async with subscribe("key", connect, job_ids, poke_interval=60) as subscription:
             await statuses(subscription)
             subscription.keep_only(job_ids[:1])
@@ -255,15 +277,15 @@ def test_jobs_that_are_done_with_are_not_asked_for(run, connect, emulator):
     assert emulator.request_counts() == {"get": 1}
 
 
-def test_nothing_is_left_behind(run, connect, emulator):
+def test_nothing_is_left_behind(run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator) -> None:
     job_ids = jobs(emulator, 20)
 
-    async def wait(job_id):
+    async def wait(job_id: str) -> None:
         async with subscribe("key", connect, [job_id], poke_interval=60) as subscription:
             await statuses(subscription)
             await asyncio.sleep(3600)
 
-    async def main():
+    async def main() -> tuple[set[Any], dict[Any, Any]]:
         waits = [asyncio.ensure_future(wait(job_id)) for job_id in job_ids]
         await asyncio.sleep(100)
         for cancelled in waits:
@@ -283,17 +305,19 @@ def test_nothing_is_left_behind(run, connect, emulator):
             assert not thread.is_alive()
 
 
-def test_a_connection_that_is_not_there_is_told_to_everybody_and_can_be_mended(run, connect, emulator):
+def test_a_connection_that_is_not_there_is_told_to_everybody_and_can_be_mended(
+    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator
+) -> None:
     (job_id,) = jobs(emulator, 1)
 
-    def broken(sleep):
+    def broken(sleep: Callable[..., Any]) -> None:
         raise LookupError("no such connection")
 
-    async def observations(how):
+    async def observations(how: Callable[..., Any]) -> dict[str, Any]:
         async with subscribe("key", how, [job_id], poke_interval=60) as subscription:
             return await subscription.observations(1000)
 
-    async def main():
+    async def main() -> dict[str, VisualizationJob]:
         for told in await asyncio.gather(observations(broken), observations(broken)):
             assert isinstance(told[job_id], ModelArtsUnexpectedError)
             assert "LookupError: no such connection" in str(told[job_id])
@@ -302,12 +326,14 @@ def test_a_connection_that_is_not_there_is_told_to_everybody_and_can_be_mended(r
     assert run(main())[job_id].status == 7
 
 
-def test_nobody_joins_a_poller_that_is_breaking_off(run, connect, emulator, monkeypatch):
+def test_nobody_joins_a_poller_that_is_breaking_off(
+    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (job_id,) = jobs(emulator, 1)
     pollers = []
     notify = Poller._notify
 
-    async def break_the_first(self, *args):
+    async def break_the_first(self: Poller, *args: Any) -> None:
         pollers.append(self)
         if self is pollers[0]:
             raise ZeroDivisionError
@@ -315,31 +341,33 @@ def test_nobody_joins_a_poller_that_is_breaking_off(run, connect, emulator, monk
 
     monkeypatch.setattr(Poller, "_notify", break_the_first)
 
-    async def wait():
+    async def wait() -> dict[str, int]:
         async with subscribe("key", connect, [job_id], poke_interval=60) as subscription:
             return await statuses(subscription)
 
-    async def wait_and_wait_again():
+    async def wait_and_wait_again() -> dict[str, int]:
         with pytest.raises(PollerError):
             await wait()
         return await wait()
 
-    async def main():
+    async def main() -> list[dict[str, int]]:
         return await asyncio.gather(*(wait_and_wait_again() for _ in range(50)))
 
     assert run(main()) == [{job_id: 7}] * 50
 
 
-def test_a_hiccup_of_the_connection_is_a_failed_poll_and_the_next_one_connects(run, connect, emulator):
+def test_a_hiccup_of_the_connection_is_a_failed_poll_and_the_next_one_connects(
+    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator
+) -> None:
     (job_id,) = jobs(emulator, 1)
     hiccups = [LookupError("database is locked"), OSError("gone")]
 
-    def connect_with_hiccups(sleep):
+    def connect_with_hiccups(sleep: Callable[..., Any]) -> ModelArtsClient | None:
         if hiccups:
             raise hiccups.pop()
         return connect(sleep)
 
-    async def main():
+    async def main() -> tuple[list[ModelArtsUnexpectedError], dict[str, int]]:
         async with subscribe("key", connect_with_hiccups, [job_id], poke_interval=60) as subscription:
             failed = [(await subscription.observations(1000))[job_id] for _ in range(2)]
             return failed, await statuses(subscription)
@@ -349,14 +377,19 @@ def test_a_hiccup_of_the_connection_is_a_failed_poll_and_the_next_one_connects(r
     assert healed == {job_id: 7}
 
 
-def test_a_bug_of_the_poller_costs_each_wait_the_same_and_is_logged_once(run, connect, monkeypatch, caplog):
+def test_a_bug_of_the_poller_costs_each_wait_the_same_and_is_logged_once(
+    run: Callable[..., Any],
+    connect: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     monkeypatch.setattr(Poller, "_notify", lambda self, due, seen: 1 / 0)
 
-    async def wait():
+    async def wait() -> None:
         async with subscribe("key", connect, ["1"], poke_interval=60) as subscription:
             await subscription.observations(1000)
 
-    async def main():
+    async def main() -> list[PollerError]:
         return await asyncio.gather(*(wait() for _ in range(300)), return_exceptions=True)
 
     errors = run(main())
@@ -372,19 +405,21 @@ def test_a_bug_of_the_poller_costs_each_wait_the_same_and_is_logged_once(run, co
     assert len([record for record in caplog.records if record.exc_info]) == 1
 
 
-def rotate(emulator):
+def rotate(emulator: Emulator) -> None:
     """Give the account another access key; the old one is refused from now on."""
     emulator.ak, emulator.sk = "ANOTHERAK00000000000", "AnotherSecretKey"
 
 
-def test_a_secret_that_changes_ends_no_wait(run, connect, emulator):
+def test_a_secret_that_changes_ends_no_wait(
+    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator
+) -> None:
     job_ids = jobs(emulator, 20)
 
-    async def wait(job_id):
+    async def wait(job_id: str) -> list[dict[str, int]]:
         async with subscribe("key", connect, [job_id], poke_interval=60) as subscription:
             return [await statuses(subscription), await statuses(subscription)]
 
-    async def main():
+    async def main() -> list[list[dict[str, int]]]:
         waits = asyncio.gather(*map(wait, job_ids))
         await asyncio.sleep(30)
         rotate(emulator)
@@ -398,7 +433,9 @@ def test_a_secret_that_changes_ends_no_wait(run, connect, emulator):
     assert emulator.request_counts() == {"list": 2}, "one is refused"
 
 
-def test_refused_credentials_that_stay_are_told(run, emulator, monkeypatch):
+def test_refused_credentials_that_stay_are_told(
+    run: Callable[..., Any], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (job_id,) = jobs(emulator, 1)
     config = ModelArtsConfig(
         endpoint=emulator.url, project_id=emulator.project_id, login=emulator.ak, password=emulator.sk
@@ -406,11 +443,11 @@ def test_refused_credentials_that_stay_are_told(run, emulator, monkeypatch):
     made, closed = [], []
     monkeypatch.setattr(ModelArtsClient, "close", lambda client: closed.append(client))
 
-    def connect_as_ever(sleep):
+    def connect_as_ever(sleep: Callable[..., Any]) -> ModelArtsClient:
         made.append(ModelArtsClient(config))
         return made[-1]
 
-    async def main():
+    async def main() -> dict[str, ModelArtsAuthenticationError]:
         async with subscribe("key", connect_as_ever, [job_id], poke_interval=60) as subscription:
             await statuses(subscription)
             rotate(emulator)
@@ -423,15 +460,17 @@ def test_refused_credentials_that_stay_are_told(run, emulator, monkeypatch):
     assert made[1] in closed
 
 
-def test_a_connection_that_cannot_be_read_anew_leaves_the_refusal(run, connect, emulator):
+def test_a_connection_that_cannot_be_read_anew_leaves_the_refusal(
+    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator
+) -> None:
     (job_id,) = jobs(emulator, 1)
 
-    def connect_once(sleep):
+    def connect_once(sleep: Callable[..., Any]) -> ModelArtsClient | None:
         if connect.made:
             raise LookupError("no such connection any more")
         return connect(sleep)
 
-    async def main():
+    async def main() -> dict[str, ModelArtsAuthenticationError]:
         async with subscribe("key", connect_once, [job_id], poke_interval=60) as subscription:
             await statuses(subscription)
             rotate(emulator)
@@ -442,20 +481,25 @@ def test_a_connection_that_cannot_be_read_anew_leaves_the_refusal(run, connect, 
 
 @pytest.mark.parametrize("method", ["get", "list_statuses"])
 def test_a_surprise_is_one_failed_poll_and_its_traceback_is_logged_once(
-    run, connect, emulator, monkeypatch, caplog, method
-):
+    run: Callable[..., Any],
+    connect: Callable[..., Any],
+    emulator: Emulator,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    method: str,
+) -> None:
     job_ids = jobs(emulator, 1 if method == "get" else 20)
     surprises = [ZeroDivisionError("a bug"), ZeroDivisionError("the same bug"), RecursionError("another")]
     original = getattr(VisualizationJobs, method)
 
-    def surprising(self, *args, **options):
+    def surprising(self: VisualizationJobs, *args: Any, **options: Any) -> StatusPage | VisualizationJob | None:
         if surprises:
             raise surprises.pop(0)
         return original(self, *args, **options)
 
     monkeypatch.setattr(VisualizationJobs, method, surprising)
 
-    async def main():
+    async def main() -> list[dict[str, ModelArtsUnexpectedError] | dict[str, VisualizationJob]]:
         async with subscribe("key", connect, job_ids, poke_interval=60) as subscription:
             return [await subscription.observations(1000) for _ in range(4)]
 
@@ -468,16 +512,18 @@ def test_a_surprise_is_one_failed_poll_and_its_traceback_is_logged_once(
     assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [ZeroDivisionError, RecursionError]
 
 
-def test_a_connection_that_is_mended_later_serves_the_same_waits(run, connect, emulator):
+def test_a_connection_that_is_mended_later_serves_the_same_waits(
+    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator
+) -> None:
     (job_id,) = jobs(emulator, 1)
     answers = [LookupError("no such connection"), ModelArtsConfigurationError("region: needed")]
 
-    def connect_later(sleep):
+    def connect_later(sleep: Callable[..., Any]) -> ModelArtsClient | None:
         if answers:
             raise answers.pop(0)
         return connect(sleep)
 
-    async def main():
+    async def main() -> list[Any]:
         async with subscribe("key", connect_later, [job_id], poke_interval=60) as subscription:
             return [(await subscription.observations(1000))[job_id] for _ in range(3)]
 
@@ -487,17 +533,19 @@ def test_a_connection_that_is_mended_later_serves_the_same_waits(run, connect, e
     assert job.status == 7
 
 
-def test_a_cancellation_is_never_swallowed(run, connect, emulator):
+def test_a_cancellation_is_never_swallowed(
+    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator
+) -> None:
     """Also when news comes at the same moment, which `asyncio.wait_for` gets wrong below Python 3.12."""
     (job_id,) = jobs(emulator, 1)
 
-    async def wait(subscriptions):
+    async def wait(subscriptions: list[Any]) -> None:
         async with subscribe("key", connect, [job_id], poke_interval=60) as subscription:
             subscriptions.append(subscription)
             while True:
                 await subscription.observations(1000)
 
-    async def main():
+    async def main() -> bool:
         subscriptions = []
         task = asyncio.ensure_future(wait(subscriptions))
         await asyncio.sleep(30)
@@ -509,15 +557,17 @@ def test_a_cancellation_is_never_swallowed(run, connect, emulator):
     assert run(main())
 
 
-def test_a_closed_poller_does_not_go_on_trying(run, connect, emulator):
+def test_a_closed_poller_does_not_go_on_trying(
+    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator
+) -> None:
     (job_id,) = jobs(emulator, 1)
     paused = threading.Event()
     outcome = []
 
-    def connect_with_real_pauses(sleep):
+    def connect_with_real_pauses(sleep: Callable[..., Any]) -> ModelArtsClient:
         client = connect(sleep)
 
-        def pause(seconds):
+        def pause(seconds: Any) -> None:
             paused.set()
             try:
                 sleep(3600)
@@ -528,7 +578,7 @@ def test_a_closed_poller_does_not_go_on_trying(run, connect, emulator):
         client._http.sleep = pause
         return client
 
-    async def main():
+    async def main() -> None:
         emulator.inject(Fault(kind="status", status=503))
         async with subscribe("key", connect_with_real_pauses, [job_id], poke_interval=0.1) as subscription:
             while not paused.is_set():
@@ -541,22 +591,24 @@ def test_a_closed_poller_does_not_go_on_trying(run, connect, emulator):
     assert len(outcome) == 1
 
 
-def test_a_server_that_hangs_delays_its_own_group_only(run, connect, emulator, clock):
+def test_a_server_that_hangs_delays_its_own_group_only(
+    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator, clock: SimulatedClock
+) -> None:
     job_ids = jobs(emulator, 2)
     released = threading.Event()
 
-    def connect_to_hanging(sleep):
+    def connect_to_hanging(sleep: Any) -> Any:
         client = ModelArtsClient(
             ModelArtsConfig(endpoint=emulator.url, project_id=emulator.project_id, login="AK", password="SK")
         )
         client.visualization_jobs.get = lambda job_id: released.wait(30)
         return client
 
-    async def hang():
+    async def hang() -> None:
         async with subscribe("hanging", connect_to_hanging, [job_ids[0]], poke_interval=60) as subscription:
             await subscription.observations(1000)
 
-    async def main():
+    async def main() -> None:
         hanging = asyncio.ensure_future(hang())
         async with subscribe("fine", connect, [job_ids[1]], poke_interval=0.05) as subscription:
             assert await statuses(subscription) == {job_ids[1]: 7}
@@ -570,18 +622,20 @@ def test_a_server_that_hangs_delays_its_own_group_only(run, connect, emulator, c
     asyncio.run(main())
 
 
-def test_its_log_lines_are_nobodys(run, connect, emulator, caplog):
+def test_its_log_lines_are_nobodys(
+    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
     """The poller runs in a context of its own, not in that of the wait that came first."""
     import contextvars
 
     whose = contextvars.ContextVar("whose", default="nobody's")
     seen = []
 
-    def connect_and_look(sleep):
+    def connect_and_look(sleep: Callable[..., Any]) -> ModelArtsClient:
         seen.append(whose.get())
         return connect(sleep)
 
-    async def wait():
+    async def wait() -> None:
         whose.set("the first wait's")
         async with subscribe("key", connect_and_look, ["1"], poke_interval=60) as subscription:
             await subscription.observations(1000)
@@ -591,10 +645,12 @@ def test_its_log_lines_are_nobodys(run, connect, emulator, caplog):
     assert seen == ["nobody's"]
 
 
-def test_a_poll_can_be_had_whatever_the_interval(run, connect, emulator, clock):
+def test_a_poll_can_be_had_whatever_the_interval(
+    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator, clock: SimulatedClock
+) -> None:
     job_ids = jobs(emulator, 3)
 
-    async def main():
+    async def main() -> list[str]:
         async with (
             subscribe("key", connect, job_ids[:1], poke_interval=60) as other,
             subscribe("key", connect, job_ids[1:], poke_interval=60, first_poll_after=2) as subscription,
@@ -612,26 +668,30 @@ def test_a_poll_can_be_had_whatever_the_interval(run, connect, emulator, clock):
     assert run(main()) == job_ids[2:]
 
 
-def test_polls_that_are_asked_for_together_are_one_request(run, connect, emulator):
+def test_polls_that_are_asked_for_together_are_one_request(
+    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator
+) -> None:
     job_ids = jobs(emulator, 50)
 
-    async def wait(job_id):
+    async def wait(job_id: str) -> None:
         async with subscribe("key", connect, [job_id], poke_interval=3600) as subscription:
             await statuses(subscription)
             emulator.clear_requests()
             await subscription.poll(20)
 
-    async def main():
+    async def main() -> None:
         await asyncio.gather(*map(wait, job_ids))
 
     run(main())
     assert emulator.request_counts() == {"list": 1}
 
 
-def test_a_poll_is_not_waited_for_longer_than_is_said(run, connect, emulator, clock):
+def test_a_poll_is_not_waited_for_longer_than_is_said(
+    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator, clock: SimulatedClock
+) -> None:
     (job_id,) = jobs(emulator, 1)
 
-    async def main():
+    async def main() -> float:
         async with subscribe("key", connect, [job_id], poke_interval=60) as subscription:
             await statuses(subscription)
             asked = clock.now
@@ -641,15 +701,17 @@ def test_a_poll_is_not_waited_for_longer_than_is_said(run, connect, emulator, cl
     assert run(main()) == pytest.approx(0.2, abs=0.05)
 
 
-def test_a_wait_that_leaves_during_its_poll_ends_no_other(run, connect, emulator):
+def test_a_wait_that_leaves_during_its_poll_ends_no_other(
+    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator
+) -> None:
     job_ids = jobs(emulator, 2)
 
-    async def leave():
+    async def leave() -> None:
         async with subscribe("key", connect, job_ids[:1], poke_interval=7) as subscription:
             await statuses(subscription)
             await asyncio.wait_for(subscription.poll(20), 0.5)
 
-    async def main():
+    async def main() -> dict[str, int]:
         async with subscribe("key", connect, job_ids[1:], poke_interval=60) as subscription:
             await statuses(subscription)
             await asyncio.gather(leave(), return_exceptions=True)
@@ -659,10 +721,12 @@ def test_a_wait_that_leaves_during_its_poll_ends_no_other(run, connect, emulator
     assert run(main()) == {job_ids[1]: 8}
 
 
-def test_an_update_between_two_reads_is_not_lost(run, connect, emulator):
+def test_an_update_between_two_reads_is_not_lost(
+    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator
+) -> None:
     job_ids = jobs(emulator, 2)
 
-    async def main():
+    async def main() -> dict[str, int]:
         async with subscribe("key", connect, job_ids, poke_interval=60) as subscription:
             await statuses(subscription)
             emulator.set_status(job_ids[0], 8)
@@ -674,16 +738,18 @@ def test_an_update_between_two_reads_is_not_lost(run, connect, emulator):
     assert run(main()) == dict.fromkeys(job_ids, 8)
 
 
-def test_it_is_known_when_the_poll_began(run, connect, emulator, clock):
+def test_it_is_known_when_the_poll_began(
+    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator, clock: SimulatedClock
+) -> None:
     """A server that is silent for a while, in simulated time: what the poll took belongs to an outage."""
     (job_id,) = jobs(emulator, 1)
 
-    def connect_slowly(sleep):
+    def connect_slowly(sleep: Callable[..., Any]) -> ModelArtsClient:
         client = connect(sleep)
         client._http.sleep = lambda seconds: clock.sleep(80)
         return client
 
-    async def main():
+    async def main() -> None:
         async with subscribe("key", connect_slowly, [job_id], poke_interval=60) as subscription:
             await statuses(subscription)
             emulator.inject(Fault(kind="status", status=503))
@@ -696,16 +762,18 @@ def test_it_is_known_when_the_poll_began(run, connect, emulator, clock):
     run(main())
 
 
-def test_unlisted_jobs_cost_no_list_request_however_many_intervals_there_are(run, connect, emulator):
+def test_unlisted_jobs_cost_no_list_request_however_many_intervals_there_are(
+    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator
+) -> None:
     unlisted = [emulator.create_job(status=7, workspace_id="elsewhere") for _ in range(3)]
     others = jobs(emulator, 3)
 
-    async def wait(job_ids, interval):
+    async def wait(job_ids: list[str], interval: int) -> None:
         async with subscribe("key", connect, job_ids, poke_interval=interval) as subscription:
             await statuses(subscription)
             await subscription.observations(600)
 
-    async def main():
+    async def main() -> None:
         await asyncio.gather(wait(unlisted, 70), wait(others, 100))
 
     run(main())
@@ -713,7 +781,7 @@ def test_unlisted_jobs_cost_no_list_request_however_many_intervals_there_are(run
     assert emulator.request_counts()["list"] <= 7 + 1
 
 
-def test_a_silent_server_does_not_hold_the_process_at_its_end():
+def test_a_silent_server_does_not_hold_the_process_at_its_end() -> None:
     """Details and poller have threads of their own; Python waits for those of its own pools."""
     script = f"""
 import asyncio, sys

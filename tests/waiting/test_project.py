@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -13,7 +15,7 @@ from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION
 from airflow_provider_modelarts.emulator import Emulator, Fault
 from airflow_provider_modelarts.waiting.project import ProjectPoller
 from airflow_provider_modelarts.waiting.project_watch import Arrivals
-from tests.faults.servers import FaultyServer
+from tests.faults.servers import Exchange, FaultyServer
 
 RUNNING = frozenset({8})
 
@@ -21,17 +23,17 @@ RUNNING = frozenset({8})
 class Clock:
     now = 0.0
 
-    def __call__(self):
+    def __call__(self) -> float:
         return self.now
 
 
 @pytest.fixture
-def clock():
+def clock() -> Clock:
     return Clock()
 
 
 @pytest.fixture
-def emulator():
+def emulator() -> Iterator[Emulator]:
     with Emulator(time_scale=0, job_quota=10_000, per_page_limit=100) as running:
         for _ in range(950):
             running.create_job(status=12)
@@ -39,7 +41,7 @@ def emulator():
 
 
 @pytest.fixture
-def poller(emulator, clock):
+def poller(emulator: Emulator, clock: Clock) -> Iterator[ProjectPoller]:
     config = ModelArtsConfig(
         endpoint=emulator.url, project_id=emulator.project_id, login=emulator.ak, password=emulator.sk
     )
@@ -48,10 +50,10 @@ def poller(emulator, clock):
 
 
 @pytest.fixture
-def poll(emulator, poller):
+def poll(emulator: Emulator, poller: ProjectPoller) -> Callable[..., Any]:
     """Poll, and return the statuses that the poll shows, and its requests."""
 
-    def poll(watched=RUNNING):
+    def poll(watched: frozenset[int] = RUNNING) -> tuple[dict[str, int], dict[str, int]] | None:
         emulator.clear_requests()
         snapshot = poller.poll(watched)
         return snapshot.statuses, emulator.request_counts()
@@ -59,7 +61,7 @@ def poll(emulator, poller):
     return poll
 
 
-def test_only_the_watched_statuses_are_listed(emulator, poll):
+def test_only_the_watched_statuses_are_listed(emulator: Emulator, poll: Callable[..., Any]) -> None:
     running = emulator.create_job(status=8)
     statuses, requests = poll()
     assert len(statuses) == 951
@@ -70,7 +72,7 @@ def test_only_the_watched_statuses_are_listed(emulator, poll):
     assert poll(frozenset({8, 11})) == ({running: 8}, {"list": 2})
 
 
-def test_a_job_that_has_left_is_asked_for_once(emulator, poll):
+def test_a_job_that_has_left_is_asked_for_once(emulator: Emulator, poll: Callable[..., Any]) -> None:
     first, second = emulator.create_job(status=8), emulator.create_job(status=8)
     poll()
     emulator.set_status(first, 9)
@@ -79,7 +81,7 @@ def test_a_job_that_has_left_is_asked_for_once(emulator, poll):
     assert poll() == ({}, {"list": 1})
 
 
-def test_a_job_that_leaves_and_comes_back_arrives_again(emulator, poll):
+def test_a_job_that_leaves_and_comes_back_arrives_again(emulator: Emulator, poll: Callable[..., Any]) -> None:
     arrivals = Arrivals(RUNNING)
     job_id = emulator.create_job(status=8)
     arrivals.observe(poll()[0])
@@ -90,7 +92,7 @@ def test_a_job_that_leaves_and_comes_back_arrives_again(emulator, poll):
     assert told == [job_id]
 
 
-def test_many_that_leave_at_once_take_the_whole_list(emulator, poll):
+def test_many_that_leave_at_once_take_the_whole_list(emulator: Emulator, poll: Callable[..., Any]) -> None:
     job_ids = [emulator.create_job(status=8) for _ in range(30)]
     poll()
     for job_id in job_ids:
@@ -101,7 +103,9 @@ def test_many_that_leave_at_once_take_the_whole_list(emulator, poll):
 
 
 @pytest.mark.parametrize(("count", "watched"), [(0, {12}), (850, {8, 12}), (1, set(range(23)) - {12})])
-def test_the_whole_list_is_read_where_that_takes_no_more(emulator, poll, count, watched):
+def test_the_whole_list_is_read_where_that_takes_no_more(
+    emulator: Emulator, poll: Callable[..., Any], count: int, watched: set[int]
+) -> None:
     for _ in range(count):
         emulator.create_job(status=8)
     poll(frozenset(watched))
@@ -110,7 +114,7 @@ def test_the_whole_list_is_read_where_that_takes_no_more(emulator, poll, count, 
     assert requests == {"list": -(-(950 + count) // 100)}
 
 
-def test_the_whole_list_is_read_each_hour(emulator, poll, clock):
+def test_the_whole_list_is_read_each_hour(emulator: Emulator, poll: Callable[..., Any], clock: Clock) -> None:
     poll()
     clock.now = 3599
     assert len(poll()[0]) == 0
@@ -119,7 +123,7 @@ def test_the_whole_list_is_read_each_hour(emulator, poll, clock):
     assert len(poll()[0]) == 0
 
 
-def test_a_poll_that_fails_forgets_nothing(emulator, poll):
+def test_a_poll_that_fails_forgets_nothing(emulator: Emulator, poll: Callable[..., Any]) -> None:
     job_id = emulator.create_job(status=8)
     poll()
     emulator.set_status(job_id, 12)
@@ -130,8 +134,8 @@ def test_a_poll_that_fails_forgets_nothing(emulator, poll):
 
 
 @pytest.mark.parametrize("filtered", ["ignored", "refused", "empty"])
-def test_a_filter_that_does_not_work_is_not_used(filtered, clock):
-    def answer(exchange):
+def test_a_filter_that_does_not_work_is_not_used(filtered: str, clock: Clock) -> None:
+    def answer(exchange: Exchange) -> None:
         if "status=" in exchange.request.target and filtered != "ignored":
             exchange.send(400) if filtered == "refused" else exchange.page([], 0)
         elif exchange.request.operation == "list" and exchange.request.number("per_page") > 100:
@@ -149,7 +153,7 @@ def test_a_filter_that_does_not_work_is_not_used(filtered, clock):
             assert poller.poll(RUNNING).statuses["601"] == 8
 
 
-def test_a_filter_that_stops_working_is_found_out(emulator, poll):
+def test_a_filter_that_stops_working_is_found_out(emulator: Emulator, poll: Callable[..., Any]) -> None:
     """Rows that were not asked for show it."""
     job_id = emulator.create_job(status=8)
     poll()
@@ -159,7 +163,7 @@ def test_a_filter_that_stops_working_is_found_out(emulator, poll):
     assert len(poll()[0]) == 951
 
 
-def test_a_job_that_a_shifting_page_hides_has_not_left(emulator, poll):
+def test_a_job_that_a_shifting_page_hides_has_not_left(emulator: Emulator, poll: Callable[..., Any]) -> None:
     job_id = emulator.create_job(status=8)
     poll()
     empty = json.dumps({"jobs": [], "job_total_count": 0})
@@ -167,7 +171,7 @@ def test_a_job_that_a_shifting_page_hides_has_not_left(emulator, poll):
     assert poll() == ({job_id: 8}, {"list": 1, "get": 1})
 
 
-def test_an_empty_project(clock):
+def test_an_empty_project(clock: Clock) -> None:
     with Emulator() as server:
         config = ModelArtsConfig(endpoint=server.url, project_id=server.project_id, login=server.ak, password=server.sk)
         with ModelArtsClient(config) as client:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections.abc import Callable, Iterator
 from contextlib import aclosing
+from typing import Any
 
 import pytest
 
@@ -13,18 +15,27 @@ from airflow_provider_modelarts.api.client import ModelArtsClient
 from airflow_provider_modelarts.api.config import ModelArtsConfig
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
 from airflow_provider_modelarts.api.visualization_jobs.operations import VisualizationJobs
+from airflow_provider_modelarts.api.visualization_jobs.pages import StatusPage
 from airflow_provider_modelarts.emulator import Emulator
 from airflow_provider_modelarts.emulator.faults import Fault
+from airflow_provider_modelarts.waiting.project import Snapshot
 from airflow_provider_modelarts.waiting.project_watch import snapshots, watching
 
 
 @pytest.fixture
-def emulator():
+def emulator() -> Iterator[Emulator]:
     with Emulator(time_scale=0) as running:
         yield running
 
 
-def looks(emulator, count, *, between=lambda number: None, within=20.0, **fields):
+def looks(
+    emulator: Emulator,
+    count: int,
+    *,
+    between: Callable[..., Any] = lambda number: None,
+    within: float = 20.0,
+    **fields: Any,
+) -> list[dict[str, int]] | None:
     """Return the statuses that the first looks show."""
 
     def config() -> ModelArtsConfig:
@@ -32,10 +43,10 @@ def looks(emulator, count, *, between=lambda number: None, within=20.0, **fields
             endpoint=emulator.url, login=emulator.ak, password=emulator.sk, project_id=emulator.project_id, **fields
         )
 
-    def connect(sleep):
+    def connect(sleep: Callable[..., Any]) -> ModelArtsClient:
         return ModelArtsClient(config(), sleep=lambda seconds: sleep(min(seconds, 0.01)))
 
-    async def look():
+    async def look() -> list[dict[str, int]]:
         seen = []
         async with aclosing(snapshots(VISUALIZATION_JOBS, "key", connect, poke_interval=0.01)) as stream:
             async for snapshot in stream:
@@ -48,20 +59,20 @@ def looks(emulator, count, *, between=lambda number: None, within=20.0, **fields
     return asyncio.run(asyncio.wait_for(look(), within))
 
 
-def test_a_watcher_that_comes_later_is_shown_its_statuses(emulator):
+def test_a_watcher_that_comes_later_is_shown_its_statuses(emulator: Emulator) -> None:
     """Not by a poll that was for the statuses of others."""
     emulator.per_page_limit = 100
     for _ in range(350):
         emulator.create_job(status=12)
     running = emulator.create_job(status=8)
 
-    def connect(sleep):
+    def connect(sleep: Callable[..., Any]) -> ModelArtsClient:
         config = ModelArtsConfig(
             endpoint=emulator.url, login=emulator.ak, password=emulator.sk, project_id=emulator.project_id
         )
         return ModelArtsClient(config)
 
-    async def poll():
+    async def poll() -> tuple[list[Snapshot], Snapshot]:
         shown = []
         async with aclosing(snapshots(VISUALIZATION_JOBS, "key", connect, poke_interval=0.01)) as polls:
             with watching("key", [8]):
@@ -77,7 +88,7 @@ def test_a_watcher_that_comes_later_is_shown_its_statuses(emulator):
     assert last.covers({8, 12}), "nobody is left, so that nothing is left out"
 
 
-def test_all_pages_are_seen(emulator):
+def test_all_pages_are_seen(emulator: Emulator) -> None:
     for _ in range(2500):
         emulator.create_job(status=7)
     [seen] = looks(emulator, 1)
@@ -85,7 +96,7 @@ def test_all_pages_are_seen(emulator):
     assert emulator.request_counts() == {"list": 3}
 
 
-def test_a_deployment_with_small_pages(emulator):
+def test_a_deployment_with_small_pages(emulator: Emulator) -> None:
     emulator.per_page_limit = 100
     for _ in range(250):
         emulator.create_job(status=7)
@@ -94,11 +105,11 @@ def test_a_deployment_with_small_pages(emulator):
     assert emulator.request_counts() == {"list": 1 + 3 + 3}
 
 
-def test_an_outage_is_waited_for_and_told_of_once(emulator, caplog):
+def test_an_outage_is_waited_for_and_told_of_once(emulator: Emulator, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     job_id = emulator.create_job(status=7)
 
-    def between(number):
+    def between(number: int) -> None:
         if number == 1:
             emulator.inject(Fault("status", status=503, times=20))
 
@@ -111,11 +122,11 @@ def test_an_outage_is_waited_for_and_told_of_once(emulator, caplog):
     assert "can be polled again" in told[1]
 
 
-def test_refused_credentials_are_asked_for_anew(emulator, caplog):
+def test_refused_credentials_are_asked_for_anew(emulator: Emulator, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.ERROR)
     right = emulator.sk
 
-    def between(number):
+    def between(number: int) -> None:
         if number == 1:
             # What the client has read is refused; what connect() reads later is right.
             emulator.sk = "rotated"
@@ -125,21 +136,21 @@ def test_refused_credentials_are_asked_for_anew(emulator, caplog):
     assert emulator.sk != right
 
 
-def test_credentials_that_stay_wrong_are_not_tried_again_and_again(emulator):
+def test_credentials_that_stay_wrong_are_not_tried_again_and_again(emulator: Emulator) -> None:
     emulator.inject(Fault("status", status=401))
     with pytest.raises(asyncio.TimeoutError):
         looks(emulator, 1, within=1.5)
     assert emulator.request_counts() == {"list": 2}
 
 
-def test_a_server_that_wants_to_be_left_alone_is(emulator):
+def test_a_server_that_wants_to_be_left_alone_is(emulator: Emulator) -> None:
     emulator.inject(Fault("status", status=429, retry_after=120))
     with pytest.raises(asyncio.TimeoutError):
         looks(emulator, 1, within=1.0)
     assert emulator.request_counts() == {"list": 1}
 
 
-def test_nothing_is_left_when_nobody_listens(emulator):
+def test_nothing_is_left_when_nobody_listens(emulator: Emulator) -> None:
     looks(emulator, 3)
     for thread in threading.enumerate():
         if thread.name.startswith("modelarts-watch"):
@@ -147,12 +158,14 @@ def test_nothing_is_left_when_nobody_listens(emulator):
             assert not thread.is_alive()
 
 
-def test_a_surprise_is_borne_and_its_traceback_is_logged_once(emulator, monkeypatch, caplog):
+def test_a_surprise_is_borne_and_its_traceback_is_logged_once(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     job_id = emulator.create_job(status=7)
     surprises = [ZeroDivisionError("a bug"), ZeroDivisionError("the same bug")]
     original = VisualizationJobs.list_statuses
 
-    def surprising(self, **options):
+    def surprising(self: VisualizationJobs, **options: Any) -> StatusPage | None:
         if surprises:
             raise surprises.pop()
         return original(self, **options)

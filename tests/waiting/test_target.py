@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
@@ -15,13 +17,13 @@ UNDOCUMENTED = {23, 42, 255}
 ALL = sorted(ON_THE_WAY_OR_READY | OVER | UNDOCUMENTED)
 
 
-def test_the_table_names_every_documented_status():
+def test_the_table_names_every_documented_status() -> None:
     assert {int(status) for status in JobStatus} == ON_THE_WAY_OR_READY | OVER
 
 
 @pytest.mark.parametrize("target", ALL)
 @pytest.mark.parametrize("status", [*ALL, GONE])
-def test_the_table(status, target):
+def test_the_table(status: int | str, target: int) -> None:
     if status == target:
         expected = Verdict.ARRIVED
     elif status in OVER or status == GONE:
@@ -32,13 +34,13 @@ def test_the_table(status, target):
 
 
 @pytest.mark.parametrize("status", [*ALL, GONE])
-def test_a_wait_for_the_deletion(status):
+def test_a_wait_for_the_deletion(status: int | str) -> None:
     expected = {GONE: Verdict.ARRIVED, 6: Verdict.CANNOT_ARRIVE}.get(status, Verdict.WAITING)
     assert Target.of(VISUALIZATION_JOBS, "GONE").observe(status) is expected
 
 
 @pytest.mark.parametrize("status", [*ALL, GONE])
-def test_one_of_several(status):
+def test_one_of_several(status: int | str) -> None:
     target = Target.of(VISUALIZATION_JOBS, ["KILLED", 13, JobStatus.COMPLETED])
     if status in {10, 12, 13}:
         expected = Verdict.ARRIVED
@@ -50,7 +52,7 @@ def test_one_of_several(status):
 
 
 @pytest.mark.parametrize("status", [*ALL, GONE])
-def test_failure_statuses_take_the_place_of_the_defaults(status):
+def test_failure_statuses_take_the_place_of_the_defaults(status: int | str) -> None:
     target = Target.of(VISUALIZATION_JOBS, 8, failure_statuses=["WAITING", 42])
     if status == 8:
         expected = Verdict.ARRIVED
@@ -61,7 +63,7 @@ def test_failure_statuses_take_the_place_of_the_defaults(status):
     assert target.observe(status) is expected
 
 
-def test_no_failure_status_at_all():
+def test_no_failure_status_at_all() -> None:
     assert Target.of(VISUALIZATION_JOBS, 8, failure_statuses=[]).observe(11) is Verdict.WAITING
 
 
@@ -81,22 +83,22 @@ def test_no_failure_status_at_all():
         "RUNNING, 8",
     ],
 )
-def test_ways_to_write_a_target(written):
+def test_ways_to_write_a_target(written: Any) -> None:
     assert Target.of(VISUALIZATION_JOBS, written) == Target.of(VISUALIZATION_JOBS, 8)
 
 
 @pytest.mark.parametrize("written", [None, [], "", "RUNING", -1, 8.0, True, [None], {"status": 8}, "8,NOPE"])
-def test_what_is_no_target(written):
+def test_what_is_no_target(written: Any) -> None:
     with pytest.raises(ValueError, match="target_status"):
         Target.of(VISUALIZATION_JOBS, written)
 
 
-def test_a_target_that_is_a_failure_is_a_contradiction():
+def test_a_target_that_is_a_failure_is_a_contradiction() -> None:
     with pytest.raises(ValueError, match=r"failure_statuses: RUNNING \(8\)"):
         Target.of(VISUALIZATION_JOBS, [7, 8], failure_statuses=[8, 11])
 
 
-def test_labels():
+def test_labels() -> None:
     assert [label(VISUALIZATION_JOBS, code) for code in (8, 42, GONE)] == [
         "RUNNING (8)",
         "undocumented status 42",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -35,7 +37,7 @@ def job(status: int) -> VisualizationJob:
 class Course:
     """A wait, polled at the times and with the outcomes that a test gives."""
 
-    def __init__(self, target="RUNNING", **fields):
+    def __init__(self, target: str = "RUNNING", **fields: Any) -> None:
         self.wait = Wait(
             "10",
             Target.of(VISUALIZATION_JOBS, target),
@@ -44,18 +46,18 @@ class Course:
             **fields,
         )
 
-    def at(self, seconds, outcome, **options):
+    def at(self, seconds: int, outcome: Exception | int, **options: Any) -> Verdict | None:
         observation = outcome if isinstance(outcome, Exception) else job(outcome)
         return self.wait.observe(observation, float(seconds), **options)
 
 
 @pytest.fixture
-def lines(caplog):
+def lines(caplog: pytest.LogCaptureFixture) -> Callable[..., Any]:
     caplog.set_level(logging.INFO)
     return lambda: [record.getMessage() for record in caplog.records]
 
 
-def test_one_line_a_transition_with_the_time_in_the_state_before(lines):
+def test_one_line_a_transition_with_the_time_in_the_state_before(lines: Callable[..., Any]) -> None:
     course = Course()
     for seconds, status in [(0, 1), (5, 1), (60, 7), (120, 7), (185, 8)]:
         verdict = course.at(seconds, status)
@@ -67,7 +69,7 @@ def test_one_line_a_transition_with_the_time_in_the_state_before(lines):
     ]
 
 
-def test_a_heartbeat_now_and_then(lines):
+def test_a_heartbeat_now_and_then(lines: Callable[..., Any]) -> None:
     course = Course()
     for seconds in range(0, 1801, 60):
         course.at(seconds, 7)
@@ -77,7 +79,7 @@ def test_a_heartbeat_now_and_then(lines):
     ]
 
 
-def test_an_undocumented_status_is_warned_of_once_and_waited_on(caplog):
+def test_an_undocumented_status_is_warned_of_once_and_waited_on(caplog: pytest.LogCaptureFixture) -> None:
     course = Course()
     assert [course.at(seconds, 42) for seconds in (0, 1, 2)] == [Verdict.WAITING] * 3
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
@@ -86,7 +88,7 @@ def test_an_undocumented_status_is_warned_of_once_and_waited_on(caplog):
     assert course.at(3, 8) is Verdict.ARRIVED
 
 
-def test_a_failed_job_ends_the_wait_at_once():
+def test_a_failed_job_ends_the_wait_at_once() -> None:
     course = Course()
     course.at(0, 7)
     with pytest.raises(
@@ -95,14 +97,14 @@ def test_a_failed_job_ends_the_wait_at_once():
         course.at(60, 11)
 
 
-def test_a_deleted_job_ends_the_wait_at_once():
+def test_a_deleted_job_ends_the_wait_at_once() -> None:
     course = Course()
     course.at(0, 7)
     with pytest.raises(JobCannotArriveError, match=r"not found .* last seen: WAITING \(7\)\. GET … answered HTTP 404"):
         course.at(60, NOT_FOUND)
 
 
-def test_a_wait_for_the_deletion(lines):
+def test_a_wait_for_the_deletion(lines: Callable[..., Any]) -> None:
     course = Course("GONE")
     assert course.at(0, 9) is Verdict.WAITING
     assert course.at(30, NOT_FOUND) is Verdict.ARRIVED
@@ -113,14 +115,14 @@ def test_a_wait_for_the_deletion(lines):
     )  # fmt: skip
 
 
-def test_the_summary_of_a_job_that_was_never_there():
+def test_the_summary_of_a_job_that_was_never_there() -> None:
     course = Course("GONE")
     assert course.at(0, NOT_FOUND) is Verdict.ARRIVED
     assert course.wait.summary().keys() == job(8).summary().keys()
     assert course.wait.summary()["job_id"] == "10"
 
 
-def test_an_outage_is_outlived(lines):
+def test_an_outage_is_outlived(lines: Callable[..., Any]) -> None:
     course = Course()
     course.at(0, 7)
     assert [course.at(seconds, OUTAGE) for seconds in (60, 120, 180)] == [Verdict.WAITING] * 3
@@ -134,7 +136,7 @@ def test_an_outage_is_outlived(lines):
     assert "The API answers again, after 2 min 1 s" in lines()
 
 
-def test_an_outage_that_lasts_too_long_says_state_unknown():
+def test_an_outage_that_lasts_too_long_says_state_unknown() -> None:
     course = Course(tolerance=100)
     course.at(0, 7)
     course.at(60, OUTAGE)
@@ -146,7 +148,7 @@ def test_an_outage_that_lasts_too_long_says_state_unknown():
     assert caught.value.__cause__ is OUTAGE
 
 
-def test_an_outage_counts_from_the_start_of_its_first_failed_poll():
+def test_an_outage_counts_from_the_start_of_its_first_failed_poll() -> None:
     course = Course(tolerance=600)
     course.at(0, 7)
     assert course.at(310, OUTAGE, poll_seconds=250) is Verdict.WAITING
@@ -155,14 +157,14 @@ def test_an_outage_counts_from_the_start_of_its_first_failed_poll():
         course.at(660, OUTAGE, poll_seconds=250)
 
 
-def test_a_tolerance_of_0_tolerates_no_failure():
+def test_a_tolerance_of_0_tolerates_no_failure() -> None:
     course = Course(tolerance=0)
     course.at(0, 7)
     with pytest.raises(JobStateUnknownError, match=r"last seen: WAITING \(7\)"):
         course.at(60, OUTAGE)
 
 
-def test_each_outage_has_the_whole_tolerance():
+def test_each_outage_has_the_whole_tolerance() -> None:
     course = Course(tolerance=100)
     for start in (0, 1000, 2000):
         course.at(start, 7)
@@ -171,12 +173,12 @@ def test_each_outage_has_the_whole_tolerance():
     assert course.at(3000, 8) is Verdict.ARRIVED
 
 
-def test_the_first_poll_is_strict():
+def test_the_first_poll_is_strict() -> None:
     with pytest.raises(JobStateUnknownError, match="last seen: never"):
         Course().at(0, OUTAGE)
 
 
-def test_a_job_seen_by_an_earlier_process_has_been_seen():
+def test_a_job_seen_by_an_earlier_process_has_been_seen() -> None:
     course = Course(was_observed=True, tolerance=100)
     assert course.at(0, OUTAGE) is Verdict.WAITING
     with pytest.raises(JobStateUnknownError, match="last seen: by an earlier poll"):
@@ -184,14 +186,14 @@ def test_a_job_seen_by_an_earlier_process_has_been_seen():
 
 
 @pytest.mark.parametrize("kind", [ModelArtsAuthenticationError, ModelArtsPermissionError, ModelArtsRetiredError])
-def test_what_cannot_heal_ends_the_wait_at_once(kind):
+def test_what_cannot_heal_ends_the_wait_at_once(kind: type[Any]) -> None:
     course = Course()
     course.at(0, 7)
     with pytest.raises(JobStateUnknownError, match=r"last seen: WAITING \(7\)\. refused"):
         course.at(60, kind("refused"))
 
 
-def test_a_wait_goes_on_where_another_process_left_it(lines):
+def test_a_wait_goes_on_where_another_process_left_it(lines: Callable[..., Any]) -> None:
     first = Course()
     first.at(1000, 1)
     first.at(1060, 7)
@@ -202,7 +204,7 @@ def test_a_wait_goes_on_where_another_process_left_it(lines):
     assert lines()[-1] == "Visualization job 10 (board) went from WAITING (7) to RUNNING (8) after 1 min 0 s"
 
 
-def test_what_another_process_saw_is_what_is_known_of_the_job():
+def test_what_another_process_saw_is_what_is_known_of_the_job() -> None:
     summary = Course(history=[(1000, 7)]).wait.summary()
     assert (summary["job_id"], summary["status"], summary["status_name"]) == ("10", 7, "WAITING")
 
@@ -211,5 +213,5 @@ def test_what_another_process_saw_is_what_is_known_of_the_job():
     ("seconds", "text"),
     [(0, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (3599, "59 min 59 s"), (7200, "2 h 0 min"), (7320, "2 h 2 min")],
 )
-def test_durations(seconds, text):
+def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ IMAGE = {"image_url": "org/img:1", "command": "python /home/train.py"}
 SMALL = {"job_name": "n1", "flavor_id": "modelarts.vm.cpu.8u"}
 
 
-def test_the_shape_of_an_algorithm():
+def test_the_shape_of_an_algorithm() -> None:
     body = create_body(
         **SMALL,
         algorithm_id="01c399ae",
@@ -44,7 +45,7 @@ def test_the_shape_of_an_algorithm():
 
 
 @pytest.mark.parametrize("boot_file", ["train.py", "/b/code/train.py", "obs://b/code/train.py"])
-def test_the_shape_of_a_preset_engine(boot_file):
+def test_the_shape_of_a_preset_engine(boot_file: str) -> None:
     body = create_body(**SMALL, code_dir="obs://b/code", boot_file=boot_file, engine_id="pytorch_1.8")
     assert body["algorithm"] == {
         "code_dir": "/b/code/",
@@ -53,12 +54,12 @@ def test_the_shape_of_a_preset_engine(boot_file):
     }
 
 
-def test_a_preset_engine_by_name_and_version():
+def test_a_preset_engine_by_name_and_version() -> None:
     body = create_body(**SMALL, code_dir="/b/c/", boot_file="t.py", engine_name="PyTorch", engine_version="1.8")
     assert body["algorithm"]["engine"] == {"engine_name": "PyTorch", "engine_version": "1.8"}
 
 
-def test_the_shape_of_a_custom_image_in_a_pool():
+def test_the_shape_of_a_custom_image_in_a_pool() -> None:
     body = create_body(
         job_name="n1",
         **IMAGE,
@@ -90,7 +91,7 @@ def test_the_shape_of_a_custom_image_in_a_pool():
     }
 
 
-def test_the_body_lies_under_the_named_parameters_and_stays_as_it_is():
+def test_the_body_lies_under_the_named_parameters_and_stays_as_it_is() -> None:
     given = {
         "metadata": {"name": "given", "description": "d"},
         "algorithm": {"id": "a", "policies": {"x": 1}, "parameters": [{"name": "p", "value": "1", "description": "d"}]},
@@ -108,7 +109,7 @@ def test_the_body_lies_under_the_named_parameters_and_stays_as_it_is():
     }
 
 
-def test_a_whole_body_needs_nothing_else():
+def test_a_whole_body_needs_nothing_else() -> None:
     given = {
         "kind": "visualization_job",
         "metadata": {"name": "board"},
@@ -117,7 +118,7 @@ def test_a_whole_body_needs_nothing_else():
     assert create_body(body=given) == {**given, "spec": {"resource": {"node_count": 1}}}
 
 
-def test_an_image_with_the_packages_of_an_engine_passes_through_the_body():
+def test_an_image_with_the_packages_of_an_engine_passes_through_the_body() -> None:
     engine = {"engine_name": "PyTorch", "engine_version": "1.8", "install_sys_packages": True}
     body = create_body(**SMALL, **IMAGE, body={"algorithm": {"engine": engine}})
     assert body["algorithm"]["engine"] == {**engine, "image_url": "org/img:1"}
@@ -163,28 +164,28 @@ def test_an_image_with_the_packages_of_an_engine_passes_through_the_body():
         ),
     ],
 )
-def test_what_the_api_would_refuse_is_refused_first(parameters, message):
+def test_what_the_api_would_refuse_is_refused_first(parameters: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         create_body(**{**SMALL, **IMAGE, **parameters})
 
 
-def test_no_message_shows_the_value_of_an_environment_variable():
+def test_no_message_shows_the_value_of_an_environment_variable() -> None:
     for environments in ({"A": "s3cret" * 1000}, {"1A": "s3cret"}, {"": "s3cret"}):
         with pytest.raises(ValueError, match=r"algorithm\.environments") as refused:
             create_body(**SMALL, **IMAGE, environments=environments)
         assert "s3cret" not in str(refused.value)
 
 
-def test_a_subscribed_algorithm_passes_through_the_body():
+def test_a_subscribed_algorithm_passes_through_the_body() -> None:
     algorithm = {"subscription_id": "s", "item_version_id": "1.0.0"}
     assert create_body(**SMALL, body={"algorithm": algorithm})["algorithm"] == algorithm
 
 
-def test_code_in_the_image_itself():
+def test_code_in_the_image_itself() -> None:
     assert create_body(**SMALL, **IMAGE, code_dir="file:///home/code")["algorithm"]["code_dir"] == "file:///home/code"
 
 
-def test_every_body_is_json():
+def test_every_body_is_json() -> None:
     body = create_body(**SMALL, **IMAGE, environments={"A": 1}, inputs=[{"name": "x"}], outputs=())
     assert json.loads(json.dumps(body)) == body
     assert re.search("None|null", json.dumps(body)) is None

@@ -54,7 +54,7 @@ class Rig:
 
 
 @pytest.fixture(params=[False, True], ids=["after", "from"])
-def rig(request) -> Iterator[Rig]:
+def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
     """An emulator whose answers begin with the line after the one that is asked from, or with that line."""
     with (
         Emulator(time_scale=0, training_log_overlap=request.param) as emulator,
@@ -103,7 +103,7 @@ def test_a_large_log_is_cut_and_said_to_be(rig: Rig) -> None:
     assert rig.log.lines[1:] == [f"line {number}." for number in range(1000, 1500)]
 
 
-def test_the_total_is_limited_and_the_end_is_written(rig: Rig, monkeypatch) -> None:
+def test_the_total_is_limited_and_the_end_is_written(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_follower, "LINES_IN_TOTAL", 10)
     follower = rig.start()
     for number in range(20):
@@ -182,7 +182,7 @@ def test_lines_without_numbers_are_not_repeated(server: ScriptedServer) -> None:
     assert log.lines == ["The log of worker-0 cannot be read now. The API does not number its lines."]
 
 
-def test_the_tail_of_a_log(rig: Rig, monkeypatch) -> None:
+def test_the_tail_of_a_log(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_follower, "LINES_AT_END", 3)
     follower = rig.start()
     rig.end()

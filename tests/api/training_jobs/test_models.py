@@ -41,7 +41,7 @@ def page_of(data: dict[str, Any]) -> TrainingJobPage:
     return TrainingJobPage.from_api(data, json.dumps(data).encode())
 
 
-def test_the_sample_of_a_failed_job():
+def test_the_sample_of_a_failed_job() -> None:
     assert TrainingJob.from_api(JOB) == TrainingJob(
         job_id=JOB_ID,
         phase=TrainingJobPhase.FAILED,
@@ -85,13 +85,13 @@ def test_the_sample_of_a_failed_job():
     )
 
 
-def test_no_secret_of_an_answer_is_kept():
+def test_no_secret_of_an_answer_is_kept() -> None:
     shown = f"{TrainingJob.from_api(JOB)!r} {TrainingJob.from_api(JOB).summary()} {page_of(page(JOB))!r}"
     assert [secret for secret in SECRETS if secret in json.dumps(JOB)] == list(SECRETS)
     assert [secret for secret in SECRETS if secret in shown] == []
 
 
-def test_the_summary_has_the_same_keys_whatever_is_known():
+def test_the_summary_has_the_same_keys_whatever_is_known() -> None:
     full, bare = TrainingJob.from_api(JOB).summary(), TrainingJob.from_api(job(phase="Mystery")).summary()
     assert full == {
         "job_id": JOB_ID,
@@ -120,7 +120,7 @@ def test_a_summary_can_be_read_back():
     assert TrainingJob.from_summary(unknown.summary()) == unknown
 
 
-def test_every_phase_is_in_exactly_one_group():
+def test_every_phase_is_in_exactly_one_group() -> None:
     groups = [READY, ON_THE_WAY, ENDED, FAILED]
     assert sorted(phase for group in groups for phase in group) == sorted(TrainingJobPhase)
     assert {"Completed", "Terminated", "Failed", "Abnormal"} == TERMINAL
@@ -128,13 +128,13 @@ def test_every_phase_is_in_exactly_one_group():
 
 
 @pytest.mark.parametrize("name", ["Running", "RUNNING", "running", " running "])
-def test_a_phase_is_read_in_any_case(name):
+def test_a_phase_is_read_in_any_case(name: str) -> None:
     assert to_phase(name) is TrainingJobPhase.RUNNING
     assert checked_phase(name) is TrainingJobPhase.RUNNING
     assert TrainingJob.from_api(job(phase=name)).phase is TrainingJobPhase.RUNNING
 
 
-def test_an_unknown_phase_survives_in_an_answer_and_is_refused_as_a_parameter():
+def test_an_unknown_phase_survives_in_an_answer_and_is_refused_as_a_parameter() -> None:
     assert TrainingJob.from_api(job(phase="Hibernating")).phase == "Hibernating"
     with pytest.raises(ValueError, match=r"'Hibernating' is not a phase\. Phases are Creating, Pending, Running"):
         checked_phase("Hibernating")
@@ -151,12 +151,12 @@ def test_an_unknown_phase_survives_in_an_answer_and_is_refused_as_a_parameter():
         ({"metadata": {"id": "x"}, "status": "Running"}, "status.phase"),
     ],
 )
-def test_a_job_without_id_or_phase_is_none(data, missing):
+def test_a_job_without_id_or_phase_is_none(data: dict[str, Any], missing: str) -> None:
     with pytest.raises(ValueError, match=missing):
         TrainingJob.from_api(data)
 
 
-def test_fields_of_wrong_types_are_left_out_and_do_not_hide_the_phase():
+def test_fields_of_wrong_types_are_left_out_and_do_not_hide_the_phase() -> None:
     odd = {
         **job(name=["x"], create_time="yesterday"),
         "algorithm": [],
@@ -169,7 +169,7 @@ def test_fields_of_wrong_types_are_left_out_and_do_not_hide_the_phase():
     )
 
 
-def test_a_page_counts_what_matches_and_leaves_out_what_cannot_be_read():
+def test_a_page_counts_what_matches_and_leaves_out_what_cannot_be_read() -> None:
     found = page_of(page(job(job_id="a", create_time=1641890623262), {"metadata": 7}, JOB, count=120))
     assert found.job_total_count == 120
     assert found.job_ids == ("a", JOB_ID)
@@ -180,18 +180,18 @@ def test_a_page_counts_what_matches_and_leaves_out_what_cannot_be_read():
 
 
 @pytest.mark.parametrize("empty", [{"count": 0, "items": []}, {"count": 0, "items": None}, {"count": 0}])
-def test_an_empty_page(empty):
+def test_an_empty_page(empty: dict[str, Any]) -> None:
     assert page_of(empty).statuses == {}
     assert page_of(empty).jobs == {}
 
 
 @pytest.mark.parametrize("broken", [{}, {"items": "none"}, {"items": {}}, {"count": 3}, {"items": [{}, None]}])
-def test_a_page_without_readable_jobs_is_refused(broken):
+def test_a_page_without_readable_jobs_is_refused(broken: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"items is not a list|no job of the page can be read"):
         page_of(broken)
 
 
-def test_a_log_is_read_as_printable_lines_with_progress_folded():
+def test_a_log_is_read_as_printable_lines_with_progress_folded() -> None:
     content = "first\r\n\n 1%|#  |\r 50%|## |\r100%|###|\r\n\x1b[31mred\x1b[0m\nlast\n"
     assert log_lines(content) == ("first", "", "100%|###|", "red", "last")
     assert log_lines("") == ()
@@ -199,7 +199,7 @@ def test_a_log_is_read_as_printable_lines_with_progress_folded():
     assert len(log_lines("x" * 10_000)[0]) == 4096
 
 
-def test_the_log_preview_is_called_content_or_context():
+def test_the_log_preview_is_called_content_or_context() -> None:
     assert LogPreview.from_api({"content": "a\nb", "current_size": 3, "full_size": 7}) == LogPreview(("a", "b"), 3, 7)
     assert LogPreview.from_api({"context": "a"}) == LogPreview(("a",), None, None)
 
@@ -215,20 +215,20 @@ def test_the_log_preview_is_called_content_or_context():
         ("1551252759254000002", "c\nd", ("c", "d")),
     ],
 )
-def test_log_lines_go_on_behind_a_position_in_either_reading(start, content, lines):
+def test_log_lines_go_on_behind_a_position_in_either_reading(start: str, content: str, lines: tuple[str, str]) -> None:
     after = LogPosition("1551252759254000002", "b")
     read = LogLines.from_api({"start_line": start, "end_line": 1551252759254000004, "content": content}, after)
     assert read == LogLines(lines, LogPosition("1551252759254000004", "d"))
 
 
-def test_no_new_log_lines_keep_the_position():
+def test_no_new_log_lines_keep_the_position() -> None:
     after = LogPosition("7", "b")
     assert LogLines.from_api({"content": "", "start_line": None, "end_line": None}, after) == LogLines((), after)
     assert LogLines.from_api({"content": "b", "start_line": "7", "end_line": "7"}, after) == LogLines((), after)
     assert LogLines.from_api({"content": "a"}, LOG_START) == LogLines(("a",), LogPosition("0", "a"))
 
 
-def test_engines_flavors_and_quotas():
+def test_engines_flavors_and_quotas() -> None:
     engine = {"engine_id": "mpi-v2", "engine_name": "MPI", "engine_version": "mindspore_1.3.0", "v1_compatible": False}
     assert Engine.from_api(Fields(engine)) == Engine("mpi-v2", "MPI", "mindspore_1.3.0")
     flavor = {
@@ -257,7 +257,7 @@ PATHS = [
 
 
 @given(st.lists(st.tuples(st.sampled_from(PATHS), ANYTHING), max_size=4))
-def test_whatever_is_sent_a_job_is_read_or_refused_and_its_summary_travels(changes):
+def test_whatever_is_sent_a_job_is_read_or_refused_and_its_summary_travels(changes: list[Any]) -> None:
     data = json.loads(json.dumps(JOB))
     for path, value in changes:
         if len(path) == 1:

@@ -21,7 +21,7 @@ from airflow_provider_modelarts.api.training_jobs.parameters import Filter
 from airflow_provider_modelarts.api.training_jobs.resources import Quota
 from airflow_provider_modelarts.emulator import Emulator, Fault
 from tests.api.training_jobs.samples import CREATE_FAILURE, JOB, JOB_ID, SECRETS, job, page
-from tests.conftest import Reply
+from tests.conftest import Reply, ScriptedServer
 
 PROJECT = "0123456789abcdef0123456789abcdef"
 WORKSPACE = "w" * 32
@@ -66,7 +66,7 @@ def started(start: Callable[..., Started]) -> Started:
 
 
 @pytest.fixture
-def jobs(server, slept: list[float]) -> Iterator[TrainingJobs]:
+def jobs(server: ScriptedServer, slept: list[float]) -> Iterator[TrainingJobs]:
     """The operations, of a client of the scripted server."""
     with client_for(server.url, slept.append) as client:
         yield client.training_jobs
@@ -106,7 +106,7 @@ def test_the_life_of_a_job(started: Started) -> None:
     assert jobs.ensure_stopped(jobs.create(BODY).job_id) is None
 
 
-def test_each_operation_sends_what_the_api_documents(server, jobs) -> None:
+def test_each_operation_sends_what_the_api_documents(server: ScriptedServer, jobs: TrainingJobs) -> None:
     server.answer(Reply(201, JOB), Reply(200, JOB), Reply(200, b"null"), Reply(202, JOB), Reply(202, b'""'), Reply())
     jobs.create(BODY)
     jobs.get(JOB_ID)
@@ -171,7 +171,9 @@ def test_each_operation_sends_what_the_api_documents(server, jobs) -> None:
         lambda jobs: jobs.is_name_taken("a b"),
     ],
 )
-def test_bad_input_is_refused_before_anything_is_sent(server, jobs, call) -> None:
+def test_bad_input_is_refused_before_anything_is_sent(
+    server: ScriptedServer, jobs: TrainingJobs, call: Callable[..., Any]
+) -> None:
     with pytest.raises(ValueError, match=r"job_id|description|task|lines|limit|level|flavor_type|job_name"):
         call(jobs)
     assert server.received == []
@@ -179,7 +181,9 @@ def test_bad_input_is_refused_before_anything_is_sent(server, jobs, call) -> Non
 
 @pytest.mark.parametrize("operation", ["update", "terminate", "delete"])
 @pytest.mark.parametrize("body", [b"<html>", b"{", b"[]", b'"x"'])
-def test_a_page_of_a_proxy_is_not_a_change(server, jobs, operation, body) -> None:
+def test_a_page_of_a_proxy_is_not_a_change(
+    server: ScriptedServer, jobs: TrainingJobs, operation: str, body: bytes
+) -> None:
     server.answer(Reply(200, body))
     arguments = {"description": "x"} if operation == "update" else {}
     with pytest.raises(errors.ModelArtsMalformedResponseError, match="the body is no JSON object"):
@@ -188,7 +192,9 @@ def test_a_page_of_a_proxy_is_not_a_change(server, jobs, operation, body) -> Non
 
 @pytest.mark.parametrize("offset_counts", ["pages", "jobs"])
 @pytest.mark.parametrize("count", [0, 1, 49, 50, 51, 100, 101, 130])
-def test_a_search_yields_each_job_once_whatever_offsets_count(start, offset_counts, count) -> None:
+def test_a_search_yields_each_job_once_whatever_offsets_count(
+    start: Callable[..., Any], offset_counts: str, count: int
+) -> None:
     emulator, jobs = start(training_offset=offset_counts)
     created = [emulator.training_jobs.create(f"job-{number}").job_id for number in range(count)]
     found = [job.job_id for job in jobs.search()]
@@ -198,7 +204,7 @@ def test_a_search_yields_each_job_once_whatever_offsets_count(start, offset_coun
 
 
 @pytest.mark.parametrize("offset_counts", ["pages", "jobs"])
-def test_jobs_that_are_created_during_a_search_hide_none(start, offset_counts) -> None:
+def test_jobs_that_are_created_during_a_search_hide_none(start: Callable[..., Any], offset_counts: str) -> None:
     emulator, jobs = start(training_offset=offset_counts)
     created = {emulator.training_jobs.create(f"job-{number}").job_id for number in range(120)}
     found = []
@@ -210,14 +216,14 @@ def test_jobs_that_are_created_during_a_search_hide_none(start, offset_counts) -
     assert created <= set(found)
 
 
-def test_a_search_that_ignores_the_offset_ends(server, jobs) -> None:
+def test_a_search_that_ignores_the_offset_ends(server: ScriptedServer, jobs: TrainingJobs) -> None:
     rows = [job(job_id=f"job-{number}") for number in range(50)]
     server.answer(Reply(200, page(*rows, count=5000)))
     assert len(list(jobs.search())) == 50
     assert len(server.received) < 10
 
 
-def test_a_search_is_lazy(start) -> None:
+def test_a_search_is_lazy(start: Callable[..., Any]) -> None:
     emulator, jobs = start()
     for number in range(120):
         emulator.training_jobs.create(f"job-{number}")
@@ -227,7 +233,7 @@ def test_a_search_is_lazy(start) -> None:
     assert emulator.request_counts() == {"training.search": 1}
 
 
-def test_searches_are_by_workspace(start) -> None:
+def test_searches_are_by_workspace(start: Callable[..., Any]) -> None:
     emulator, jobs = start(workspace_id=WORKSPACE)
     default = emulator.training_jobs.create("default").job_id
     other = emulator.training_jobs.create("other", workspace_id=WORKSPACE).job_id
@@ -238,7 +244,7 @@ def test_searches_are_by_workspace(start) -> None:
     assert jobs.create(create_body(job_name="explicit", workspace_id="0", body=BODY)).workspace_id == "0"
 
 
-def test_jobs_by_ids_take_one_request_for_ten(start) -> None:
+def test_jobs_by_ids_take_one_request_for_ten(start: Callable[..., Any]) -> None:
     emulator, jobs = start()
     ids = [emulator.training_jobs.create(f"job-{number}").job_id for number in range(25)]
     found = jobs.search_by_ids([*ids, JOB_ID, ids[0]])
@@ -254,13 +260,15 @@ def test_a_job_is_found_by_its_exact_name(started: Started) -> None:
     assert jobs.find("train") is None
 
 
-def test_unreadable_rows_are_left_out_and_logged(server, jobs, caplog) -> None:
+def test_unreadable_rows_are_left_out_and_logged(
+    server: ScriptedServer, jobs: TrainingJobs, caplog: pytest.LogCaptureFixture
+) -> None:
     server.answer(Reply(200, page(job(job_id="a"), {"metadata": None}, job(job_id="b"))))
     assert [found.job_id for found in jobs.search()] == ["a", "b"]
     assert "1 of 3 jobs on a page of training jobs cannot be read" in caplog.text
 
 
-def test_a_search_that_fails_leaves_no_doubt_and_is_sent_again(server, jobs) -> None:
+def test_a_search_that_fails_leaves_no_doubt_and_is_sent_again(server: ScriptedServer, jobs: TrainingJobs) -> None:
     for reply in (Reply(503), Reply(cut=True), Reply(200, b"<html>")):
         server.answer(reply)
         with pytest.raises(errors.ModelArtsError) as failed:
@@ -273,7 +281,7 @@ def test_a_search_that_fails_leaves_no_doubt_and_is_sent_again(server, jobs) -> 
 @pytest.mark.parametrize(
     "loss", [{"kind": "cut_after"}, {"kind": "truncated"}, {"kind": "empty"}, {"kind": "wrong_types"}]
 )
-def test_a_lost_answer_to_create_makes_one_job(started: Started, loss) -> None:
+def test_a_lost_answer_to_create_makes_one_job(started: Started, loss: dict[str, str]) -> None:
     emulator, jobs = started
     emulator.inject(Fault(operation="training.create", times=1, **loss))
     created = jobs.create(BODY)
@@ -281,7 +289,9 @@ def test_a_lost_answer_to_create_makes_one_job(started: Started, loss) -> None:
     assert emulator.request_counts() == {"training.create": 1, "training.search": 1}
 
 
-def test_a_lost_answer_to_create_makes_one_job_although_searches_lag(start, slept) -> None:
+def test_a_lost_answer_to_create_makes_one_job_although_searches_lag(
+    start: Callable[..., Any], slept: list[Any]
+) -> None:
     emulator, jobs = start(training_search_lag=20)
     emulator.inject(Fault("cut_after", "training.create", times=1))
     created = jobs.create(BODY)
@@ -289,7 +299,9 @@ def test_a_lost_answer_to_create_makes_one_job_although_searches_lag(start, slep
     assert sum(slept) < 40
 
 
-def test_a_lost_answer_does_not_take_an_older_job_of_the_name(server, jobs, slept) -> None:
+def test_a_lost_answer_does_not_take_an_older_job_of_the_name(
+    server: ScriptedServer, jobs: TrainingJobs, slept: list[Any]
+) -> None:
     taken = Reply(400, {"error_code": "ModelArts.2751", "error_msg": "exists", "error_solution": ""})
     old = Reply(200, page(job(name="train-1", create_time=now_ms(minutes=20))))
     server.answer(Reply(503), old, taken, old)
@@ -306,7 +318,7 @@ def test_create_sends_again_when_nothing_was_made(started: Started) -> None:
     assert emulator.request_counts() == {"training.create": 3, "training.search": 2}
 
 
-def test_a_taken_name_and_a_used_up_quota_are_errors_of_their_own(start) -> None:
+def test_a_taken_name_and_a_used_up_quota_are_errors_of_their_own(start: Callable[..., Any]) -> None:
     emulator, jobs = start(running_quota=1)
     jobs.create(BODY)
     with pytest.raises(errors.ModelArtsNameTakenError, match="train-1 already exists"):
@@ -337,7 +349,7 @@ def test_a_status_that_changes_meanwhile_is_asked_again(started: Started) -> Non
     assert emulator.request_counts()["training.terminate"] == 2
 
 
-def test_a_log_is_read_as_it_grows_and_no_line_comes_twice(start) -> None:
+def test_a_log_is_read_as_it_grows_and_no_line_comes_twice(start: Callable[..., Any]) -> None:
     for overlap in (False, True):
         emulator, jobs = start(training_log_overlap=overlap)
         job_id = emulator.training_jobs.create(script="fails", node_count=2).job_id
@@ -362,12 +374,14 @@ def test_a_long_log_comes_in_pages(started: Started) -> None:
     assert pages == [500, 500, 201]
 
 
-def test_a_log_without_line_numbers_ends(server, jobs) -> None:
+def test_a_log_without_line_numbers_ends(server: ScriptedServer, jobs: TrainingJobs) -> None:
     server.answer(Reply(200, {"content": "a\nb"}))
     assert [found.lines for found in jobs.read_log(JOB_ID)] == [("a", "b")]
 
 
-def test_a_log_that_is_not_there_yet_is_empty_and_one_that_is_gone_is_an_error(server, jobs) -> None:
+def test_a_log_that_is_not_there_yet_is_empty_and_one_that_is_gone_is_an_error(
+    server: ScriptedServer, jobs: TrainingJobs
+) -> None:
     for code in ("ModelArts.2818", "ModelArts.2819"):
         server.answer(Reply(400, {"error_code": code, "error_msg": "no log", "error_solution": ""}))
         if code == "ModelArts.2818":
@@ -395,21 +409,23 @@ def test_events_metrics_and_what_jobs_can_run_on(started: Started) -> None:
     assert jobs.quotas() == [Quota("job-num", 1000, 2)]
 
 
-def test_many_events_come_in_pages(server, jobs) -> None:
+def test_many_events_come_in_pages(server: ScriptedServer, jobs: TrainingJobs) -> None:
     full = [{"message": str(number), "level": "Info"} for number in range(100)]
     server.answer(Reply(200, {"total": 101, "events": full}), Reply(200, {"total": 101, "events": full[:1]}))
     assert len(list(jobs.events(JOB_ID))) == 101
     assert ["offset=0" in server.received[0].target, "offset=1" in server.received[1].target] == [True, True]
 
 
-def test_no_secret_of_an_answer_is_logged_or_shown(server, jobs, caplog) -> None:
+def test_no_secret_of_an_answer_is_logged_or_shown(
+    server: ScriptedServer, jobs: TrainingJobs, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
     server.answer(Reply(200, JOB), Reply(200, page(JOB)), Reply(200, page(JOB)))
     shown = [repr(jobs.get(JOB_ID)), repr(list(jobs.search())), repr(jobs.search_page()), caplog.text]
     assert [secret for secret in SECRETS if secret in "".join(shown)] == []
 
 
-def test_the_failure_sample(server, jobs) -> None:
+def test_the_failure_sample(server: ScriptedServer, jobs: TrainingJobs) -> None:
     server.answer(Reply(400, CREATE_FAILURE))
     with pytest.raises(errors.ModelArtsBadRequestError) as failed:
         jobs.create(BODY)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from airflow_provider_modelarts.api.training_jobs.parameters import (
@@ -19,19 +21,19 @@ from airflow_provider_modelarts.api.training_jobs.parameters import (
 from tests.api.training_jobs.samples import JOB_ID
 
 
-def test_a_job_id_has_one_form():
+def test_a_job_id_has_one_form() -> None:
     assert checked_job_id(JOB_ID) == JOB_ID
     assert checked_job_id(f" {JOB_ID.upper()}\n") == JOB_ID
     assert checked_job_id("Not-A-UUID-1") == "Not-A-UUID-1"
 
 
 @pytest.mark.parametrize("job_id", ["", "a/b", "../x", "a b", "x" * 65, 1.5, None, True, ["x"]])
-def test_what_is_not_a_job_id_is_refused(job_id):
+def test_what_is_not_a_job_id_is_refused(job_id: Any) -> None:
     with pytest.raises(ValueError, match="is not the ID of a training job, such as 425b7087"):
         checked_job_id(job_id)
 
 
-def test_job_ids_each_once_in_order_also_as_a_template_renders_them():
+def test_job_ids_each_once_in_order_also_as_a_template_renders_them() -> None:
     assert checked_job_ids([JOB_ID, "b", JOB_ID.upper()]) == [JOB_ID, "b"]
     assert checked_job_ids(f"['{JOB_ID}', 'b']") == [JOB_ID, "b"]
     for wrong in ([], "", {"a": 1}, 7):
@@ -39,7 +41,7 @@ def test_job_ids_each_once_in_order_also_as_a_template_renders_them():
             checked_job_ids(wrong)
 
 
-def test_names():
+def test_names() -> None:
     assert checked_job_name("a_B-1" * 12) == "a_B-1" * 12
     assert checked_task("worker-0") == "worker-0"
     assert checked_workspace_id("0") == "0"
@@ -57,7 +59,7 @@ def test_names():
             check(wrong)
 
 
-def test_a_search_says_everything_about_its_pages():
+def test_a_search_says_everything_about_its_pages() -> None:
     assert search_body() == {"limit": 50, "offset": 0, "sort_by": "create_time", "order": "desc"}
     assert search_body(
         filters=[Filter("id", "in", (JOB_ID,)), {"key": "name", "operator": "like", "value": ["x"]}],
@@ -101,18 +103,18 @@ def test_a_search_says_everything_about_its_pages():
         ),
     ],
 )
-def test_a_search_outside_the_limits_is_refused(parameters, message):
+def test_a_search_outside_the_limits_is_refused(parameters: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         search_body(**parameters)
 
 
-def test_times_of_a_search_are_written_as_rfc_3339():
+def test_times_of_a_search_are_written_as_rfc_3339() -> None:
     times = ("2026-01-01T00:00:00Z", "2026-01-31")
     (sent,) = search_body(filters=[Filter("create_time", "between", times)])["filters"]
     assert sent["value"] == ["2026-01-01T00:00:00+00:00", "2026-01-31T00:00:00+00:00"]
 
 
-def test_a_change():
+def test_a_change() -> None:
     assert update_body(description="") == {"description": ""}
     assert update_body(description="x", body={"spec": {"a": 1}}) == {"description": "x", "spec": {"a": 1}}
     for wrong in ({}, {"description": "x" * 257}, {"body": {"description": 7.5}}):
@@ -120,7 +122,7 @@ def test_a_change():
             update_body(**wrong)
 
 
-def test_queries_of_events_and_log_lines():
+def test_queries_of_events_and_log_lines() -> None:
     assert events_query(offset=2, order="asc", level="Error", pattern="x") == {
         "offset": "2",
         "limit": "100",

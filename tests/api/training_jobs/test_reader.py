@@ -57,20 +57,24 @@ def phase_of(job: Job) -> str:
         pytest.param(1000, {"training.search": 20}, id="twenty pages of active jobs"),
     ],
 )
-def test_the_requests_of_a_poll_of_active_jobs(emulator, client, count, requests):
+def test_the_requests_of_a_poll_of_active_jobs(
+    emulator: Emulator, client: ModelArtsClient, count: int, requests: dict[str, int]
+) -> None:
     job_ids = create(emulator, count)
     assert poll(client, job_ids) == dict.fromkeys(job_ids, "Running")
     assert emulator.request_counts() == requests
 
 
-def test_many_jobs_that_ended_at_once_are_found_in_pages_of_all_jobs(emulator, client):
+def test_many_jobs_that_ended_at_once_are_found_in_pages_of_all_jobs(
+    emulator: Emulator, client: ModelArtsClient
+) -> None:
     job_ids = create(emulator, 200, "Completed")
     assert poll(client, job_ids) == dict.fromkeys(job_ids, "Completed")
     # One empty page of active jobs, then four of all.
     assert emulator.request_counts() == {"training.search": 5}
 
 
-def test_few_jobs_among_many_of_others_are_searched_by_id(emulator, client):
+def test_few_jobs_among_many_of_others_are_searched_by_id(emulator: Emulator, client: ModelArtsClient) -> None:
     job_ids = create(emulator, 40)
     create(emulator, 600)
     assert poll(client, job_ids) == dict.fromkeys(job_ids, "Running")
@@ -78,13 +82,15 @@ def test_few_jobs_among_many_of_others_are_searched_by_id(emulator, client):
     assert emulator.request_counts() == {"training.search": 6}
 
 
-def test_active_and_ended_jobs_in_one_poll(emulator, client):
+def test_active_and_ended_jobs_in_one_poll(emulator: Emulator, client: ModelArtsClient) -> None:
     active, ended = create(emulator, 60), create(emulator, 3, "Abnormal")
     assert poll(client, [*active, *ended]) == {**dict.fromkeys(active, "Running"), **dict.fromkeys(ended, "Abnormal")}
     assert emulator.request_counts() == {"training.search": 3}
 
 
-def test_a_job_that_no_search_shows_is_asked_for_before_it_counts_as_gone(emulator, client):
+def test_a_job_that_no_search_shows_is_asked_for_before_it_counts_as_gone(
+    emulator: Emulator, client: ModelArtsClient
+) -> None:
     kept, gone = create(emulator, 3), create(emulator, 2)
     for job_id in gone:
         emulator.training_jobs.remove(job_id)
@@ -94,14 +100,14 @@ def test_a_job_that_no_search_shows_is_asked_for_before_it_counts_as_gone(emulat
     assert emulator.request_counts() == {"training.search": 1, "training.get": 2}
 
 
-def test_a_search_that_is_forbidden_leaves_single_jobs(emulator, client):
+def test_a_search_that_is_forbidden_leaves_single_jobs(emulator: Emulator, client: ModelArtsClient) -> None:
     job_ids = create(emulator, 5)
     emulator.inject(Fault("status", operation="training.search", status=403))
     assert poll(client, job_ids) == dict.fromkeys(job_ids, "Running")
     assert emulator.request_counts()["training.get"] == 5
 
 
-def test_only_changes_are_reported(emulator, client):
+def test_only_changes_are_reported(emulator: Emulator, client: ModelArtsClient) -> None:
     job_ids = create(emulator, 3)
     fetcher = JobFetcher(ClientOwner(lambda sleep: client), TRAINING_JOBS)
     known = {job_id: TRAINING_JOBS.fingerprint(job) for job_id, job in fetcher.fetch(dict.fromkeys(job_ids)).items()}
@@ -125,17 +131,17 @@ class TestVerdicts:
             (["Completed", "TERMINATED"], {"Completed", "Terminated"}),
         ],
     )
-    def test_of_a_phase(self, target, arrived):
+    def test_of_a_phase(self, target: list[str] | str, arrived: set[str]) -> None:
         read = Target.of(TRAINING_JOBS, target)
         for phase in (*self.ENDS, *self.OTHERS, "GONE"):
             expected = Verdict.CANNOT_ARRIVE if phase in (*self.ENDS, "GONE") else Verdict.WAITING
             assert read.observe(phase) is (Verdict.ARRIVED if phase in arrived else expected), phase
 
-    def test_of_the_deletion(self):
+    def test_of_the_deletion(self) -> None:
         read = Target.of(TRAINING_JOBS, "GONE")
         assert read.observe("GONE") is Verdict.ARRIVED
         assert {read.observe(phase) for phase in (*self.ENDS, *self.OTHERS)} == {Verdict.WAITING}
 
-    def test_the_error_for_a_word_that_is_not_a_phase_names_those_that_are(self):
+    def test_the_error_for_a_word_that_is_not_a_phase_names_those_that_are(self) -> None:
         with pytest.raises(ValueError, match=r"target_status: 'Complete' is not a phase. Phases are Creating, .*ENDED"):
             Target.of(TRAINING_JOBS, "Complete")

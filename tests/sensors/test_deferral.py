@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from airflow_provider_modelarts.emulator import Emulator
 from airflow_provider_modelarts.operators.visualization_job import ModelArtsStopVisualizationJobOperator
 from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
 from airflow_provider_modelarts.waiting.result import WaitResult
-from tests.sensors.conftest import clock, connection, emulator  # noqa: F401 - fixtures
+from tests.simulated_clock import SimulatedClock
 from tests.simulated_tasks import TaskDeferred, TaskInstance, first_event
 
 
@@ -22,7 +24,9 @@ def deferral_of(task: Any, ti: TaskInstance, event: Any = None) -> TaskDeferred:
 
 
 @pytest.mark.parametrize("kind", [ModelArtsVisualizationJobSensor, ModelArtsStopVisualizationJobOperator])
-def test_a_retry_does_not_resume_with_the_event_of_the_try_before(kind, emulator, clock, connection):  # noqa: F811
+def test_a_retry_does_not_resume_with_the_event_of_the_try_before(
+    kind: type[Any], emulator: Emulator, clock: SimulatedClock, connection: Callable[..., Any]
+) -> None:
     job_id = emulator.create_job(script="9:0,12:60" if "Stop" in kind.__name__ else "7:0,11:60")
     ti = TaskInstance()
     event = first_event(deferral_of(kind(task_id="wait", job_id=job_id, deferrable=True), ti), clock, ti)
@@ -34,7 +38,9 @@ def test_a_retry_does_not_resume_with_the_event_of_the_try_before(kind, emulator
     assert deferral_of(task, ti, event).trigger.job_id == job_id
 
 
-def test_execution_timeout_counts_from_the_start_of_the_try_over_deferrals(emulator, clock, connection):  # noqa: F811
+def test_execution_timeout_counts_from_the_start_of_the_try_over_deferrals(
+    emulator: Emulator, clock: SimulatedClock, connection: Callable[..., Any]
+) -> None:
     """Also below Airflow 3.3, where a resumed task knows only when it was resumed."""
     job_id = emulator.create_job(status=7)
     ti = TaskInstance(start_date=clock.utcnow())
