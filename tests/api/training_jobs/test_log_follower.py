@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_modelarts.api.training_jobs import log_follower
-from airflow_provider_modelarts.api.training_jobs.log_follower import LogFollower, level_of
+from airflow_provider_modelarts.api.training_jobs.log_follower import MAX_FAILURES, LogFollower, level_of
 from airflow_provider_modelarts.api.training_jobs.operations import TrainingJobs
 from airflow_provider_modelarts.emulator import Emulator, Fault
 from tests.api.training_jobs.samples import JOB_ID
@@ -169,6 +169,15 @@ def test_trouble_that_passes_loses_no_line(rig: Rig) -> None:
     for _ in range(4):
         follower.poll(["worker-0"])
     assert rig.log.count("before") == 1
+    assert rig.log.count("cannot be read now") == 1
+
+
+def test_a_log_that_keeps_failing_is_read_no_more(rig: Rig) -> None:
+    follower = rig.start()
+    rig.emulator.inject(Fault("status", "training.log_lines", status=500, retry_after=3600))
+    for _ in range(MAX_FAILURES + 3):
+        follower.poll(["worker-0"])
+    assert rig.emulator.request_counts()["training.log_lines"] == MAX_FAILURES
     assert rig.log.count("cannot be read now") == 1
 
 
