@@ -83,8 +83,8 @@ UI_FIELD_BEHAVIOUR: dict[str, Any] = {
         "password": "Secret key (SK), or password",
     },
     "placeholders": {
-        "host": "https://modelarts.my-site.example.com",
-        "port": "443",
+        "host": "empty for a public Region (Extra Fields)",
+        "port": "443 (the Test button needs a port)",
         "login": "empty: environment, profile file, ECS agency",
     },
 }

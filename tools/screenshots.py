@@ -62,7 +62,7 @@ def fill_in_and_save(page: Page, airflow: LocalAirflow, emulator: Emulator) -> N
     page.keyboard.type("Huawei Cloud ModelArts")
     page.keyboard.press("Enter")
     expect(form.get_by_text("Access key (AK), or IAM user")).to_be_visible()
-    expect(form.locator("[name=host]")).to_have_attribute("placeholder", "https://modelarts.my-site.example.com")
+    expect(form.locator("[name=host]")).to_have_attribute("placeholder", "empty for a public Region (Extra Fields)")
     expect(form.locator("[name=password]")).to_have_attribute("type", "password")
     host, _, port = emulator.url.rpartition(":")
     for name, value in (("host", host), ("port", port), ("login", emulator.ak), ("password", emulator.sk)):
@@ -106,7 +106,7 @@ def press_test(page: Page, airflow: LocalAirflow, emulator: Emulator) -> None:
 
 def open_the_job(page: Page, airflow: LocalAirflow, emulator: Emulator) -> None:
     """Follow the button of a task that is deferred to the page of its job."""
-    emulator.add_script_rule("airflow-*", "1:0,7:2,8:600")
+    emulator.add_script_rule("modelar-*", "1:0,7:2,8:600")
     run_id = airflow.trigger(DAG_ID)
 
     def link() -> str | None:
@@ -126,7 +126,7 @@ def open_the_job(page: Page, airflow: LocalAirflow, emulator: Emulator) -> None:
     job = opened.value
     job.wait_for_load_state()
     assert job.url == link(), job.url
-    expect(job.get_by_text("airflow-").first).to_be_visible()
+    expect(job.get_by_text("modelar-").first).to_be_visible()
     picture(job, "job-page.png", height=420)
 
 

@@ -46,13 +46,17 @@ def create_job_asset(collection: str, *, region: str, project_id: str, job: str 
     :param region: region ID, or the host of an explicit endpoint
     :param project_id: project of the region
     :param job: ID or name of the job
-    :param kwargs: further arguments of the asset, such as ``watchers`` or ``extra``
+    :param kwargs: further arguments of the asset, such as ``watchers`` or ``extra``; ``name`` is the job by default
     """
+    uri = f"{SCHEME}://{region}/{project_id}/{collection}/{job}"
     try:
         from airflow.sdk import Asset
-    except ImportError:  # Airflow 2.11
-        from airflow.datasets import Dataset as Asset  # type: ignore[import-not-found, no-redef]
-    return Asset(uri=f"{SCHEME}://{region}/{project_id}/{collection}/{job}", **kwargs)
+    except ImportError:  # Airflow 2.11, where assets have no name
+        from airflow.datasets import Dataset  # type: ignore[import-not-found]
+
+        kwargs.pop("name", None)
+        return Dataset(uri=uri, **kwargs)  # type: ignore[no-any-return]
+    return Asset(uri=uri, **{"name": str(job), **kwargs})
 
 
 def add_to_outlet_events(task: Any, context: Context, xcom: Mapping[str, Any]) -> None:

@@ -19,6 +19,6 @@ def create_asset(*, region: str, project_id: str, job: str, **kwargs: Any) -> As
     :param region: region id, or the host of an explicit endpoint
     :param project_id: project of the region
     :param job: id or name of the job
-    :param kwargs: further arguments of the asset, such as ``watchers`` or ``extra``
+    :param kwargs: further arguments of the asset, such as ``watchers`` or ``extra``; ``name`` is the job by default
     """
     return create_job_asset(COLLECTION, region=region, project_id=project_id, job=job, **kwargs)

@@ -31,6 +31,6 @@ def create_asset(
     :param project_id: project of the region
     :param job: id or name of the job
     :param collection: ``visualization-jobs`` or ``training-jobs``
-    :param kwargs: further arguments of the asset, such as ``watchers`` or ``extra``
+    :param kwargs: further arguments of the asset, such as ``watchers`` or ``extra``; ``name`` is the job by default
     """
     return create_job_asset(collection, region=region, project_id=project_id, job=job, **kwargs)

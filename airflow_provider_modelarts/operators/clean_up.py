@@ -139,6 +139,7 @@ class ModelArtsCleanUpVisualizationJobsOperator(CleanUpJobsOperator):
     5 h today are 25 h. The parameters are those of :class:`.CleanUpJobsOperator`.
     """
 
+    custom_operator_name = "Clean up visualization jobs"
     kind = VISUALIZATION_JOBS
     running = int(JobStatus.RUNNING)
 
@@ -154,6 +155,7 @@ class ModelArtsCleanUpTrainingJobsOperator(CleanUpJobsOperator):
     :class:`.CleanUpJobsOperator`.
     """
 
+    custom_operator_name = "Clean up training jobs"
     kind = TRAINING_JOBS
     running = str(TrainingJobPhase.RUNNING)
 

@@ -90,6 +90,7 @@ class ModelArtsCreateTrainingJobOperator(WaitingTrainingJobOperator):
     :raises WaitError: the wait timed out, or the job's state is unknown
     """
 
+    custom_operator_name = "Create training job"
     template_fields: Sequence[str] = ("name_prefix", "job_kind", *_BODY_FIELDS, *JobOperator.template_fields)
 
     def __init__(

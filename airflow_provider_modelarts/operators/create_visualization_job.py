@@ -69,6 +69,7 @@ class ModelArtsCreateVisualizationJobOperator(RestartingJobOperator):
     :raises WaitError: the job did not reach RUNNING; Airflow's retries apply, and restart it
     """
 
+    custom_operator_name = "Create visualization job"
     template_fields: Sequence[str] = (
         "job_name",
         "train_url",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import uuid
 from collections.abc import Mapping
 from typing import Any, Final
@@ -11,14 +12,16 @@ from typing import Any, Final
 from airflow_provider_modelarts._compat import Variable, airflow_url
 from airflow_provider_modelarts.api.clock import SYSTEM_CLOCK, Clock
 
-NAME_PREFIX: Final = "airflow-"
 AIRFLOW_ID: Final = "modelarts_airflow_id"
 """Airflow variable that identifies this Airflow among others that run the same DAGs on the same project."""
 
 _PAUSE: Final = 2.0
 """Seconds after which all tasks that store the first ID at the same time have done so."""
 
-_NAME_LENGTH: Final = 20
+_READABLE_LENGTH: Final = 7
+_DIGEST_LENGTH: Final = 12
+"""Together with a hyphen the 20 characters that the API allows."""
+
 _MAKER_LENGTH: Final = 180
 _SETTINGS_LENGTH: Final = 74
 _SEPARATOR: Final = "; "
@@ -57,11 +60,13 @@ def own_job_name(ti: Any, airflow: str) -> str:
     Return the name of the job that a task instance creates. It is the same for each try.
 
     It depends on the Airflow, its address, DAG, run, task and map index, so that two Airflows with the same DAGs do not
-    take over each other's jobs. The API allows 20 characters; the 12 of the digest are 60 bits.
+    take over each other's jobs. The 12 characters of the digest are 60 bits. In front of it is as much of DAG and task
+    as the API leaves room for.
 
     :param airflow: what :func:`airflow_id` returns
     """
-    return f"{NAME_PREFIX}{task_digest(ti, airflow)}"[:_NAME_LENGTH]
+    readable = re.sub(r"[^A-Za-z0-9_-]", "-", f"{ti.dag_id}-{ti.task_id}")[:_READABLE_LENGTH].rstrip("-")
+    return f"{readable}-{task_digest(ti, airflow)[:_DIGEST_LENGTH]}"
 
 
 def task_digest(ti: Any, airflow: str) -> str:

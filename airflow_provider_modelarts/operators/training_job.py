@@ -27,6 +27,7 @@ class ModelArtsStopTrainingJobOperator(StopJobOperator):
     :raises WaitError: the job did not end; Airflow's retries apply
     """
 
+    custom_operator_name = "Stop training job"
     kind = TRAINING_JOBS
     trigger_path = TRIGGER
     operator_extra_links = (ModelArtsTrainingJobLink(),)
@@ -45,6 +46,7 @@ class ModelArtsDeleteTrainingJobOperator(DeleteJobOperator):
     :raises WaitError: the job was not deleted; Airflow's retries apply
     """
 
+    custom_operator_name = "Delete training job"
     kind = TRAINING_JOBS
     trigger_path = TRIGGER
     operator_extra_links = (ModelArtsTrainingJobLink(),)

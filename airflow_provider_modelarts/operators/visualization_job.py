@@ -50,6 +50,7 @@ class ModelArtsStopVisualizationJobOperator(StopJobOperator):
     :raises WaitError: the job did not end; Airflow's retries apply
     """
 
+    custom_operator_name = "Stop visualization job"
     kind = VISUALIZATION_JOBS
     trigger_path = TRIGGER
     operator_extra_links = (ModelArtsVisualizationJobLink(),)
@@ -70,6 +71,7 @@ class ModelArtsDeleteVisualizationJobOperator(DeleteJobOperator):
     :raises WaitError: the job was not deleted; Airflow's retries apply
     """
 
+    custom_operator_name = "Delete visualization job"
     kind = VISUALIZATION_JOBS
     trigger_path = TRIGGER
     operator_extra_links = (ModelArtsVisualizationJobLink(),)
@@ -95,6 +97,7 @@ class ModelArtsRestartVisualizationJobOperator(RepeatableJobOperator, Restarting
     :raises WaitError: the job did not reach RUNNING; Airflow's retries apply
     """
 
+    custom_operator_name = "Restart visualization job"
     operator_extra_links = (ModelArtsVisualizationJobLink(),)
 
     def __init__(
@@ -174,6 +177,7 @@ class ModelArtsUpdateVisualizationJobOperator(ExistingJobOperator):
     :raises AirflowFailException: there is no such job
     """
 
+    custom_operator_name = "Update visualization job"
     kind = VISUALIZATION_JOBS
     operator_extra_links = (ModelArtsVisualizationJobLink(),)
     template_fields: Sequence[str] = ("job_desc", *ExistingJobOperator.template_fields)

@@ -52,6 +52,7 @@ class ModelArtsTrainingJobSensor(JobSensor):
     :raises JobStateUnknownError: the API refuses, or could not be reached for too long; Airflow's retries apply
     """
 
+    custom_operator_name = "Wait for training job"
     kind = TRAINING_JOBS
     trigger_path = "airflow_provider_modelarts.triggers.training_job.ModelArtsTrainingJobTrigger"
     operator_extra_links = (ModelArtsTrainingJobLink(),)

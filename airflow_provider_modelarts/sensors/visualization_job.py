@@ -55,6 +55,7 @@ class ModelArtsVisualizationJobSensor(JobSensor):
     :raises JobStateUnknownError: the API refuses, or could not be reached for too long; Airflow's retries apply
     """
 
+    custom_operator_name = "Wait for visualization job"
     kind = VISUALIZATION_JOBS
     trigger_path = "airflow_provider_modelarts.triggers.visualization_job.ModelArtsVisualizationJobTrigger"
     operator_extra_links = (ModelArtsVisualizationJobLink(),)

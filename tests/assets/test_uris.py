@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from airflow_provider_modelarts._compat import airflow_version
 from airflow_provider_modelarts.assets import training_job, uris, visualization_job
 
 PLACE = {"region": "cn-north-4", "project_id": "0123456789abcdef0123456789abcdef"}
@@ -42,3 +43,9 @@ def test_a_uri_has_one_spelling() -> None:
 def test_what_is_not_the_uri_of_a_job_is_refused(uri: str) -> None:
     with pytest.raises(ValueError, match=r"training-jobs/\{job id or job name\}"):
         uris.sanitize_uri(urlsplit(uri))
+
+
+@pytest.mark.skipif(airflow_version() < (3, 0), reason="assets of Airflow 2.11 have no name")
+def test_an_asset_has_the_name_of_its_job() -> None:
+    assert visualization_job.create_asset(**PLACE, job=197).name == "197"
+    assert training_job.create_asset(**PLACE, job="nightly", name="mine").name == "mine"

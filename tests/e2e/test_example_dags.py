@@ -87,7 +87,7 @@ def test_a_job_lives_its_whole_life(local_airflow: LocalAirflow, emulator: Emula
 
 def test_a_job_that_does_not_start_fails_the_run_and_is_over(local_airflow: LocalAirflow, emulator: Emulator) -> None:
     dag_id = "modelarts_visualization_job_life_cycle"
-    emulator.add_script_rule("airflow-*", "image-fails")
+    emulator.add_script_rule("modelar-*", "image-fails")
 
     run_id = local_airflow.trigger(dag_id)
 

@@ -62,7 +62,7 @@ def test_the_job_runs_when_the_task_succeeds(task: Callable[..., Any], emulator:
     assert outcome.xcom["status_name"] == "RUNNING"
     assert outcome.xcom["service_url"] == created.ti.xcoms[XCOM_KEY]
     assert job.job_name == own_job_name(created.ti, "this-airflow")
-    assert re.fullmatch(r"airflow-[a-z2-7]{12}", job.job_name)
+    assert re.fullmatch(r"[A-Za-z0-9_-]{1,7}-[a-z2-7]{12}", job.job_name)
     assert re.fullmatch(r"Airflow [a-z2-7]{8}: dag / task / run; mindinsight, stops after 4 h", job.job_desc)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_modelarts.api.clock import Clock
+from airflow_provider_modelarts.api.visualization_jobs.parameters import checked_job_name
 from airflow_provider_modelarts.operators import identity
 from airflow_provider_modelarts.operators.identity import (
     AIRFLOW_ID,
@@ -69,6 +71,22 @@ def test_another_task_or_run_or_airflow_has_another_name(changed: str, monkeypat
     elif changed != "airflow":
         setattr(other, changed, 7 if changed == "map_index" else "other")
     assert own_job_name(other, "b" if changed == "airflow" else "a") != name
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "task_id", "readable"),
+    [
+        ("nightly", "board", "nightly"),
+        ("lab", "board", "lab-boa"),
+        ("a.b", "c", "a-b-c"),
+        ("täglich", "x", "t-glich"),
+        ("experiment_1", "group.task", "experim"),
+    ],
+)
+def test_a_name_begins_with_the_dag_and_the_task(dag_id: str, task_id: str, readable: str) -> None:
+    name = own_job_name(TaskInstance(dag_id=dag_id, task_id=task_id), "a")
+    assert re.fullmatch(rf"{readable}-[a-z2-7]{{12}}", name)
+    assert checked_job_name(name) == name
 
 
 def test_an_airflow_keeps_its_id(variables: Callable[..., Any]) -> None:
