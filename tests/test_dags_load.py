@@ -25,9 +25,12 @@ SOURCES = {
 
 
 def for_this_airflow(source: str) -> str:
+    """Return a DAG file with its imports as they are in the Airflow that is installed."""
+    return source if airflow_version() >= (3, 0) else in_airflow_2(source)
+
+
+def in_airflow_2(source: str) -> str:
     """Return a DAG file with its imports changed as README.md says for Airflow 2.11."""
-    if airflow_version() >= (3, 0):
-        return source
 
     def imports(match: re.Match[str]) -> str:
         return "\n".join(f"from {IN_AIRFLOW_2[name]} import {name}" for name in match[1].split(", "))

@@ -139,7 +139,7 @@ class LocalAirflow:
 
     def kill(self, component: str) -> None:
         """End a component with all its descendants by SIGKILL, so that it can do nothing about it."""
-        _kill_session(self._processes.pop(component))
+        kill_session(self._processes.pop(component))
 
     def end(self, component: str, timeout: float = 30) -> None:
         """
@@ -421,10 +421,10 @@ def _end_session(process: subprocess.Popen[bytes], timeout: float = STOP_TIMEOUT
     """Wait for the end of a session leader, then kill what is left of its session."""
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(timeout)
-    _kill_session(process)
+    kill_session(process)
 
 
-def _kill_session(leader: subprocess.Popen[bytes]) -> None:
+def kill_session(leader: subprocess.Popen[bytes]) -> None:
     """
     Kill a session leader and everybody in its session.
 

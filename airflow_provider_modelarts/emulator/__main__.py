@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_modelarts import __version__
 from airflow_provider_modelarts.emulator.cloud import Options, RequestRecord
+from airflow_provider_modelarts.emulator.create_job import add_arguments, create_job
 from airflow_provider_modelarts.emulator.training_jobs import job as training_jobs
 from airflow_provider_modelarts.emulator.visualization_jobs.state import SCRIPTS
 
@@ -25,27 +26,35 @@ DEFAULT_PORT: Final = 8765
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run until SIGINT or SIGTERM; return the exit status."""
+    """Serve until SIGINT or SIGTERM, or create a job in an emulator that runs; return the exit status."""
     parser = _parser()
-    options = vars(parser.parse_args(arguments))
-    is_quiet = options.pop("quiet")
+    parsed = parser.parse_args(arguments)
     try:
-        from airflow_provider_modelarts.emulator import Emulator
-
-        for name in ("scripts", "training_scripts"):
-            options[name] = dict(_script_rule(text) for text in options[name] or ())
-        with Emulator(**options) as emulator:
-            stopped = _stop_signal()
-            if not is_quiet:
-                emulator.cloud.request_log.on_end = _print_request
-            _announce(emulator)
-            stopped.wait()
+        if parsed.command == "create-job":
+            print(create_job(parsed))
+        else:
+            _serve(vars(parsed))
     except ValueError as error:
         parser.error(str(error))
     except (ImportError, OSError, OverflowError) as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def _serve(options: dict[str, Any]) -> None:
+    from airflow_provider_modelarts.emulator import Emulator
+
+    options.pop("command")
+    is_quiet = options.pop("quiet")
+    for name in ("scripts", "training_scripts"):
+        options[name] = dict(_script_rule(text) for text in options[name] or ())
+    with Emulator(**options) as emulator:
+        stopped = _stop_signal()
+        if not is_quiet:
+            emulator.cloud.request_log.on_end = _print_request
+        _announce(emulator)
+        stopped.wait()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -57,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         "gone:seconds for a job that vanishes. To control the emulator while it runs, see /_emulator/ in the "
         "documentation of airflow_provider_modelarts.emulator.admin.",
         formatter_class=_HelpFormatter,
+        allow_abbrev=False,  # or it reads create-job's options as shortened ones of its own
     )
     for option in fields(Options):
         argument: dict[str, Any] = dict(option.metadata)
@@ -64,6 +74,11 @@ def _parser() -> argparse.ArgumentParser:
         parser.add_argument(_flag(option.name), dest=option.name, default=default, **argument)
     parser.set_defaults(port=DEFAULT_PORT)
     parser.add_argument("--quiet", action="store_true", help="print no line for each request")
+    commands = parser.add_subparsers(dest="command", metavar="[create-job]")
+    add_arguments(
+        commands.add_parser("create-job", help="create a job in the emulator that runs, print its ID, and end"),
+        f"http://127.0.0.1:{DEFAULT_PORT}",
+    )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     return parser
 
@@ -91,6 +106,8 @@ def _announce(emulator: Emulator) -> None:
     connection = shlex.quote(json.dumps(emulator.connection()))
     print(f"ModelArts emulator on {emulator.url}, until Ctrl-C. To connect Airflow to it:\n")
     print(f"export AIRFLOW_CONN_MODELARTS_DEFAULT={connection}\n")
+    print("or, to store it in Airflow's database:\n")
+    print(f"airflow connections add modelarts_default --conn-json {connection}\n")
     print(f"All jobs: {emulator.connection()['extra']['console_url']}\n", flush=True)
 
 

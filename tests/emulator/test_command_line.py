@@ -80,13 +80,53 @@ def test_one_line_per_request(start: Start, arguments: list[str]) -> None:
     process = start(*arguments)
     url, _ = announced(process)
     assert process.stdout
-    assert [process.stdout.readline() for _ in range(3)] == ["\n", f"All jobs: {url}/console/\n", "\n"]
+    lines = [process.stdout.readline() for _ in range(7)]
+    assert (lines[4], lines[5:]) == ("\n", [f"All jobs: {url}/console/\n", "\n"])
     requests.get(f"{url}/v1/p/visualization-jobs?per_page=1", timeout=10)
     requests.get(f"{url}/console/", timeout=10)
     process.send_signal(signal.SIGTERM)
     printed, _ = process.communicate(timeout=30)
     line = r"\d\d:\d\d:\d\d list: GET /v1/p/visualization-jobs\?per_page=1 -> HTTP 401\n"
     assert re.fullmatch("" if arguments else line, printed)
+
+
+def test_the_command_that_stores_the_connection(start: Start) -> None:
+    process = start()
+    _, connection = announced(process)
+    assert process.stdout
+    command = shlex.split([process.stdout.readline() for _ in range(4)][-1])
+    assert command[:-1] == ["airflow", "connections", "add", "modelarts_default", "--conn-json"]
+    assert json.loads(command[-1]) == connection
+
+
+def create_job(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command and wait for its end."""
+    return subprocess.run(
+        [*COMMAND, "create-job", *arguments], capture_output=True, text=True, timeout=60, cwd=ROOT, check=False
+    )
+
+
+def test_create_job(start: Start) -> None:
+    url, _ = announced(start())
+    board = create_job("board", "--follow", "hangs", "--url", url)
+    training = create_job("--training", "--url", f"{url}/")
+    [job] = requests.get(f"{url}/_emulator/jobs", timeout=10).json()["jobs"]
+    assert (board.returncode, board.stdout, job["job_name"], job["status"]) == (0, f"{job['job_id']}\n", "board", 1)
+    [job] = requests.get(f"{url}/_emulator/training-jobs", timeout=10).json()["jobs"]
+    assert (training.returncode, training.stdout) == (0, f"{job['job_id']}\n")
+
+
+def test_create_job_that_is_refused(start: Start) -> None:
+    url, _ = announced(start())
+    done = create_job("--follow", "nonsense", "--url", url)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "nonsense" in done.stderr.splitlines()[-1]
+
+
+def test_create_job_without_an_emulator() -> None:
+    done = create_job("--url", "http://127.0.0.1:1")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("modelarts-emulator: no emulator answers on http://127.0.0.1:1: ")
 
 
 def test_version() -> None:
