@@ -12,6 +12,8 @@ import pytest
 
 from airflow_provider_modelarts.api import http, transport
 from airflow_provider_modelarts.api.transport import Session
+from airflow_provider_modelarts.sensors.training_job import ModelArtsTrainingJobSensor
+from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
 from airflow_provider_modelarts.waiting.wait import JobCannotArriveError, JobStateUnknownError, WaitTimeoutError
 from tests.faults.certificates import Authority
 from tests.faults.servers import PROJECT_ID, FaultyServer
@@ -84,13 +86,15 @@ def observe(row: Row, scenario: str, mode: str, authorities: tuple[Authority, Au
         clock.at(HEALS_AT, server.arrive)
         clock.sleep(0)
         several = row.several or mode == MODES[3]
+        job_ids = list(server.phases if row.training else server.statuses)
         started = time.monotonic()
         outcome = run_to_its_end(
             mode.partition(",")[0],
             clock,
             patches,
-            job_id=None if several else "101",
-            job_ids=list(server.statuses) if several else None,
+            ModelArtsTrainingJobSensor if row.training else ModelArtsVisualizationJobSensor,
+            job_id=None if several else job_ids[0],
+            job_ids=job_ids if several else None,
             target_status=row.target,
             poke_interval=POKE_INTERVAL,
             poll_failure_tolerance=TOLERANCE,

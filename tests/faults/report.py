@@ -44,7 +44,9 @@ real server on loopback that does what the row says, with `poke_interval={POKE_I
 - *heals*: the jobs have been seen, the fault begins after {BEGINS_AT:g} s and ends after {HEALS_AT:g} s;
 - *stays*: it begins after {BEGINS_AT:g} s and stays.
 
-The jobs themselves are WAITING, and RUNNING after {HEALS_AT:g} s; RUNNING is waited for, the deletion in the last part.
+The jobs are visualization jobs which are WAITING, and RUNNING after {HEALS_AT:g} s; RUNNING is waited for, or the
+deletion. Those of the last part are training jobs which are Running, and Completed after {HEALS_AT:g} s; Completed is
+waited for.
 
 | Word | The task |
 | --- | --- |

@@ -41,7 +41,14 @@ class Request:
             return "token"
         if self.method == "GET" and "/visualization-jobs" in path:
             return "list" if path.endswith("/visualization-jobs") else "get"
+        if self.is_v2 and (self.method == "GET" or path.endswith("/training-job-searches")):
+            return "list" if self.method == "POST" else "get"
         return self.method.lower()
+
+    @property
+    def is_v2(self) -> bool:
+        """Whether it is about training jobs."""
+        return "/training-job" in self.target
 
     @property
     def job_id(self) -> str:
@@ -105,7 +112,9 @@ class Exchange:
 
     def jobs(self, change: Callable[[dict[str, Any]], Any] = lambda job: job) -> None:
         """Answer as asked, each job changed."""
-        if self.request.operation == "get":
+        if self.request.is_v2:
+            self._training_jobs(change)
+        elif self.request.operation == "get":
             job_id = self.request.job_id
             if job_id in self.server.statuses:
                 self.send(200, change(self.server.job(job_id)))
@@ -119,6 +128,18 @@ class Exchange:
             self.as_asked()
         else:
             self.send(405)
+
+    def _training_jobs(self, change: Callable[[dict[str, Any]], Any]) -> None:
+        server, request = self.server, self.request
+        if request.operation == "list":
+            filters = json.loads(request.body)["filters"]
+            wanted = next((each["value"] for each in filters if each["key"] == "id"), [*server.phases])
+            items = [change(server.training_job(job_id)) for job_id in wanted if job_id in server.phases]
+            self.send(200, {"total": len(items), "count": len(items), "items": items})
+        elif request.job_id in server.phases:
+            self.send(200, change(server.training_job(request.job_id)))
+        else:
+            self.send(400, {"error_code": "ModelArts.2775", "error_msg": "no such job"})
 
     def page(self, jobs: Any, total: Any) -> None:
         """Answer with a page of the list; without a total where that is None."""
@@ -156,6 +177,7 @@ class FaultyServer:
         self.tls = tls
         self.proxy = proxy
         self.statuses = {"101": 7, "102": 7, "103": 7}
+        self.phases = {f"5d2c9ad4-2b0c-4c5a-9b7e-00000000000{number}": "Running" for number in (1, 2, 3)}
         self.behaviour: Behaviour | None = None
         self.counts: Counter[str] = Counter()
         self.closed = threading.Event()
@@ -207,8 +229,9 @@ class FaultyServer:
         """Take no notice: what stands in for an emulator on a simulated clock is told how time goes by."""
 
     def arrive(self) -> None:
-        """Let all jobs be RUNNING."""
+        """Let all visualization jobs be RUNNING, and all training jobs Completed."""
         self.statuses = dict.fromkeys(self.statuses, 8)
+        self.phases = dict.fromkeys(self.phases, "Completed")
 
     def job(self, job_id: str) -> dict[str, Any]:
         """Return a job as the API describes it."""
@@ -224,6 +247,16 @@ class FaultyServer:
             "resource_id": "e17dd874",
             "remaining_duration": None,
             "is_success": True,
+        }
+
+    def training_job(self, job_id: str) -> dict[str, Any]:
+        """Return a training job as the API describes it."""
+        return {
+            "kind": "job",
+            "metadata": {"id": job_id, "name": f"job-{job_id[-1]}", "workspace_id": "0", "create_time": 1565149736000},
+            "status": {"phase": self.phases[job_id], "duration": 33000, "start_time": 1565149739000},
+            "algorithm": {"id": "an-algorithm"},
+            "spec": {"resource": {"flavor_id": "modelarts.vm.cpu.2u", "node_count": 1}},
         }
 
     def issue_token(self, exchange: Exchange) -> None:

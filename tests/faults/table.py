@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 from functools import cache
@@ -42,6 +42,7 @@ class Row:
     :param heals: when it begins after the jobs were seen once, and is over before the tolerance is
     :param stays: when it begins then, and stays
     :param says: what the message says, where it ends with one, from the first poll on
+    :param training: waits for training jobs
     :param several: waits for three jobs in every mode, so that the list is asked
     :param slow: the server takes its time, so that fewer attempts must do
     """
@@ -54,6 +55,7 @@ class Row:
     says: tuple[str, ...] = ()
     target: Any = "RUNNING"
     several: bool = False
+    training: bool = False
     slow: bool = False
     tls: bool = False
     proxied: bool = False
@@ -637,6 +639,50 @@ GONE: Final = [
     ]
 ]  # fmt: skip
 
+
+def described(**parts: Any) -> FaultMaker:
+    """Answer well, but for parts of each training job."""
+    return jobs_with(lambda job: {**job, **parts})
+
+
+def phase(value: Any) -> FaultMaker:
+    """Answer well, but for the phase of each training job."""
+    return described(status={"phase": value})
+
+
+def training_rows(*rows_: Row) -> list[Row]:
+    return [replace(row, name=f"training: {row.name}", target="Completed", training=True) for row in rows_]
+
+
+TRAINING: Final = training_rows(
+    outage("connection reset", answering(Exchange.reset), "(connection)"),
+    outage("cut body", answering(cut_body)),
+    fatal("401, AK and SK", sending(401, gateway("APIGW.0301")), "APIGW.0301"),
+    fatal("403", sending(403, gateway("APIGW.0302")), "modelarts:trainJob:"),
+    gone("400 ModelArts.2775", sending(400, gateway("ModelArts.2775")), "ModelArts.2775"),
+    fatal("400 of another code", sending(400, gateway("ModelArts.2788")), "ModelArts.2788"),
+    fatal("404 APIGW.0101", sending(404, gateway("APIGW.0101")), "APIGW.0101"),
+    fatal("404 in HTML", sending(404, HTML, content_type="text/html"), "404"),
+    outage("429 ModelArts.2799", sending(429, gateway("ModelArts.2799")), "ModelArts.2799"),
+    outage("500", sending(500, gateway("ModelArts.0010")), "ModelArts.0010"),
+    outage("503 without a body", sending(503), "503"),
+    outage("HTML", sending(200, HTML, content_type="text/html"), "Sign in"),
+    outage("JSON: {}", sending(200, {}), "not shown because it may hold secrets"),
+    outage("no metadata", described(metadata=None)),
+    outage("job of another ID", described(metadata={"id": "5d2c9ad4-2b0c-4c5a-9b7e-000000000009"})),
+    outage("no phase", described(status={})),
+    Row("unknown phase", phase("Hibernating"), TIMES_OUT, ARRIVES, TIMES_OUT),
+    harmless("duration and times of other types",
+             jobs_with(lambda job: {**job, "status": {**job["status"], "duration": "long", "start_time": []}})),
+    replace(harmless("search is forbidden", listing(lambda e: e.send(403, gateway("APIGW.0302")))), several=True),
+    replace(harmless("search is empty", listing(lambda e: e.send(200, {"total": 0, "count": 0, "items": []}))),
+            several=True),
+    replace(harmless("search's rows are text", listing(lambda e: e.send(200, {"total": 3, "items": ["a", "b"]}))),
+            several=True),
+    replace(harmless("search answers 400 ModelArts.2775", listing(lambda e: e.send(400, gateway("ModelArts.2775")))),
+            several=True),
+)  # fmt: skip
+
 TABLE: Final = {
     "Connections": CONNECTIONS,
     "TLS": TLS,
@@ -646,5 +692,6 @@ TABLE: Final = {
     "IAM tokens": TOKENS,
     "Lists": LISTS,
     "Deletions": GONE,
+    "Training jobs": TRAINING,
 }
 """All rows, by the part of the way that fails."""
