@@ -1,5 +1,6 @@
 """
-Hundreds of waits through real triggers in one event loop, while the emulator fails in every way: each ends as it must.
+Hundreds of waits for jobs of both kinds through real triggers in one event loop, while the emulator fails in every way:
+each ends as it must.
 
 ``SOAK_SECONDS`` (180), ``SOAK_WAITS`` (1000) and ``SOAK_SEED`` (by the day) rule the long one: ``pytest -m soak``.
 """
@@ -14,12 +15,15 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from airflow_provider_modelarts.emulator import Emulator, Fault
+from airflow_provider_modelarts.triggers.base import JobTrigger
+from airflow_provider_modelarts.triggers.training_job import ModelArtsTrainingJobTrigger
 from airflow_provider_modelarts.triggers.visualization_job import ModelArtsVisualizationJobTrigger
 from airflow_provider_modelarts.waiting import fetch
 from airflow_provider_modelarts.waiting.result import ARRIVED, WaitResult
@@ -27,10 +31,43 @@ from airflow_provider_modelarts.waiting.wait import JobCannotArriveError, WaitTi
 
 CANNOT_ARRIVE, TIMEOUT = JobCannotArriveError.outcome, WaitTimeoutError.outcome
 CONNECTIONS = ("soak_signed", "soak_token")
+LISTS = ("list", "training.search")
 TOLERANCE = 90.0
 """Seconds; far more than any outage lasts here."""
 
-NO_SUCH_JOB = "999999"
+
+@dataclass(frozen=True)
+class Jobs:
+    """
+    Jobs of one kind.
+
+    :param create: creates one in an emulator that follows a script, and returns its ID
+    :param remove: removes one, if it is there
+    :param seen_in: a status on the way
+    :param missing: ID of a job that never was
+    """
+
+    trigger: type[JobTrigger]
+    create: Callable[[Emulator, str], str]
+    remove: Callable[[Emulator, str], None]
+    seen_in: int | str
+    missing: str
+
+
+VISUALIZATION = Jobs(
+    ModelArtsVisualizationJobTrigger,
+    lambda emulator, script: emulator.create_job(script=script),
+    lambda emulator, job_id: emulator.remove_job(job_id),
+    7,
+    "999999",
+)
+TRAINING = Jobs(
+    ModelArtsTrainingJobTrigger,
+    lambda emulator, script: emulator.training_jobs.create(script=script).job_id,
+    lambda emulator, job_id: emulator.training_jobs.remove(job_id),
+    "Creating",
+    "5d2c9ad4-2b0c-4c5a-9b7e-0c1d2e3f4a5b",
+)
 
 
 @dataclass
@@ -44,6 +81,7 @@ class Plan:
     arguments: dict[str, Any] = field(default_factory=dict)
     statuses: tuple[str, ...] = ()
     """Names of the statuses that the jobs may be in at the end, of a wait that arrives."""
+    jobs: Jobs = VISUALIZATION
 
 
 def plans(rng: random.Random) -> Plan:
@@ -56,7 +94,7 @@ def plans(rng: random.Random) -> Plan:
         Plan("fails", [f"7:0,11:{later}"], CANNOT_ARRIVE, "is FAILED (11)"),
         Plan("is stopped", [f"7:0,9:{soon},12:{later}"], CANNOT_ARRIVE, "is KILLED (12)"),
         Plan("vanishes", [f"7:0,gone:{later}"], CANNOT_ARRIVE, "was not found"),
-        Plan("never was", [], CANNOT_ARRIVE, "was not found", {"job_id": NO_SUCH_JOB}),
+        Plan("never was", [], CANNOT_ARRIVE, "was not found", {"job_id": VISUALIZATION.missing}),
         Plan("hangs", [f"7:0,42:{soon}"], TIMEOUT, "Timed out", {"timeout": soon + 3}),
         Plan("is deleted, as waited for", [f"8:0,9:{soon},gone:{later}"], ARRIVED, "",
              {"target_status": "GONE"}, ("GONE",)),
@@ -69,8 +107,29 @@ def plans(rng: random.Random) -> Plan:
              ("RUNNING", "WAITING", "FAILED")),
         Plan("any of two, none can", [f"7:0,11:{soon}", f"7:0,gone:{later}"], CANNOT_ARRIVE, "cannot become",
              {"wait_for": "any"}),
+        train("completes", [f"Creating:0,Running:{soon},Completed:{later}"], ARRIVED, statuses=("Completed",)),
+        train("completes by way of an unknown phase", [f"Running:0,Hibernating:{soon},Completed:{later}"], ARRIVED,
+              statuses=("Completed",)),
+        train("is rescheduled", [f"Running:0,Pending:{soon},Running:1,Completed:{later}"], ARRIVED,
+              statuses=("Completed",)),
+        train("fails", [f"Running:0,Failed=137:{later}"], CANNOT_ARRIVE, "is Failed"),
+        train("is stopped", [f"Running:0,Terminating:{soon},Terminated:{later}"], CANNOT_ARRIVE, "is Terminated"),
+        train("vanishes", [f"Running:0,gone:{later}"], CANNOT_ARRIVE, "was not found"),
+        train("never was", [], CANNOT_ARRIVE, "was not found", {"job_id": TRAINING.missing}),
+        train("hangs", [f"Creating:0,Pending:{soon}"], TIMEOUT, "Timed out", {"timeout": soon + 3}),
+        train("is stopped, as waited for", [f"Running:0,Terminating:{soon},Terminated:{later}"], ARRIVED, "",
+              {"target_status": "ENDED"}, ("Terminated",)),
+        train("all of three", [f"Running:0,Completed:{soon}", f"Running:0,Completed:{later}", "Completed:0"], ARRIVED,
+              statuses=("Completed",)),
+        train("any of two, none can", [f"Running:0,Abnormal:{soon}", f"Running:0,gone:{later}"], CANNOT_ARRIVE,
+              "cannot become", {"wait_for": "any"}),
     ]  # fmt: skip
     return rng.choice(choices)
+
+
+def train(name: str, *about: Any, **more: Any) -> Plan:
+    """Return a wait for training jobs."""
+    return Plan(f"training {name}", *about, **more, jobs=TRAINING)
 
 
 class Weather:
@@ -116,8 +175,11 @@ class Weather:
         self._inject("status", status=status, retry_after=self._rng.choice([None, 1, 2]))
 
     def _bodies(self) -> None:
-        # Not "truncated": half of a 404 does not say any more that it is about a job, and a foreign 404 is final.
-        self._inject(self._rng.choice(["html", "empty", "wrong_types", "is_success_false", "cut"]))
+        # Not "truncated", nor "empty" where a 400 says "not found": such a refusal does not say any more that it is about
+        # a job, and is final.
+        kind = self._rng.choice(["html", "empty", "wrong_types", "is_success_false", "cut"])
+        whose = self._rng.choice(["get", "list", "training.search"]) if kind == "empty" else None
+        self._inject(kind, operation=whose)
 
     def _delay(self) -> None:
         delay = self._rng.uniform(0.1, 3)
@@ -130,10 +192,10 @@ class Weather:
         self._emulator.start()
 
     def _no_list(self) -> None:
-        self._inject("status", status=403, operation="list")
+        self._inject("status", status=403, operation=self._rng.choice(LISTS))
 
     def _broken_list(self) -> None:
-        self._inject(self._rng.choice(["empty", "cut", "html", "wrong_types"]), operation="list")
+        self._inject(self._rng.choice(["empty", "cut", "html", "wrong_types"]), operation=self._rng.choice(LISTS))
 
     def _tokens(self) -> None:
         """Expire them, but not a new one on its way: a token that is refused right after its renewal is final."""
@@ -148,13 +210,14 @@ class Weather:
 
 async def wait(plan: Plan, emulator: Emulator, connection: str) -> str | None:
     """Run a trigger to its end; return what is wrong with that."""
-    job_ids = [emulator.create_job(script=script) for script in plan.scripts]
+    jobs = plan.jobs
+    job_ids = [jobs.create(emulator, script) for script in plan.scripts]
     which = {"job_ids": job_ids} if len(job_ids) > 1 else {"job_id": job_ids[0]} if job_ids else {}
     arguments = {**which, "timeout": 600.0, **plan.arguments}
-    asked_for = job_ids or [NO_SUCH_JOB]
+    asked_for = job_ids or [jobs.missing]
     # A worker has seen the jobs before: what it saw travels with the deferral.
-    histories = {job_id: [(time.time(), 7)] for job_id in asked_for}
-    trigger = ModelArtsVisualizationJobTrigger(
+    histories = {job_id: [(time.time(), jobs.seen_in)] for job_id in asked_for}
+    trigger = jobs.trigger(
         modelarts_conn_id=connection,
         poke_interval=1.0,
         poll_failure_tolerance=TOLERANCE,
@@ -167,9 +230,9 @@ async def wait(plan: Plan, emulator: Emulator, connection: str) -> str | None:
     finally:
         await stream.aclose()
     for job_id in job_ids:
-        if job_id in emulator.jobs:
-            emulator.remove_job(job_id)
-    names = {job["status_name"] for job in event.jobs.values()}
+        with suppress(KeyError):  # it is gone
+            jobs.remove(emulator, job_id)
+    names = {job.get("phase", job.get("status_name")) for job in event.jobs.values()}
     if event.outcome != plan.outcome or plan.says not in event.message:
         return f"{plan}: ended as {event.outcome} ({event.message}), {event.histories}"
     if plan.outcome == ARRIVED and not names <= set(plan.statuses):
