@@ -175,8 +175,8 @@ class Weather:
         self._inject("status", status=status, retry_after=self._rng.choice([None, 1, 2]))
 
     def _bodies(self) -> None:
-        # Not "truncated", nor "empty" where a 400 says "not found": such a refusal does not say any more that it is about
-        # a job, and is final.
+        # Not "truncated", nor "empty" where a 400 says "not found": such a refusal does not say any more that it is
+        # about a job, and is final.
         kind = self._rng.choice(["html", "empty", "wrong_types", "is_success_false", "cut"])
         whose = self._rng.choice(["get", "list", "training.search"]) if kind == "empty" else None
         self._inject(kind, operation=whose)
