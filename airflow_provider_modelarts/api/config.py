@@ -105,7 +105,7 @@ class ModelArtsConfig:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Values that must never be shown."""
+        """Values that must never appear in logs or messages."""
         proxies = environment_proxies() if self.proxies is None else self.proxies.values()
         proxy_secrets = (secret for url in proxies for secret in secrets_of_proxy(url))
         return tuple(secret for secret in (self.password, self.security_token, *proxy_secrets) if secret)
@@ -124,7 +124,7 @@ def checked_project_id(project_id: str) -> str:
     """
     Return a project ID, which becomes part of URLs.
 
-    :raises ModelArtsConfigurationError: it contains something else than letters, digits, ``_`` and ``-``
+    :raises ModelArtsConfigurationError: it contains anything but letters, digits, ``_`` and ``-``
     """
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", project_id):
         raise ModelArtsConfigurationError(f"project_id: {project_id!r:.100} is not a project ID")
@@ -132,7 +132,7 @@ def checked_project_id(project_id: str) -> str:
 
 
 def ignored_text(fields: tuple[str, ...]) -> str:
-    """Return what to say of the connection's fields that have no effect."""
+    """Return the message about fields of the connection that have no effect."""
     return f"Ignored fields of the connection: {', '.join(fields)}"
 
 

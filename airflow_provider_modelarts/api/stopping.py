@@ -9,10 +9,10 @@ from airflow_provider_modelarts.api.errors import ModelArtsConflictError, ModelA
 
 def ensure_stopped(request_stop: Callable[[], None], get_end: Callable[[], str | None]) -> str | None:
     """
-    Stop a job unless it is over, being stopped, or gone.
+    Stop a job unless it has ended, is being stopped, or is gone.
 
     :param request_stop: asks the API to stop the job
-    :param get_end: gets the job, and returns its status if it is over or being stopped, else None
+    :param get_end: gets the job, and returns its status if it has ended or is being stopped, else None
     :return: None if the API accepted the request; else why it was unnecessary, such as "is KILLED already"
     :raises ModelArtsError: the job could not be stopped, and may still run
     """

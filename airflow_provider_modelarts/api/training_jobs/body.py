@@ -1,4 +1,4 @@
-"""The body that creates a training job, from keyword arguments. Checked before it is sent."""
+"""Builds and checks the body of the request that creates a training job."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _EVENTS: Final = (
     "JobStarted", "JobCompleted", "JobFailed", "JobTerminated", "JobRestarted", "JobHanged", "JobPreempted",
 )  # fmt: skip
 _SHORTEST_SECRET: Final = 5
-"""Characters. Airflow masks nothing shorter, either."""
+"""Characters. Airflow does not mask shorter values either."""
 
 _SHAPES: Final = (
     "a job needs one of: algorithm_id; code_dir, boot_file and a preset engine (engine_id, or engine_name and "
@@ -64,7 +64,7 @@ def create_body(
 
     - ``algorithm_id``: an algorithm of ModelArts' algorithm management
     - ``code_dir``, ``boot_file`` and a preset engine: ``engine_id``, or ``engine_name`` and ``engine_version``
-    - ``image_url`` and ``command``: an image of one's own; ``code_dir`` is optional
+    - ``image_url`` and ``command``: a custom image; ``code_dir`` is optional
 
     :param job_name: 1 to 64 letters, digits, ``_`` or ``-``; unique
     :param kind: ``job`` by default
@@ -84,7 +84,7 @@ def create_body(
     :param auto_stop_hours: hours of running after which ModelArts stops the job, 1 or more
     :param annotations: such as ``{"fault-tolerance/job-retry-num": "3"}``
     :param body: any part of the API's body; the other parameters override it
-    :raises ValueError: a parameter is outside what the API takes; the text names it
+    :raises ValueError: the API does not accept a parameter; the message names it
     """
     shape = {
         "algorithm_id": algorithm_id,
@@ -137,7 +137,7 @@ def environment_values(body: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _check(body: dict[str, Any]) -> None:
-    """Check every field that has a limit, and write it as the API wants it."""
+    """Check every field that has a limit, and write it in the API's form."""
     for path, check in _CHECKS.items():
         *parents, field = path.split(".")
         place = body
@@ -154,7 +154,7 @@ def _check(body: dict[str, Any]) -> None:
 
 
 def _check_algorithm(algorithm: dict[str, Any]) -> None:
-    """Check that it is said what runs, and rewrite a boot file that is given relative to its directory."""
+    """Check that the body says what to run, and resolve a boot file that is relative to its directory."""
     engine = algorithm.get("engine", {})
     code_dir, boot_file = algorithm.get("code_dir"), algorithm.get("boot_file")
     if algorithm.get("id"):
@@ -187,7 +187,7 @@ def _boot_file(code_dir: str, boot_file: object) -> str:
 
 
 def _slashed(path: str, value: object) -> str:
-    """Return an OBS path as ``/bucket/...``; ``obs://bucket/...`` is what people copy from the console."""
+    """Return an OBS path as ``/bucket/...``; the console shows ``obs://bucket/...``."""
     text = checks.text(path, value)
     return "/" + text.removeprefix("obs://") if text.startswith("obs://") else text
 
@@ -203,7 +203,7 @@ def _directory(path: str, value: object) -> str:
 
 
 def _count(path: str, value: object, high: int | None = None) -> int:
-    """Return a number from 1; text is read as one, as a template renders it."""
+    """Return a number of at least 1; accept text, because templates render text."""
     number = int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
     return checks.whole_number(path, number, 1, high)
 
@@ -292,7 +292,7 @@ _CHECKS: Final[dict[str, Callable[[str, Any], Any]]] = {
     "spec.notification": _object,
     "spec.notification.events": _events,
 }
-"""Fields of the body that the API limits, by their place in it."""
+"""Fields of the body that the API limits, by their path."""
 
 
 def _parameters(parameters: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> list[Any]:
@@ -315,7 +315,7 @@ def _texts(mapping: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _without_none(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an object without the fields that are None, and without the objects that are empty then."""
+    """Return an object without fields that are None, or that are objects without any other fields."""
     found = {
         key: _without_none(inner) if isinstance(inner, Mapping) and key not in _FREE else inner
         for key, inner in value.items()
@@ -324,13 +324,13 @@ def _without_none(value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _FREE: Final = ("annotations", "environments")
-"""Objects with names of the caller's own."""
+"""Objects whose keys the caller chooses."""
 
 
-def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an object with the fields of both; of a field that both have, ``over``'s."""
+def _merged(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an object with the fields of both; a field of ``overrides`` replaces that of ``base``."""
     merged = dict(base)
-    for key, value in over.items():
+    for key, value in overrides.items():
         below = merged.get(key)
         merged[key] = _merged(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
     return merged

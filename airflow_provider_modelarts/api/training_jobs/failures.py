@@ -1,4 +1,4 @@
-"""Why a training job ended without success, as an exception whose class says who has to act."""
+"""Explains why a training job failed, as an exception whose class says who has to act."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from airflow_provider_modelarts.api.training_jobs.operations import TrainingJobs
 from airflow_provider_modelarts.api.training_jobs.statuses import TrainingJobPhase
 
 EVENT_COUNT: Final = 5
-"""Error events, and diagnoses, in a message."""
+"""Error events, and also diagnoses, shown in a message."""
 
 MESSAGE_LINES: Final = 30
-"""Lines of a failed task's own message, which may be a traceback, in a message."""
+"""Lines shown of a failed task's own message, which may be a traceback."""
 
 LOG_LINES: Final = 20
-"""Last lines of a failed task's log in a message."""
+"""Last lines shown of a failed task's log."""
 
 LINE_LENGTH: Final = 500
-"""Characters of each line of a message."""
+"""Characters shown of each line."""
 
 FIRST_TASK: Final = "worker-0"
 
 
 class TrainingJobFailedError(Exception):
     """
-    A training job ended without success. ``str()`` of it tells the cause; the class is one of the subclasses when the
+    A training job ended without success. The message explains the cause; the class is one of the subclasses if the
     cause is known.
 
     :param message: the whole text, several lines
@@ -44,29 +44,29 @@ class TrainingJobFailedError(Exception):
 
 
 class TrainingCodeError(TrainingJobFailedError):
-    """The user's code failed: it ended with an exit code. Running it again unchanged rarely helps."""
+    """The user's code failed with an exit code. A retry without a change rarely helps."""
 
 
 class TrainingInfrastructureError(TrainingJobFailedError):
-    """A node or another part of the platform failed, or the job was preempted or evicted. Running it again helps."""
+    """A node or another part of the platform failed, or the job was preempted or evicted. A retry helps."""
 
 
 class TrainingCapacityError(TrainingJobFailedError):
-    """A quota is used up, or there are not enough resources. Running it again later helps."""
+    """A quota is used up, or there are not enough resources. A later retry helps."""
 
 
 class TrainingConfigurationError(TrainingJobFailedError):
-    """The job cannot run as it is configured: image, command, path or permission. Running it again does not help."""
+    """The job cannot run as configured: image, command, path or permission. A retry does not help."""
 
 
 class TrainingStoppedError(TrainingJobFailedError):
-    """The job was stopped: by somebody, or by auto stop."""
+    """The job was stopped, by a user or by auto stop."""
 
 
 @dataclass(frozen=True)
 class Evidence:
     """
-    What there is to explain how a job ended.
+    Evidence of how a job ended.
 
     :param events: its last error events, oldest first
     :param log: last lines of the log of its first failed task
@@ -81,11 +81,11 @@ class Evidence:
 _ADVICE_BY_EXIT_CODE: Final = {
     126: "The command of the job is not executable.",
     127: "The command of the job was not found: check command, boot_file and the image.",
-    134: "The process aborted itself, as native code does on a failed assertion.",
+    134: "The process aborted itself, for example on a failed assertion in native code.",
     137: "The process was killed, most often because it used more memory than the flavor has. Use less memory (batch "
     "size, data loader workers), or a larger flavor_id.",
     139: "The process crashed in native code (segmentation fault).",
-    143: "The process was asked to end (SIGTERM), as when a node is drained or the job is preempted.",
+    143: "The process was terminated (SIGTERM), for example because a node was drained or the job was preempted.",
 }
 
 _CONFIGURATION_CODES: Final = frozenset({126, 127})
@@ -110,15 +110,15 @@ _AUTO_STOP: Final = re.compile(r"maximum running duration", re.IGNORECASE)
 
 def read_failure(jobs: TrainingJobs, job: TrainingJob) -> TrainingJobFailedError:
     """
-    Return why a job ended without success, after asking the API for its events and the end of its log.
+    Return why a job ended without success, using its events and the end of its log from the API.
 
-    What the API does not tell is left out: only the job itself is needed.
+    Evidence that the API does not return is left out: only the job itself is required.
     """
     return explain_failure(job, _gather(jobs, job))
 
 
 def explain_failure(job: TrainingJob, evidence: Evidence) -> TrainingJobFailedError:
-    """Return why a job ended without success, as far as it is known."""
+    """Return why a job ended without success, from the available evidence."""
     return _classify(job, evidence)(_describe(job, evidence), job)
 
 
@@ -140,7 +140,7 @@ def _gather(jobs: TrainingJobs, job: TrainingJob) -> Evidence:
 
 
 def _failed_task(job: TrainingJob) -> str:
-    """Return the name of the first task that failed, as far as the job tells."""
+    """Return the name of the first task that failed, if the job names one."""
     status = _failed_status(job)
     if status is not None and status.task:
         return status.task
@@ -153,7 +153,7 @@ def _failed_status(job: TrainingJob) -> TaskStatus | None:
 
 
 def _exit_code(job: TrainingJob) -> int | None:
-    """Return the exit code of the first failed task; None if there is none, as for a job that never ran."""
+    """Return the exit code of the first failed task, or None, for example if the job never ran."""
     status = _failed_status(job)
     if status is not None and status.exit_code:
         return status.exit_code
@@ -163,7 +163,7 @@ def _exit_code(job: TrainingJob) -> int | None:
 
 
 def _classify(job: TrainingJob, evidence: Evidence) -> type[TrainingJobFailedError]:
-    """Return who has to act. What the platform says is trusted; the text of a program may say anything."""
+    """Return the class that says who has to act. Trust the platform's messages, but not a program's output."""
     platform = "\n".join(_platform_texts(job, evidence))
     code = _exit_code(job)
     if _INFRASTRUCTURE.search(platform):
@@ -181,7 +181,7 @@ def _classify(job: TrainingJob, evidence: Evidence) -> type[TrainingJobFailedErr
     if _CONFIGURATION.search(platform):
         return TrainingConfigurationError
     if job.start_time is not None:
-        # It ran, and no program of the user's ended it.
+        # It ran, and was not ended by the user's program.
         return TrainingInfrastructureError
     return TrainingJobFailedError
 
@@ -192,7 +192,7 @@ def _platform_texts(job: TrainingJob, evidence: Evidence) -> Iterable[str]:
     if job.running_records:
         yield job.running_records[-1].end_reason or ""
     if _exit_code(job) is None:
-        # Without a program that failed, the message is the platform's.
+        # If no program failed, the message is the platform's.
         yield from (line for status in job.task_statuses for line in status.message)
 
 

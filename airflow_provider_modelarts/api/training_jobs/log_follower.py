@@ -15,25 +15,25 @@ from airflow_provider_modelarts.api.training_jobs.logs import LOG_START, LogPosi
 from airflow_provider_modelarts.api.training_jobs.operations import TrainingJobs
 
 MAX_TASKS: Final = 4
-"""Tasks of a job whose logs are copied. The workers of a distributed training write much the same."""
+"""Tasks of a job whose logs are copied. The workers of a distributed training log much the same."""
 
 LINES_PER_POLL: Final = 500
-"""Lines of a task's log that one poll writes."""
+"""Lines of a task's log that are copied per poll."""
 
 LINES_IN_TOTAL: Final = 20_000
-"""Lines of a task's log that are written while the job runs. Airflow's UI shows larger logs badly."""
+"""Lines of a task's log that are copied while the job runs. Airflow's UI handles larger logs badly."""
 
 LINES_AT_END: Final = 1_000
-"""Lines of a task's log that are written after the job has ended."""
+"""Lines of a task's log that are copied after the job has ended."""
 
 REQUESTS_PER_POLL: Final = 4
 REQUESTS_AT_END: Final = 40
 
 MAX_FAILURES: Final = 3
-"""Reads that fail in a row until no more lines are asked for."""
+"""Consecutive failed reads after which the log is no longer read."""
 
 _PAUSES: Final = (2.0, 2.0, 4.0)
-"""Seconds between the last reads of a log, whose last lines may come late."""
+"""Seconds between the final reads of a log, because its last lines may arrive late."""
 
 _LEVEL: Final = re.compile(r"\b(DEBUG|INFO|WARN(?:ING)?|ERROR|CRITICAL|FATAL)\b")
 _LEVEL_WITHIN: Final = 100
@@ -50,7 +50,7 @@ _LEVELS: Final = {
 
 
 class Log(Protocol):
-    """What is needed of a logger: Airflow 2's are the standard library's, Airflow 3's are structlog's."""
+    """The part of a logger that is used. Airflow 2's are the standard library's, Airflow 3's are structlog's."""
 
     def log(self, level: int, message: Any, /, *args: Any) -> Any: ...
 
@@ -69,11 +69,11 @@ class LogFollower:
     """
     Copies the logs of a job's tasks: new lines at each poll, each line at most once.
 
-    A log that cannot be read costs one warning, and raises nothing.
+    If a log cannot be read, one warning is logged and nothing is raised.
 
     :param jobs: the operations on training jobs
-    :param log: where the lines go, each with the level that it names
-    :param more: where to find lines that are skipped, for people
+    :param log: receives the lines, each at the level that it names
+    :param more: tells users where to find skipped lines
     :param sleep: sleeps for some seconds
     """
 
@@ -95,16 +95,16 @@ class LogFollower:
         self._warned = False
         self._failures = 0
         self._refused = False
-        """Whether no more lines are asked for; the end of the log may still be had in another way."""
+        """Whether the log is no longer read line by line; its end may still be available as a preview."""
 
     def poll(self, tasks: Sequence[str]) -> None:
-        """Write what the logs have gained since the last poll."""
+        """Write the lines that are new since the last poll."""
         for task in self._followed(tasks):
-            kept = min(LINES_PER_POLL, max(0, LINES_IN_TOTAL - self._logs[task].written))
-            self._copy(task, requests=REQUESTS_PER_POLL, kept=kept)
+            max_lines = min(LINES_PER_POLL, max(0, LINES_IN_TOTAL - self._logs[task].written))
+            self._copy(task, requests=REQUESTS_PER_POLL, max_lines=max_lines)
 
     def finish(self, tasks: Sequence[str]) -> None:
-        """Write the rest of the logs of a job that has ended, once they do not grow any more."""
+        """Write the rest of the logs of a job that has ended, once they no longer grow."""
         followed = self._followed(tasks)
         self._copy_rest(followed)
         for pause in _PAUSES:
@@ -116,10 +116,10 @@ class LogFollower:
         if self._refused:
             self.tail(tasks)
         for task in followed:
-            self._say_skipped(task)
+            self._report_skipped(task)
 
     def tail(self, tasks: Sequence[str]) -> None:
-        """Write the end of the logs of a job that has ended and was not followed, once they do not grow any more."""
+        """Write the end of the logs of a job that has ended and was not followed, once they no longer grow."""
         for task in self._chosen(tasks):
             try:
                 preview = self._jobs.log_preview(self._job_id, task)
@@ -133,8 +133,8 @@ class LogFollower:
                     self._log.log(logging.WARNING, "The log of %s cannot be read. %s", task, error)
                 self._warned = True
                 continue
-            known = self._logs.setdefault(task, _TaskLog())
-            known.skipped = max(0, len(preview.lines) - LINES_AT_END)
+            state = self._logs.setdefault(task, _TaskLog())
+            state.skipped = max(0, len(preview.lines) - LINES_AT_END)
             self._log.log(logging.INFO, "::group::Log of %s", task)
             self._write(task, preview.lines[-LINES_AT_END:], prefix="")
             self._log.log(logging.INFO, "::endgroup::")
@@ -152,53 +152,53 @@ class LogFollower:
         return tasks[:MAX_TASKS]
 
     def _copy_rest(self, tasks: Sequence[str]) -> bool:
-        """Write what the logs have gained, and return whether they had."""
-        grew = [self._copy(task, requests=REQUESTS_AT_END, kept=LINES_AT_END) for task in tasks]
+        """Write the new lines of the logs, and return whether there were any."""
+        grew = [self._copy(task, requests=REQUESTS_AT_END, max_lines=LINES_AT_END) for task in tasks]
         return any(grew)
 
-    def _copy(self, task: str, *, requests: int, kept: int) -> bool:
+    def _copy(self, task: str, *, requests: int, max_lines: int) -> bool:
         """
         Read new lines of a log and write the last of them. Return whether there were any.
 
-        :param requests: how often to ask at most; what is left is read the next time
-        :param kept: how many lines to write at most; the others are skipped
+        :param requests: the most requests to send; the remaining lines are read the next time
+        :param max_lines: how many lines to write at most; the others are skipped
         """
-        known, begin = self._logs[task], self._logs[task].position
-        lines: deque[str] = deque(maxlen=kept)
+        state, begin = self._logs[task], self._logs[task].position
+        lines: deque[str] = deque(maxlen=max_lines)
         try:
             for _ in range(requests):
-                found = self._jobs.log_lines(self._job_id, task, after=known.position)
-                if not found.lines:
+                batch = self._jobs.log_lines(self._job_id, task, after=state.position)
+                if not batch.lines:
                     break
-                if found.position.line == known.position.line:
+                if batch.position.line == state.position.line:
                     raise ValueError("The API does not number its lines.")
-                known.skipped += max(0, len(lines) + len(found.lines) - kept)
-                lines.extend(found.lines)
-                known.position = found.position
+                state.skipped += max(0, len(lines) + len(batch.lines) - max_lines)
+                lines.extend(batch.lines)
+                state.position = batch.position
         except (ModelArtsError, ValueError) as error:
             self._note_failure(task, error)
         else:
             self._failures = 0
         self._write(task, lines, prefix=f"[{task}] " if len(self._logs) > 1 else "")
-        return known.position.line != begin.line
+        return state.position.line != begin.line
 
     def _write(self, task: str, lines: Sequence[str] | deque[str], *, prefix: str) -> None:
         if lines:
-            self._say_skipped(task)
-        known = self._logs[task]
+            self._report_skipped(task)
+        state = self._logs[task]
         for line in lines:
-            known.level = level_of(line, known.level)
-            self._log.log(known.level, "%s%s", prefix, line)
-        known.written += len(lines)
+            state.level = level_of(line, state.level)
+            self._log.log(state.level, "%s%s", prefix, line)
+        state.written += len(lines)
 
-    def _say_skipped(self, task: str) -> None:
-        known = self._logs[task]
-        if known.skipped:
-            self._log.log(logging.WARNING, "%d lines of %s skipped, see %s", known.skipped, task, self._more)
-            known.skipped = 0
+    def _report_skipped(self, task: str) -> None:
+        state = self._logs[task]
+        if state.skipped:
+            self._log.log(logging.WARNING, "%d lines of %s skipped, see %s", state.skipped, task, self._more)
+            state.skipped = 0
 
     def _note_failure(self, task: str, error: Exception) -> None:
-        """Say once that a log cannot be read. What may pass is tried again at the next polls."""
+        """Warn once that a log cannot be read. Temporary failures are retried at the next polls."""
         if not self._warned:
             self._log.log(logging.WARNING, "The log of %s cannot be read now. %s", task, error)
         self._warned = True
@@ -209,9 +209,8 @@ class LogFollower:
 
 def level_of(line: str, before: int = logging.INFO) -> int:
     """
-    Return the level of a line of a log: what it names, ERROR for an exception, else INFO.
-
-    :param before: level of the line before, which an indented line continues
+    Return the level of a log line: the one that it names, ERROR for an exception, else INFO.
+    :param before: level of the previous line, which an indented line continues
     """
     if named := _LEVEL.search(line[:_LEVEL_WITHIN]):
         return _LEVELS[named[1]]

@@ -27,7 +27,7 @@ class LogPreview:
 
     @classmethod
     def from_api(cls, data: Mapping[str, Any]) -> LogPreview:
-        """Read a preview. The text was called ``context`` until 2022, and private clouds may still call it so."""
+        """Read a preview. The text was called ``context`` until 2022, and may still be in private clouds."""
         answer = Fields(data)
         content = answer.raw_text("content") or answer.raw_text("context") or ""
         return cls(log_lines(content), answer.whole("current_size"), answer.whole("full_size"))
@@ -55,7 +55,7 @@ class LogLines:
     """
     Some lines of a task's log, oldest first.
 
-    :param position: where to go on reading
+    :param position: where to continue reading
     """
 
     lines: tuple[str, ...]
@@ -66,7 +66,7 @@ class LogLines:
         """
         Read the lines that follow a position.
 
-        Whether an answer begins with the line that was asked from is not documented. If it does, that line is left out.
+        It is not documented whether the response includes the line at the position. If it does, that line is left out.
         """
         lines = log_lines(Fields(data).raw_text("content") or "")
         if lines and lines[0] == after.text and _line_number(data, "start_line") == after.line:
@@ -99,7 +99,7 @@ def log_lines(content: str) -> tuple[str, ...]:
     """
     Return the lines of a log, each printable and of limited length.
 
-    A progress bar writes a line again and again behind carriage returns; only what it showed last is kept.
+    A progress bar rewrites its line after carriage returns; only its last state is kept.
     """
     lines = content.removesuffix("\n").split("\n") if content else []
     return tuple(printable(line.rstrip("\r").rpartition("\r")[2], LINE_LIMIT).rstrip() for line in lines)

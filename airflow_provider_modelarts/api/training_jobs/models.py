@@ -1,8 +1,8 @@
 """
-What the API tells of training jobs. Frozen and typed.
+Models of training jobs: frozen and typed.
 
-Answers carry secrets: ``endpoints`` holds tokens, and people put keys into ``environments``, ``command`` and
-``parameters``. The models name every field that they keep, and keep none of these.
+Responses contain secrets: ``endpoints`` holds tokens, and users put keys into ``environments``, ``command`` and
+``parameters``. The models list every field that they keep, and keep none of these.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MESSAGE_LIMIT: Final = 8192
 @dataclass(frozen=True)
 class TaskStatus:
     """
-    How a task of a job ended, ``status.task_statuses``. The API tells it of the first task that failed.
+    How a task of a job ended, ``status.task_statuses``. The API returns it for the first task that failed.
 
     :param message: the cause, often the traceback itself, as lines
     """
@@ -58,7 +58,7 @@ class RunningRecord:
 
 @dataclass(frozen=True)
 class FailureAnalysis:
-    """What ModelArts' own diagnosis says of a failure. The API's reference does not document it."""
+    """ModelArts' own diagnosis of a failure, which the API reference does not document."""
 
     description: str | None
     solution: str | None
@@ -67,7 +67,7 @@ class FailureAnalysis:
 @dataclass(frozen=True)
 class TrainingJob:
     """
-    A training job as the API describes it. What an answer leaves out is None, or empty.
+    A training job as the API describes it. A field that the response leaves out is None, or empty.
 
     :param job_id: ``metadata.id``, a UUID
     :param phase: a :class:`~.statuses.TrainingJobPhase`, or the plain text if it is not documented
@@ -76,7 +76,7 @@ class TrainingJob:
     :param tasks: names of its tasks, ``worker-0`` and so on; empty before it runs
     :param outputs: OBS URL of each output, by name
     :param engine: image, or id or name of the preset engine
-    :param page_url: the job's page in the console, where its address is known
+    :param page_url: the job's page in the console, if its URL is known
     """
 
     job_id: str
@@ -109,9 +109,9 @@ class TrainingJob:
     @classmethod
     def from_api(cls, data: Mapping[str, Any], console_url: str | None = None) -> TrainingJob:
         """
-        Read a job from a decoded answer.
+        Read a job from a decoded response.
 
-        :param console_url: start of the console's addresses, where it is known
+        :param console_url: base URL of the console, if known
         :raises ValueError: it has no id or no phase
         """
         job_id, phase = _id_and_phase(data)
@@ -153,7 +153,7 @@ class TrainingJob:
 
     @classmethod
     def from_summary(cls, summary: Mapping[str, Any]) -> TrainingJob:
-        """Return what :meth:`summary` keeps of a job."""
+        """Return a job made from its :meth:`summary`."""
         created, duration_ms = summary["create_time"], summary["duration_ms"]
         return cls(
             job_id=summary["job_id"],
@@ -167,11 +167,11 @@ class TrainingJob:
 
     @property
     def end(self) -> str | None:
-        """The phase of a job that is over or being terminated; None for other jobs."""
+        """The phase of a job that has ended or is being terminated; None for other jobs."""
         return str(self.phase) if self.phase in TERMINAL or self.phase == TrainingJobPhase.TERMINATING else None
 
     def summary(self) -> dict[str, Any]:
-        """Return the job as the small dict that travels in XComs and events: JSON types only, the same keys always."""
+        """Return the job as the small dict for XComs and events: JSON types only, and always the same keys."""
         return {
             "job_id": self.job_id,
             "job_name": self.job_name,
@@ -186,13 +186,13 @@ class TrainingJob:
 @dataclass(frozen=True)
 class TrainingJobPage:
     """
-    One page of a search. It is read no further than a poll of many jobs needs; the jobs are read on demand.
+    One page of a search. Only what a poll of many jobs needs is read at once; the jobs are read on demand.
 
     :param statuses: phases by job ID, of the jobs that can be read: one bad row does not hide the others
     :param row_count: how many jobs are on the page
-    :param job_total_count: how many jobs match, over all pages; None if the answer leaves it out
-    :param body: the page as it came
-    :param console_url: start of the console's addresses, where it is known
+    :param job_total_count: how many jobs match, over all pages; None if the response leaves it out
+    :param body: the page as received
+    :param console_url: base URL of the console, if known
     """
 
     statuses: Mapping[str, str]
@@ -225,7 +225,7 @@ class TrainingJobPage:
         return tuple(self.statuses)
 
     def fingerprint(self, job_id: str) -> str:
-        """Return what a poll compares to tell whether a job has changed."""
+        """Return what polls compare to detect a change of a job."""
         return self.statuses[job_id]
 
     def job(self, job_id: str) -> TrainingJob:
@@ -261,7 +261,7 @@ def _status_row(row: Any) -> tuple[str, str] | None:
 
 def _task_status(task: Fields) -> TaskStatus:
     message = task.raw_text("message") or ""
-    # The end of a traceback says what happened.
+    # The last lines of a traceback say what happened.
     return TaskStatus(task.text("task", 64), task.whole("exit_code"), log_lines(message[-MESSAGE_LIMIT:]))
 
 

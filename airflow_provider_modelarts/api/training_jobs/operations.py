@@ -51,7 +51,7 @@ _CREATE: Final = _operation("create", "POST", "create")
 _GET: Final = _operation("get", "GET", "get", names_job=True)
 _SEARCH: Final = _operation("search", "POST", "list", is_search=True)
 _UPDATE: Final = _operation("update", "PUT", "update", names_job=True)
-# Which action terminating needs is documented in two ways.
+# The documentation names two different actions for terminating a job.
 _TERMINATE: Final = _operation("terminate", "POST", "", names_job=True)
 _DELETE: Final = _operation("delete", "DELETE", "delete", names_job=True)
 _CHECK_NAME: Final = _operation("check_name", "GET", "get")
@@ -73,12 +73,12 @@ class TrainingJobs:
     """
     The training jobs of a project.
 
-    Every operation raises `ValueError` for a parameter that the API would refuse, before anything is sent, and
-    a :class:`~airflow_provider_modelarts.api.errors.ModelArtsError` for what goes wrong after that.
+    Every operation raises `ValueError` before it sends anything if the API would refuse a parameter, and
+    a :class:`~airflow_provider_modelarts.api.errors.ModelArtsError` if the request fails.
 
     :param http: sends the requests
     :param config: where ModelArts is, and the workspace
-    :param project_id: returns the project; may have to ask for it
+    :param project_id: returns the project, which may take a request
     """
 
     def __init__(self, http: Http, config: ModelArtsConfig, project_id: Callable[[], str]) -> None:
@@ -91,9 +91,9 @@ class TrainingJobs:
 
     def create(self, body: Mapping[str, Any]) -> TrainingJob:
         """
-        Create a job (``POST /v2/{project_id}/training-jobs``) and return it as it is at first.
+        Create a job (``POST /v2/{project_id}/training-jobs``) and return its initial state.
 
-        When the answer is lost, the job is looked up by its exact name before anything is sent again.
+        If the response is lost, the job is looked up by its exact name before the request is sent again.
 
         :param body: what :func:`~.body.create_body` returns
         :raises ModelArtsNameTakenError: another job has the name
@@ -129,7 +129,7 @@ class TrainingJobs:
 
         :param filters: conditions that all must hold, at most 20
         :param limit: jobs per page, 1 to 50
-        :param offset: number of the page from 0; :meth:`search_pages` copes with APIs that count jobs
+        :param offset: number of the page from 0; :meth:`search_pages` also handles deployments that count jobs
         :param order: ``desc``, newest first, or ``asc``
         :param workspace_id: by default the configured one, else the default workspace
         """
@@ -147,7 +147,7 @@ class TrainingJobs:
 
     def search_pages(self, *, limit: int = MAX_PER_PAGE, **search: Any) -> Iterator[TrainingJobPage]:
         """
-        Yield all pages of a search, each when it is needed.
+        Yield all pages of a search, fetching each on demand.
 
         :param search: as for :meth:`search_page`, but for ``offset``
         """
@@ -157,7 +157,7 @@ class TrainingJobs:
 
     def search(self, **search: Any) -> Iterator[TrainingJob]:
         """
-        Yield the jobs of all pages, each page when it is needed, each job once.
+        Yield the jobs of all pages, each once, fetching pages on demand.
 
         :param search: as for :meth:`search_page`, but for ``offset``
         """
@@ -215,20 +215,20 @@ class TrainingJobs:
 
     def terminate(self, job_id: str) -> None:
         """
-        Ask for a job to be terminated (``POST …/{training_job_id}/actions``); it is over when its phase is terminal.
+        Request that a job be terminated (``POST …/{training_job_id}/actions``). It ends in a terminal phase.
 
-        :raises ModelArtsConflictError: its phase does not allow it; it may be over, or be coming to its end
+        :raises ModelArtsConflictError: its phase does not allow it: the job may have ended, or be about to end
         """
         body = {"action_type": "terminate"}
         self._http.write(self._job_call(_TERMINATE, job_id, "/actions", _NOTHING, body=body))
 
     def ensure_stopped(self, job_id: str) -> str | None:
-        """Terminate a job unless that is unnecessary, and then return why: it is over, being terminated, or gone."""
+        """Terminate a job unless it has ended, is being terminated, or is gone; if so, return which."""
         return ensure_stopped(lambda: self.terminate(job_id), lambda: self.get(job_id).end)
 
     def delete(self, job_id: str) -> None:
         """
-        Ask for a job to be deleted (``DELETE …/{training_job_id}``); it is gone when it is not found any more.
+        Request that a job be deleted (``DELETE …/{training_job_id}``). It is gone once the API no longer finds it.
 
         :raises ModelArtsNotFoundError: there is no such job
         """
@@ -274,7 +274,7 @@ class TrainingJobs:
         """
         Return a URL of a task's whole log in OBS (``GET …/tasks/{task}/logs/url``).
 
-        Whoever has the URL can read the log for 5 minutes: treat it as a secret.
+        Anyone who has the URL can read the log for 5 minutes: treat it as a secret.
 
         :param download: for a browser that saves the log, not one that shows it
         :raises ModelArtsBadRequestError: there is no log
@@ -289,7 +289,7 @@ class TrainingJobs:
         self, job_id: str, *, order: str = "asc", level: str | None = None, pattern: str | None = None
     ) -> Iterator[JobEvent]:
         """
-        Yield the events of a job (``GET …/events``), each page when it is needed.
+        Yield the events of a job (``GET …/events``), fetching pages on demand.
 
         :param order: ``asc``, oldest first, or ``desc``
         :param level: only ``Info``, ``Warning`` or ``Error``
@@ -310,7 +310,7 @@ class TrainingJobs:
         """
         Return the use of resources by a task in percent (``GET …/metrics/{task}``), one mean per minute.
 
-        Names are such as ``cpuUsage``, ``gpuUtil`` and ``npuUtil``. None means that there is no value.
+        Names are such as ``cpuUsage``, ``gpuUtil`` and ``npuUtil``. None stands for a missing value.
         """
         return self._read_log(_METRICS, job_id, f"/metrics/{checked_task(task)}", _metrics)
 
@@ -344,7 +344,7 @@ class TrainingJobs:
         read: Callable[[Mapping[str, Any]], T],
         query: Mapping[str, str] | None = None,
     ) -> T:
-        """Return what a job has written. Before it runs, the API answers 204 or an error of its own: nothing yet."""
+        """Return what a job has logged. Before it runs, the API responds with 204 or a special error: no log yet."""
         parse = Parse(lambda response: read(response.data or {}), may_be_empty=True)
         try:
             return self._http.read(self._job_call(operation, job_id, path, parse, query=query))
@@ -364,10 +364,10 @@ class TrainingJobs:
 
 class _Offsets:
     """
-    Turns numbers of pages into offsets of a search.
+    Converts page numbers into offsets of a search.
 
-    An offset counts pages in some deployments, and jobs in others. The answer to offset 1 shows which: if most of it
-    was on the first page, offsets count jobs.
+    An offset counts pages in some deployments, and jobs in others. The response for offset 1 shows which: if most of
+    its jobs were on the first page, offsets count jobs.
     """
 
     def __init__(self, read: Callable[[int], TrainingJobPage]) -> None:

@@ -10,7 +10,7 @@ from uuid import UUID
 from airflow_provider_modelarts.api.training_jobs.parameters import checked_job_id
 
 _PLAIN: Final = "="
-"""What an ID that is not a UUID begins with."""
+"""Prefix of an ID that is not a UUID."""
 
 
 def pack(job_ids: Collection[str]) -> str:
@@ -20,9 +20,9 @@ def pack(job_ids: Collection[str]) -> str:
 
 def unpack(text: str) -> list[str]:
     """
-    Return the IDs that :func:`pack` made a text of.
+    Return the IDs in a text made by :func:`pack`.
 
-    :raises ValueError: it did not make this one
+    :raises ValueError: the text was not made by it
     """
     return [_unpack_one(entry) for entry in text.split()]
 

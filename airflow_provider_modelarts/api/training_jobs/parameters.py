@@ -1,4 +1,4 @@
-"""What is sent about an existing job: ids, searches, changes, logs and events. Checked before it is sent."""
+"""Checks the parameters of requests about existing jobs: IDs, searches, changes, logs and events."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def search_body(
     :param offset: number of the page, 0 is the first
     :param order: ``desc``, newest first, or ``asc``
     :param workspace_id: ``0``, the default workspace, if it is left out
-    :raises ValueError: a parameter is outside what the API takes
+    :raises ValueError: the API does not accept a parameter
     """
     checked = [_filter(given) for given in filters]
     if len(checked) > MAX_FILTERS:
@@ -179,7 +179,7 @@ def events_query(*, offset: int, order: str, level: str | None, pattern: str | N
     Return the query of a page of events.
 
     :param offset: number of the page, 0 is the first
-    :raises ValueError: a parameter is outside what the API takes
+    :raises ValueError: the API does not accept a parameter
     """
     query = {
         "offset": str(checks.whole_number("offset", offset, 0)),
@@ -198,7 +198,7 @@ def log_lines_query(*, base_line: str, lines: int) -> dict[str, str]:
     Return the query of the lines that follow one, oldest first.
 
     :param lines: 1 to 500
-    :raises ValueError: a parameter is outside what the API takes
+    :raises ValueError: the API does not accept a parameter
     """
     return {
         "base_line": checks.text("base_line", base_line, 64),

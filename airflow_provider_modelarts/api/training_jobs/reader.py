@@ -1,4 +1,4 @@
-"""Polling many training jobs with few requests: pages of a search hold 50 jobs, a search by ID takes 10."""
+"""Polls many training jobs with few requests: a page of a search holds 50 jobs, a search by ID takes 10."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from airflow_provider_modelarts.api.training_jobs.operations import TrainingJobs
 
 PAGES_FROM: Final = 3 * MAX_FILTER_VALUES
-"""Jobs from which pages are tried. A page may show none of them, so it must be able to save more than it costs."""
+"""Least number of jobs for which pages are read. A page may show none of them, so it must be able to save requests."""
 
 ACTIVE: Final = Filter("phase", "in", tuple(sorted(map(str, ON_THE_WAY | READY))))
 
@@ -34,7 +34,7 @@ class TrainingJobReader:
         """
         Return a job by its id.
 
-        :raises ModelArtsError: it cannot be had; malformed, if the answer describes another job
+        :raises ModelArtsError: the request failed, or the response describes another job
         """
         job = self._operations.get(job_id)
         if job.job_id != job_id:
@@ -53,18 +53,18 @@ class TrainingJobReader:
 
     def find(self, job_ids: Collection[str]) -> Iterator[tuple[TrainingJobPage, set[str]]]:
         """
-        Search for jobs while that takes fewer requests than asking for them one by one.
+        Search for jobs while that takes fewer requests than getting them one by one.
 
-        Most jobs that are waited for are active, so the pages of active jobs come first. Jobs that are not among them
-        have ended: pages of all jobs, newest first, show many that ended at once. What is left is searched by id.
+        Most jobs that are waited for are active, so the pages of active jobs come first. The others have ended: pages
+        of all jobs, newest first, show many of them at once. The rest are searched by ID.
 
         :return: each page, and those of the jobs that a search by id did not show
         """
-        missing = set(job_ids)
+        remaining = set(job_ids)
         for filters in ([ACTIVE], []):
-            for page in self._pages_worth_reading(missing, filters):
+            for page in self._pages_worth_reading(remaining, filters):
                 yield page, set()
-        in_order = sorted(missing)
+        in_order = sorted(remaining)
         if len(in_order) < 2:
             return
         for start in range(0, len(in_order), MAX_FILTER_VALUES):
@@ -75,7 +75,7 @@ class TrainingJobReader:
 
     def pages(self, status: int | str | None = None) -> Iterator[TrainingJobPage]:
         """
-        Yield all pages of the workspace's jobs, newest first, each when it is needed.
+        Yield all pages of the workspace's jobs, newest first, fetching each on demand.
 
         :param status: only jobs in this phase
         """
@@ -83,25 +83,25 @@ class TrainingJobReader:
         return self._operations.search_pages(filters=filters)
 
     def pages_needed(self, job_count: int) -> int:
-        """Return how many requests it takes to list so many jobs."""
+        """Return how many requests it takes to list this many jobs."""
         return max(1, math.ceil(job_count / MAX_PER_PAGE))
 
-    def _pages_worth_reading(self, missing: set[str], filters: list[Filter]) -> Iterator[TrainingJobPage]:
+    def _pages_worth_reading(self, remaining: set[str], filters: list[Filter]) -> Iterator[TrainingJobPage]:
         """
-        Yield pages of a search while they take fewer requests than searching for the missing jobs by id.
+        Yield pages of a search while they take fewer requests than searching for the remaining jobs by ID.
 
-        Jobs that a page shows are taken out of ``missing``.
+        Jobs that a page shows are removed from ``remaining``.
         """
-        if len(missing) < PAGES_FROM:
+        if len(remaining) < PAGES_FROM:
             return
         received = 0
         for page in self._operations.search_pages(filters=filters):
-            shown = len(missing.intersection(page.statuses))
-            missing.difference_update(page.statuses)
+            shown = len(remaining.intersection(page.statuses))
+            remaining.difference_update(page.statuses)
             received += page.row_count
             yield page
             pages_left = math.ceil(max(0, (page.job_total_count or 0) - received) / MAX_PER_PAGE)
-            requests_by_id = math.ceil(len(missing) / MAX_FILTER_VALUES)
-            # A page that showed more jobs than a search by ID can is worth another one, however long the list is.
+            requests_by_id = math.ceil(len(remaining) / MAX_FILTER_VALUES)
+            # A page that showed more jobs than a search by ID can justifies another one, however long the list is.
             if requests_by_id <= 1 or (pages_left >= requests_by_id and shown <= MAX_FILTER_VALUES):
                 return

@@ -1,4 +1,4 @@
-"""What a training job can run on: preset engines, public resource flavors, quotas."""
+"""Resources of training jobs: preset engines, public resource flavors, quotas."""
 
 from __future__ import annotations
 

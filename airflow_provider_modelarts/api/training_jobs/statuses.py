@@ -1,4 +1,4 @@
-"""Phases of a training job, and what each means to somebody who waits."""
+"""Phases of a training job, and what each means for a wait."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ READY: Final = frozenset({TrainingJobPhase.RUNNING})
 """The job runs."""
 
 ENDED: Final = frozenset({TrainingJobPhase.COMPLETED, TrainingJobPhase.TERMINATED})
-"""The job is over: by its own success, by a stop, or by auto stop."""
+"""The job succeeded, or was stopped by a user or by auto stop."""
 
 FAILED: Final = frozenset({TrainingJobPhase.FAILED, TrainingJobPhase.ABNORMAL})
-"""The job is over because something went wrong. An abnormal job often never started."""
+"""The job failed. An abnormal job often never started."""
 
 TERMINAL: Final = ENDED | FAILED
-"""The job is over and is not billed."""
+"""The job has ended and is not billed."""
 
 ON_THE_WAY: Final = frozenset(TrainingJobPhase) - READY - TERMINAL
-"""The job is between two of the others. A running job that is rescheduled comes back here."""
+"""The job is in transition. A running job that is rescheduled comes back here."""
 
 _BY_NAME: Final = {phase.value.lower(): phase for phase in TrainingJobPhase}
 
 
 def to_phase(name: str) -> TrainingJobPhase | str:
-    """Return the :class:`TrainingJobPhase` of a name in any case, or the name itself if it is not documented."""
+    """Return the :class:`TrainingJobPhase` for a name in any case, or the name itself if it is not documented."""
     return _BY_NAME.get(name.strip().lower(), name)
 
 
 def checked_phase(phase: object) -> TrainingJobPhase:
     """
-    Return the phase that a name in any case stands for.
+    Return the phase for a name in any case.
 
     :raises ValueError: there is no such phase
     """

@@ -1,4 +1,4 @@
-"""Visualization jobs as the API describes them. Frozen, typed, and tolerant of what a server sends."""
+"""Models of visualization jobs: frozen, typed, and tolerant of unexpected responses."""
 
 from __future__ import annotations
 
@@ -40,23 +40,23 @@ class Schedule:
         )
 
     def to_api(self) -> dict[str, Any]:
-        """Return the entry as the API wants it in a request."""
+        """Return the entry in the form of a request."""
         return {"type": self.type, "time_unit": self.time_unit, "duration": self.duration}
 
 
 @dataclass(frozen=True)
 class VisualizationJob:
     """
-    A visualization job as the API describes it. What an answer leaves out is ``None`` here.
+    A visualization job as the API describes it. A field that the response leaves out is ``None``.
 
     :param job_id: decimal digits; a number in the API, kept as text because it only ever goes into a path
-    :param status: a :class:`JobStatus`, or the plain code when it is not documented; UNKNOWN when it is left out
+    :param status: a :class:`JobStatus`, or the plain code if it is not documented; UNKNOWN if it is left out
     :param create_time: when the job was created, in UTC
-    :param duration: how long the job has run; not zero before RUNNING either, so no sign of readiness
-    :param service_url: page of the job in the console; filled before the job runs, so no sign of readiness
+    :param duration: how long the job has run; may be above zero before RUNNING, so it does not show readiness
+    :param service_url: page of the job in the console; set before the job runs, so it does not show readiness
     :param train_url: OBS path of the files that are shown
     :param resource_id: billing resource id
-    :param remaining_duration: undocumented; presumably the time left until auto stop, its unit is not known
+    :param remaining_duration: undocumented; presumably the time left until auto stop, in an unknown unit
     :param schedule: auto stop entries
     """
 
@@ -75,9 +75,9 @@ class VisualizationJob:
     @classmethod
     def from_api(cls, data: Mapping[str, Any]) -> VisualizationJob:
         """
-        Read a job from a decoded answer. What else cannot be read is left out.
+        Read a job from a decoded response. Other fields that cannot be read are left out.
 
-        :raises ValueError: there is no job id or a status that cannot be one
+        :raises ValueError: the job ID is missing, or the job ID or the status is invalid
         """
         fields = Fields(data)
         return cls(
@@ -101,16 +101,16 @@ class VisualizationJob:
 
     @property
     def fingerprint(self) -> tuple[int, bool]:
-        """What a poll compares to tell whether a job has changed: its status, and whether it has a page."""
+        """What polls compare to detect a change: the status, and whether there is a page."""
         return int(self.status), bool(self.service_url)
 
     def shows(self, train_url: str) -> bool:
-        """Return whether these are the job's files, however the directory is written, as far as the answer tells."""
+        """Return whether the job shows these files, however the directory is written; True if the response has none."""
         return self.train_url is None or _directory(self.train_url) == _directory(train_url)
 
     @classmethod
     def from_summary(cls, summary: Mapping[str, Any]) -> VisualizationJob:
-        """Return what :meth:`summary` keeps of a job."""
+        """Return a job made from its :meth:`summary`."""
         created, duration_ms = summary["create_time"], summary["duration_ms"]
         return cls(
             job_id=summary["job_id"],
@@ -123,7 +123,7 @@ class VisualizationJob:
         )
 
     def summary(self) -> dict[str, Any]:
-        """Return the job as the small dict that travels in XComs and events: JSON types only, the same keys always."""
+        """Return the job as the small dict for XComs and events: JSON types only, and always the same keys."""
         return {
             "job_id": self.job_id,
             "job_name": self.job_name,
@@ -167,7 +167,7 @@ def read_status(value: object) -> int:
 
 
 def _schedule(value: object) -> tuple[Schedule, ...] | None:
-    """Read auto stop entries; documented as one object, shown as a list of one."""
+    """Read auto stop entries: one object in the API's tables, a list of one in its examples."""
     entries = [Schedule.from_api(value)] if isinstance(value, Mapping) else []
     if isinstance(value, list):
         entries = [Schedule.from_api(entry) for entry in value[:LIST_LIMIT] if isinstance(entry, Mapping)]
