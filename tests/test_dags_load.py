@@ -13,7 +13,7 @@ from tests.documents import EXAMPLE_DAGS, ROOT, python_blocks
 try:
     from airflow.dag_processing.dagbag import DagBag
 except ImportError:  # Airflow below 3.2
-    from airflow.models.dagbag import DagBag
+    from airflow.models.dagbag import DagBag  # type: ignore[no-redef]
 
 IN_AIRFLOW_2 = {"dag": "airflow.decorators", "task": "airflow.decorators", "Param": "airflow.models.param"}
 """Where README.md says that names are in Airflow 2.11 which DAGs here import from ``airflow.sdk``."""

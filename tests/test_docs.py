@@ -173,8 +173,9 @@ def texts(module: ast.Module) -> list[str]:
             return "".join(text(part) or "…" for part in node.values)
         if isinstance(node, ast.FormattedValue):
             return str(constants.get(node.value.id, "…")) if isinstance(node.value, ast.Name) else None
-        is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
-        return re.sub(r"%(\.\d)?[sdfr]", "…", node.value) if is_text else None
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            return re.sub(r"%(\.\d)?[sdfr]", "…", node.value)
+        return None
 
     return [found for node in ast.walk(module) if id(node) not in docstrings and (found := text(node))]
 

@@ -53,7 +53,7 @@ def wait_in_the_triggerer(trigger: type[Any], **arguments: Any) -> None:
     run_simulated(first_event(trigger(**arguments)), SimulatedClock())
 
 
-ALL = {
+ALL: dict[str, tuple[Callable[..., None], type[Any], dict[str, Any]]] = {
     "sensor": (execute, Sensor, {"job_ids": [1, 2]}),
     "sensor, deferrable": (execute, Sensor, {"job_ids": [1, 2], "deferrable": True}),
     "trigger": (wait_in_the_triggerer, Trigger, {"job_ids": ["1", "2"]}),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
 from functools import cache
@@ -103,7 +103,7 @@ class JobTrigger(HasClock, WaitRequest, BaseTrigger):
         except Exception as error:  # noqa: BLE001 - a template may raise anything
             self._not_rendered = error
 
-    async def run(self) -> AsyncIterator[TriggerEvent]:
+    async def run(self) -> AsyncGenerator[TriggerEvent, None]:
         """Wait, and send the result. A task that has started in the triggerer ends there when its jobs have arrived."""
         now = self.clock.time()
         # After a restart of the triggerer, Airflow's own timeout says how long the wait may still take.

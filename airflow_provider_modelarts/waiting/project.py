@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Set
-from typing import Final
+from typing import Any, Final
 
 from airflow_provider_modelarts.api.errors import (
     ModelArtsAuthenticationError,
@@ -78,7 +78,7 @@ class ProjectPoller:
     :param clock: seconds on a clock that only goes forward
     """
 
-    def __init__(self, kind: Kind[Job], reader: Reader, clock: Callable[[], float]) -> None:
+    def __init__(self, kind: Kind[Any], reader: Reader, clock: Callable[[], float]) -> None:
         self._kind = kind
         self._reader = reader
         self._clock = clock

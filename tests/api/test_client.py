@@ -341,12 +341,12 @@ def test_refused_connections_are_repeated_for_writes_too(slept: list[Any]) -> No
     assert (caught.value.may_have_happened, caught.value.part, len(slept)) == (False, "connection", 3)
 
 
-BOARD = {"job_name": "board", "train_url": "/bucket/dir/"}
+BOARD: dict[str, Any] = {"job_name": "board", "train_url": "/bucket/dir/"}
 
 
 class TestCreateWhoseAnswerWasLost:
     def test_the_job_is_found_by_its_exact_name(self, server: ScriptedServer, client: ModelArtsClient) -> None:
-        mine = {"job_id": 5, "status": 4, "create_time": now_ms(), **BOARD}
+        mine: dict[str, Any] = {"job_id": 5, "status": 4, "create_time": now_ms(), **BOARD}
         other = {**mine, "job_id": 4, "job_name": "board-2"}
         server.answer(Reply(cut=True), page(other, mine))
         assert client.visualization_jobs.create(**BOARD).job_id == "5"
@@ -390,7 +390,7 @@ class TestCreateWhoseAnswerWasLost:
         now = datetime.now(timezone.utc) - timedelta(minutes=minutes)
         dated = {"Date": format_datetime(now, usegmt=True)}
         created = int(now.timestamp() * 1000)
-        mine = {"job_id": 5, "status": 4, "create_time": created, **BOARD}
+        mine: dict[str, Any] = {"job_id": 5, "status": 4, "create_time": created, **BOARD}
         server.answer(Reply(cut=True), Reply(200, page(mine).body, dated))
         assert client.visualization_jobs.create(**BOARD).job_id == "5"
         older = {**mine, "create_time": created - 3600 * 1000}
@@ -402,7 +402,7 @@ class TestCreateWhoseAnswerWasLost:
     def test_a_job_that_shows_late_is_found_when_the_name_is_taken(
         self, server: ScriptedServer, client: ModelArtsClient
     ) -> None:
-        mine = {"job_id": 5, "status": 4, "create_time": now_ms(), **BOARD}
+        mine: dict[str, Any] = {"job_id": 5, "status": 4, "create_time": now_ms(), **BOARD}
         taken = Reply(400, {"is_success": False, "error_code": "ModelArts.0103", "error_message": "duplicate"})
         server.answer(Reply(502), page(), taken, page(mine))
         assert client.visualization_jobs.create(**BOARD).job_id == "5"
@@ -429,7 +429,7 @@ class TestCreateWhoseAnswerWasLost:
 
 
 class TestConnectionsThatFail:
-    def failure(self, url: str, **config: Any) -> Exception:
+    def failure(self, url: str, **config: Any) -> errors.ModelArtsConnectionError:
         with pytest.raises(errors.ModelArtsConnectionError) as caught:
             client_for(url, **config).visualization_jobs.get(10)
         return caught.value

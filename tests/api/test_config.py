@@ -125,7 +125,7 @@ def test_refusals_name_the_field(fields: dict[str, Any], named: str) -> None:
 
 
 def test_secrets_are_in_no_repr_and_no_message() -> None:
-    fields = {"region": "eu-de", "password": "TOPSECRET1", "security_token": "TOPSECRET2"}
+    fields: dict[str, Any] = {"region": "eu-de", "password": "TOPSECRET1", "security_token": "TOPSECRET2"}
     proxies = {"https": "http://user:TOPSECRET3@proxy"}
     assert "TOPSECRET" not in repr(ModelArtsConfig(login="AK", proxies=proxies, **fields))
     with pytest.raises(ValueError) as refused:  # noqa: PT011

@@ -56,8 +56,9 @@ def test_the_failure_sample(server: ScriptedServer, client: ModelArtsClient, bod
     assert (error.status_code, error.error_code) == (status, "ModelArts.0104")
     assert error.error_message == "The length of search content should be in [0,100]"
     assert (error.method, error.request_id, error.retryable) == ("GET", "abc-123", False)
+    assert error.url is not None
     assert error.url.endswith("/v1/0123456789abcdef0123456789abcdef/visualization-jobs/10")
-    for part in (str(status), "ModelArts.0104", error.error_message, "abc-123", error.url):
+    for part in (str(status), "ModelArts.0104", str(error.error_message), "abc-123", error.url):
         assert part in str(error)
     assert len(server.received) == 1
 
@@ -170,7 +171,7 @@ def test_a_secret_that_is_echoed_is_not_repeated(server: ScriptedServer, client:
     server.answer(Reply(401, gateway("APIGW.0301", echo)))
     error = failing_get(client)
     signature = server.received[0].headers["Authorization"]
-    for text in (str(error), repr(error), error.error_message):
+    for text in (str(error), repr(error), str(error.error_message)):
         assert SECURITY_TOKEN not in text
         assert SECRET_KEY not in text
         assert signature not in text

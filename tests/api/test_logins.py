@@ -121,7 +121,7 @@ class TestIam:
 @pytest.mark.parametrize("field", ["login", "security_token"])
 @pytest.mark.parametrize("mark", ["\u200b", "\ufeff", "\u00e9", " ", "\u202e"])
 def test_a_key_with_a_character_that_no_header_can_hold_is_named(server: ScriptedServer, field: str, mark: str) -> None:
-    keys = {"login": "AK", "password": "SKSKSKSK", "security_token": "TOKEN"}
+    keys: dict[str, Any] = {"login": "AK", "password": "SKSKSKSK", "security_token": "TOKEN"}
     with pytest.raises(ValueError, match=f"^{field}: ") as caught:
         client_of(server, **{**keys, field: f"{keys[field]}{mark}X"})
     assert mark not in str(caught.value).partition(":")[2] or mark == " "

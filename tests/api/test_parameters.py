@@ -16,7 +16,7 @@ from airflow_provider_modelarts.api.visualization_jobs.parameters import (
 )
 from airflow_provider_modelarts.api.visualization_jobs.statuses import JobStatus
 
-LIST = {
+LIST: dict[str, Any] = {
     "status": None,
     "per_page": 100,
     "page": 1,
@@ -25,7 +25,7 @@ LIST = {
     "search_content": None,
     "workspace_id": None,
 }
-CREATE = {
+CREATE: dict[str, Any] = {
     "job_name": "board-1",
     "train_url": "/bucket/dir/",
     "job_desc": None,

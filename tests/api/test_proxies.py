@@ -116,10 +116,10 @@ def test_socks_without_pysocks(environment: pytest.MonkeyPatch, who: str, of: st
     if of == "environment":
         environment.setenv("HTTP_PROXY", url)
     # `requests` decides at its import whether it can.
-    from requests import adapters
+    from requests import adapters, exceptions
 
     def missing(*args: object, **kwargs: object) -> None:
-        raise adapters.InvalidSchema("Missing dependencies for SOCKS support.")
+        raise exceptions.InvalidSchema("Missing dependencies for SOCKS support.")
 
     environment.setattr(adapters, "SOCKSProxyManager", missing)
     error = failure(who, proxies={"http": url} if of == "connection" else None)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -21,7 +21,7 @@ from tests.conftest import ScriptedServer
 try:
     from airflow.sdk.definitions.connection import Connection
 except ImportError:
-    from airflow.models.connection import Connection
+    from airflow.models.connection import Connection  # type: ignore[assignment]
 
 from airflow_provider_modelarts.api.clock import HasClock
 from airflow_provider_modelarts.api.errors import (
@@ -55,7 +55,9 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 def connect(monkeypatch: pytest.MonkeyPatch, emulator: Emulator) -> Callable[..., Any]:
     """Set the connection: the emulator's, with what a test changes."""
 
-    def set_connection(auth: str = "aksk", extra: dict[str, Any] | None = None, **fields: Any) -> None:
+    def set_connection(
+        auth: Literal["aksk", "password"] = "aksk", extra: dict[str, Any] | None = None, **fields: Any
+    ) -> None:
         connection = {**emulator.connection(auth), **fields}
         connection["extra"] = {**connection["extra"], **(extra or {})}
         monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(connection))
@@ -247,7 +249,8 @@ class TestTheHook:
         monkeypatch.setenv("AIRFLOW_CONN_2024", os.environ["AIRFLOW_CONN_MODELARTS_DEFAULT"])
         emulator.project_id = "1" * 32
         job_id = emulator.create_job(status=8)
-        with ModelArtsHook(2024, project_id=int("1" * 32)) as hook:
+        numbers: dict[str, Any] = {"modelarts_conn_id": 2024, "project_id": int("1" * 32)}
+        with ModelArtsHook(**numbers) as hook:
             assert hook.get_visualization_job(job_id).status is JobStatus.RUNNING
 
     def test_the_first_error_of_a_request_names_an_unknown_field(
@@ -400,7 +403,9 @@ class TestWait:
     def test_it_returns_the_job(self, connect: Callable[..., Any], emulator: Emulator) -> None:
         job_id = emulator.create_job(script="7:0,8:0", job_name="board")
         with ModelArtsHook() as hook:
-            assert hook.wait_for_visualization_job(job_id, poke_interval=0.01).job_name == "board"
+            job = hook.wait_for_visualization_job(job_id, poke_interval=0.01)
+            assert job is not None
+            assert job.job_name == "board"
 
     def test_lengths_of_time_as_timedelta(self, connect: Callable[..., Any], emulator: Emulator) -> None:
         """An outage, so that the tolerance is needed, too."""
@@ -427,7 +432,7 @@ class TestWait:
         ],
     )
     def test_lengths_of_time_that_are_invalid(
-        self, connect: Callable[..., Any], emulator: Emulator, field: str, value: int | str | timedelta | None
+        self, connect: Callable[..., Any], emulator: Emulator, field: str, value: Any
     ) -> None:
         with ModelArtsHook() as hook, pytest.raises(ValueError, match=f"^{field}: .* is not a number of seconds"):
             hook.wait_for_visualization_job(1, **{field: value})
@@ -608,7 +613,7 @@ class TestSecrets:
         caplog: pytest.LogCaptureFixture,
         capsys: pytest.CaptureFixture[str],
     ) -> None:
-        masked = []
+        masked: list[str] = []
         monkeypatch.setattr(modelarts, "mask_secret", masked.append)
         caplog.set_level(logging.DEBUG)
         connect("password")
@@ -666,7 +671,7 @@ class TestNoSecretInMessages:
     def test_a_proxys_password_is_masked_and_not_repeated(
         self, connect: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        masked = []
+        masked: list[str] = []
         monkeypatch.setattr(modelarts, "mask_secret", masked.append)
         connect(host="http://modelarts.nowhere.invalid", extra={"proxies": {"http": "http://u:TOPSECRET@127.0.0.1:9"}})
         with ModelArtsHook() as hook:
@@ -678,7 +683,7 @@ class TestNoSecretInMessages:
     def test_a_proxys_password_is_masked_as_it_is_and_as_it_is_sent(
         self, connect: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        masked = []
+        masked: list[str] = []
         monkeypatch.setattr(modelarts, "mask_secret", masked.append)
         connect(extra={"proxies": {"http": "http://us%2Fer:TOP%2FSECRET@127.0.0.1:9"}})
         with ModelArtsHook() as hook:
@@ -713,7 +718,7 @@ class TestCredentialChain:
             pytest.skip("this SDK's metadata address cannot be changed")
         return lambda url: monkeypatch.setattr(accessor, "_METADATA_ENDPOINT", url)
 
-    def get(self, connect: Callable[..., Any], emulator: Emulator, **extra: Any) -> JobStatus:
+    def get(self, connect: Callable[..., Any], emulator: Emulator, **extra: Any) -> JobStatus | int:
         connect(login="", password="", extra=extra)
         with ModelArtsHook() as hook:
             return hook.get_visualization_job(emulator.create_job(status=8)).status
@@ -779,7 +784,7 @@ class TestCredentialChain:
         }
         server.answer(Reply(404), Reply(200, {"credential": credential}))
         metadata_at(server.url)
-        masked = []
+        masked: list[str] = []
         monkeypatch.setattr(modelarts, "mask_secret", masked.append)
         assert self.get(connect, emulator, security_token="") is JobStatus.RUNNING
         assert masked == [emulator.sk, "TEMPORARYTOKEN"]

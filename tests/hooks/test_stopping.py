@@ -14,6 +14,7 @@ from airflow_provider_modelarts.api.client import ModelArtsClient
 from airflow_provider_modelarts.api.config import ModelArtsConfig
 from airflow_provider_modelarts.api.errors import ModelArtsConflictError
 from airflow_provider_modelarts.emulator import Emulator, Fault
+from airflow_provider_modelarts.emulator.faults import FaultKind
 from airflow_provider_modelarts.hooks import stopping
 
 
@@ -21,7 +22,7 @@ class Lines:
     """A logger that keeps its lines."""
 
     def __init__(self) -> None:
-        self.lines = []
+        self.lines: list[tuple[int, str]] = []
 
     def log(self, level: int, message: str, /, *args: Any) -> None:
         self.lines.append((level, message % args))
@@ -102,7 +103,7 @@ def test_a_lost_answer_is_no_trouble(emulator: Emulator, make_client: Callable[.
 
 @pytest.mark.parametrize(("status", "fault"), [(18, None), (8, "status"), (8, "cut")])
 def test_a_job_that_may_run_on_is_an_error_in_the_log(
-    status: int, fault: str | None, emulator: Emulator, make_client: Callable[..., Any], log: Lines
+    status: int, fault: FaultKind | None, emulator: Emulator, make_client: Callable[..., Any], log: Lines
 ) -> None:
     if fault:
         emulator.inject(Fault(fault, operation="stop"))

@@ -14,7 +14,7 @@ from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.waiting.wait import JobCannotArriveError, JobStateUnknownError
 
 MISSING = "425b7087-83de-49b4-9b65-6e2b91e4a5fe"
-IMAGE = {"image_url": "org/img:1", "command": "python train.py", "flavor_id": "modelarts.vm.cpu.2u"}
+IMAGE: dict[str, Any] = {"image_url": "org/img:1", "command": "python train.py", "flavor_id": "modelarts.vm.cpu.2u"}
 
 
 @pytest.fixture
@@ -107,7 +107,9 @@ def test_logs_events_engines_and_flavors(emulator: Emulator, hook: ModelArtsHook
 
 def test_a_job_is_waited_for(emulator: Emulator, hook: ModelArtsHook) -> None:
     job_id = emulator.cloud.training_jobs.create("train", phase="Completed").job_id
-    assert hook.wait_for_training_job(job_id).job_name == "train"
+    job = hook.wait_for_training_job(job_id)
+    assert job is not None
+    assert job.job_name == "train"
     assert hook.wait_for_training_job(MISSING, "GONE", poke_interval=0.01) is None
 
 

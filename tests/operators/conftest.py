@@ -87,7 +87,7 @@ class Task:
 
 @pytest.fixture(params=[False, True], ids=["on_worker", "deferrable"])
 def deferrable(request: pytest.FixtureRequest) -> bool:
-    return request.param
+    return bool(request.param)
 
 
 @pytest.fixture

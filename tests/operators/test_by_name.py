@@ -26,7 +26,7 @@ CHANGES = [(Stop, {}), (Restart, {}), (Delete, {}), (Update, {"job_desc": "new"}
 
 
 @pytest.fixture
-def change(task: Callable[..., Any]) -> Callable[..., Any]:
+def change(task: Callable[..., Task]) -> Callable[..., Any]:
     def make(operator: type[Any], **arguments: Any) -> Task:
         changed = task(operator, **arguments)
         if operator is Update:

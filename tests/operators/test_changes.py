@@ -13,7 +13,7 @@ from airflow_provider_modelarts.api.errors import ModelArtsConflictError, ModelA
 from airflow_provider_modelarts.api.visualization_jobs.operations import RESTART_SHOWS
 from airflow_provider_modelarts.assets.visualization_job import create_asset
 from airflow_provider_modelarts.emulator import Emulator
-from airflow_provider_modelarts.emulator.faults import Fault
+from airflow_provider_modelarts.emulator.faults import Fault, FaultKind
 from airflow_provider_modelarts.links.base import XCOM_KEY
 from airflow_provider_modelarts.operators.restarting import RESTART_TIMEOUT
 from airflow_provider_modelarts.operators.visualization_job import (
@@ -105,7 +105,13 @@ def test_what_is_returned_of_a_deleted_job_tells_what_it_was(task: Callable[...,
     [(Stop, "stop", 8, "KILLED"), (Restart, "restart", 12, "RUNNING"), (Delete, "delete", 12, "GONE")],
 )
 def test_a_lost_answer_costs_no_try(
-    kind: str, operator: type[Any], operation: str, status: int, end: str, task: Callable[..., Any], emulator: Emulator
+    kind: FaultKind,
+    operator: type[Any],
+    operation: str,
+    status: int,
+    end: str,
+    task: Callable[..., Any],
+    emulator: Emulator,
 ) -> None:
     emulator.inject(Fault(kind, operation=operation, times=1))
     changed = task(operator, job_id=emulator.create_job(status=status))
@@ -290,7 +296,7 @@ class OutletEvents:
     """What Airflow's context has for the events of a task's outlets."""
 
     def __init__(self) -> None:
-        self.extras = {}
+        self.extras: dict[str, Any] = {}
 
     def __getitem__(self, asset: Any) -> Any:
         return SimpleNamespace(extra=self.extras.setdefault(asset.uri, {}))
@@ -329,7 +335,7 @@ def test_a_reference_to_an_asset_is_an_outlet_as_well(
 @pytest.mark.parametrize(("status", "fault"), [(503, "status"), (403, "status"), (401, "status"), (None, "cut")])
 @pytest.mark.parametrize("operator", [Stop, Restart, Delete])
 def test_a_first_look_that_fails_is_not_a_job_that_is_missing(
-    operator: type[Any], status: int | None, fault: str, task: Callable[..., Any], emulator: Emulator
+    operator: type[Any], status: int | None, fault: FaultKind, task: Callable[..., Any], emulator: Emulator
 ) -> None:
     job_id = emulator.create_job(status=8)
     emulator.inject(Fault(fault, operation="get", status=status))
@@ -358,7 +364,7 @@ def test_a_refusal_is_neither_a_conflict_nor_a_job_that_is_missing(
     refusal: int, operator: type[Any], operation: str, status: int, task: Callable[..., Any], emulator: Emulator
 ) -> None:
     job_id = emulator.create_job(status=status)
-    code = {"error_code": "ModelArts.0100"} if refusal == 400 else {}
+    code: dict[str, Any] = {"error_code": "ModelArts.0100"} if refusal == 400 else {}
     emulator.inject(Fault("status", operation=operation, status=refusal, **code))
     outcome = task(operator, job_id=job_id).run()
     assert outcome.state == "up_for_retry"
@@ -368,7 +374,7 @@ def test_a_refusal_is_neither_a_conflict_nor_a_job_that_is_missing(
 
 @pytest.mark.parametrize(("fault", "status"), [("cut", None), ("status", 503)])
 def test_a_restart_whose_answer_was_lost_and_that_never_took_is_the_apis_error(
-    fault: str, status: int | None, task: Callable[..., Any], emulator: Emulator
+    fault: FaultKind, status: int | None, task: Callable[..., Any], emulator: Emulator
 ) -> None:
     """The API was asked for it, in all attempts, and the job shows that it has done nothing."""
     job_id = emulator.create_job(status=12)

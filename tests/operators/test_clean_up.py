@@ -17,7 +17,7 @@ from airflow_provider_modelarts.operators.clean_up import ModelArtsCleanUpVisual
 pytestmark = pytest.mark.usefixtures("clock")
 
 
-def clean_up(**arguments: Any) -> dict[str, Any] | None:
+def clean_up(**arguments: Any) -> Any:
     return CleanUp(task_id="clean_up", **arguments).execute({})
 
 
@@ -137,7 +137,7 @@ def test_what_cannot_be_is_refused(emulator: Emulator) -> None:
     with pytest.raises(ValueError, match="at least one is needed"):
         CleanUp(task_id="clean_up")
     with pytest.raises(ValueError, match="longer_than"):
-        CleanUp(task_id="clean_up", longer_than="1h")
+        clean_up(longer_than="1h")
     with pytest.raises(ValueError, match="action: 'delete' is not one of report, stop"):
         CleanUp(task_id="clean_up", job_name="x", action="delete")
     with pytest.raises(ValueError, match="job_name: '' is not a name or a pattern"):
@@ -156,12 +156,12 @@ def test_a_name_that_is_rendered_to_nothing_does_not_mean_every_job(
     assert emulator.request_counts() == {}
 
 
-def clean_up_training(**arguments):
+def clean_up_training(**arguments: Any) -> Any:
     return ModelArtsCleanUpTrainingJobsOperator(task_id="clean_up", **arguments).execute({})
 
 
 @pytest.fixture
-def trainings(emulator):
+def trainings(emulator: Emulator) -> dict[str, str]:
     """Training jobs by name; "old-a" has run for two hours, "old-queued" has waited for as long."""
     jobs = emulator.training_jobs
     made = {name: jobs.create(name, phase="Running") for name in ("old-a", "keep")}
@@ -184,14 +184,14 @@ def trainings(emulator):
         ({"job_name": "old-*", "workspace_id": "1" * 32}, ["old-elsewhere"]),
     ],
 )
-def test_which_training_jobs_are_found(arguments, found, emulator):
+def test_which_training_jobs_are_found(arguments: dict[str, Any], found: list[str], emulator: Emulator) -> None:
     result = clean_up_training(**arguments)
     assert [job["job_name"] for job in result["found"]] == found
     assert result["stopped"] == []
     assert emulator.request_counts() == {"training.search": 1}
 
 
-def test_training_jobs_are_stopped_if_asked_for(trainings, emulator):
+def test_training_jobs_are_stopped_if_asked_for(trainings: dict[str, str], emulator: Emulator) -> None:
     result = clean_up_training(job_name="old-*", action="stop")
     assert result["stopped"] == [trainings["old-queued"], trainings["old-a"]]
     emulator.advance(10)
@@ -202,7 +202,7 @@ def test_training_jobs_are_stopped_if_asked_for(trainings, emulator):
     assert clean_up_training(job_name="old-*", action="stop") == {"found": [], "stopped": []}
 
 
-def test_only_active_training_jobs_are_listed(emulator):
+def test_only_active_training_jobs_are_listed(emulator: Emulator) -> None:
     for number in range(120):
         emulator.training_jobs.create(f"job-{number}", phase="Completed" if number % 2 else "Running")
     assert len(clean_up_training(job_name="*")["found"]) == 60

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from airflow_provider_modelarts._compat import AirflowTaskTimeout
-from airflow_provider_modelarts.api.errors import ModelArtsNameTakenError
+from airflow_provider_modelarts.api.errors import ModelArtsError, ModelArtsNameTakenError
 from airflow_provider_modelarts.api.visualization_jobs.models import VisualizationJob
 from airflow_provider_modelarts.api.visualization_jobs.operations import VisualizationJobs
 from airflow_provider_modelarts.assets.visualization_job import create_asset
 from airflow_provider_modelarts.emulator import Emulator
-from airflow_provider_modelarts.emulator.faults import Fault
+from airflow_provider_modelarts.emulator.faults import Fault, FaultKind
 from airflow_provider_modelarts.emulator.visualization_jobs.state import Job
 from airflow_provider_modelarts.links.base import XCOM_KEY
 from airflow_provider_modelarts.operators import starting
@@ -39,7 +39,7 @@ def only_job(emulator: Emulator) -> Job:
     return job
 
 
-def left_in(status: int, task: Callable[..., Any], emulator: Emulator, **arguments: Any) -> Task:
+def left_in(status: int, task: Callable[..., Task], emulator: Emulator, **arguments: Any) -> Task:
     """Return a task whose first run succeeded, and whose job has come into a status since."""
     created = task(Create, train_url=URL, **arguments)
     created.run()
@@ -49,10 +49,10 @@ def left_in(status: int, task: Callable[..., Any], emulator: Emulator, **argumen
 
 @pytest.fixture(params=[False, True], ids=["without_store", "with_store"])
 def store(request: pytest.FixtureRequest) -> bool:
-    return request.param
+    return bool(request.param)
 
 
-def test_the_job_runs_when_the_task_succeeds(task: Callable[..., Any], emulator: Emulator) -> None:
+def test_the_job_runs_when_the_task_succeeds(task: Callable[..., Task], emulator: Emulator) -> None:
     created = task(Create, train_url="obs://bucket/logs/", auto_stop_hours="4", job_type="mindinsight")
     outcome = created.run()
     job = only_job(emulator)
@@ -66,7 +66,7 @@ def test_the_job_runs_when_the_task_succeeds(task: Callable[..., Any], emulator:
     assert re.fullmatch(r"Airflow [a-z2-7]{8}: dag / task / run; mindinsight, stops after 4 h", job.job_desc)
 
 
-def test_without_waiting_the_job_is_returned_as_it_is_made(task: Callable[..., Any], emulator: Emulator) -> None:
+def test_without_waiting_the_job_is_returned_as_it_is_made(task: Callable[..., Task], emulator: Emulator) -> None:
     outcome = task(Create, train_url=URL, wait_for_completion=False).run()
     assert outcome.xcom["status_name"] == "INIT"
     assert emulator.request_counts() == {"list": 1, "create": 1}
@@ -79,14 +79,14 @@ def test_a_setup_without_auto_stop_warns_once_that_its_job_may_run_on(
     is_setup: bool,
     hours: int | str | None,
     warns: int,
-    task: Callable[..., Any],
+    task: Callable[..., Task],
     caplog: pytest.LogCaptureFixture,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     created = task(Create, train_url=URL, auto_stop_hours=hours)
     operator = created.make()
     operator.is_setup = is_setup
-    created.make = lambda: operator
+    created.make = lambda: operator  # type: ignore[method-assign]
     assert created.run().state == "success"
     # Airflow 2.11 writes what caplog catches to the standard output as well.
     said = capsys.readouterr().out or caplog.text
@@ -95,7 +95,7 @@ def test_a_setup_without_auto_stop_warns_once_that_its_job_may_run_on(
 
 @pytest.mark.parametrize("ended_in", [8, 9, 10, 11, 12, 13, 14, 7, 1])
 def test_a_task_that_runs_again_has_the_same_job(
-    ended_in: int, task: Callable[..., Any], emulator: Emulator, store: bool
+    ended_in: int, task: Callable[..., Task], emulator: Emulator, store: bool
 ) -> None:
     created = task(Create, train_url=URL, store=store)
     assert created.run().state == "success"
@@ -109,13 +109,13 @@ def test_a_task_that_runs_again_has_the_same_job(
     assert created.store in (None, {})
 
 
-def test_a_job_that_cannot_be_restarted_is_replaced(task: Callable[..., Any], emulator: Emulator) -> None:
+def test_a_job_that_cannot_be_restarted_is_replaced(task: Callable[..., Task], emulator: Emulator) -> None:
     created = left_in(16, task, emulator)
     assert created.run().state == "success"
     assert (only_job(emulator).job_id, only_job(emulator).status) == (1002, 8)
 
 
-def test_a_job_that_was_deleted_is_made_anew(task: Callable[..., Any], emulator: Emulator, store: bool) -> None:
+def test_a_job_that_was_deleted_is_made_anew(task: Callable[..., Task], emulator: Emulator, store: bool) -> None:
     created = task(Create, train_url=URL, store=store)
     created.run()
     emulator.remove_job(only_job(emulator).job_id)
@@ -124,7 +124,7 @@ def test_a_job_that_was_deleted_is_made_anew(task: Callable[..., Any], emulator:
 
 
 def test_a_worker_lost_right_after_the_request_leaves_one_job(
-    task: Callable[..., Any], emulator: Emulator, store: bool, monkeypatch: pytest.MonkeyPatch
+    task: Callable[..., Task], emulator: Emulator, store: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     created = task(Create, train_url=URL, store=store)
     with monkeypatch.context() as patch:
@@ -146,7 +146,7 @@ def lost_worker(*args: Any) -> None:
 
 
 def test_the_task_state_store_leads_to_a_job_that_nobody_can_find_by_its_name(
-    task: Callable[..., Any], emulator: Emulator
+    task: Callable[..., Task], emulator: Emulator
 ) -> None:
     created = task(Create, train_url=URL, job_name="board", store=True, deferrable=True)
     assert isinstance(created.begin(), TaskDeferred)
@@ -158,7 +158,7 @@ def test_the_task_state_store_leads_to_a_job_that_nobody_can_find_by_its_name(
 
 
 @pytest.mark.parametrize("kind", ["cut_after", "truncated", "empty"])
-def test_a_lost_answer_leaves_one_job(kind: str, task: Callable[..., Any], emulator: Emulator) -> None:
+def test_a_lost_answer_leaves_one_job(kind: FaultKind, task: Callable[..., Task], emulator: Emulator) -> None:
     emulator.inject(Fault(kind, operation="create", times=1))
     outcome = task(Create, train_url=URL).run()
     assert (outcome.state, only_job(emulator).status) == ("success", 8)
@@ -166,7 +166,7 @@ def test_a_lost_answer_leaves_one_job(kind: str, task: Callable[..., Any], emula
 
 @pytest.mark.parametrize("kind", ["cut_after", "truncated", "empty", "wrong_types"])
 def test_lost_answers_and_a_lost_list_leave_one_job_after_a_retry(
-    kind: str, task: Callable[..., Any], emulator: Emulator
+    kind: FaultKind, task: Callable[..., Task], emulator: Emulator
 ) -> None:
     emulator.inject(Fault(kind, operation="create", times=1))
     emulator.inject(Fault("status", operation="list", after=1, times=12, status=503))
@@ -177,7 +177,7 @@ def test_lost_answers_and_a_lost_list_leave_one_job_after_a_retry(
 
 
 def test_a_list_that_is_forbidden_does_not_keep_a_job_from_being_made(
-    task: Callable[..., Any], emulator: Emulator
+    task: Callable[..., Task], emulator: Emulator
 ) -> None:
     emulator.deny = frozenset({"list"})
     created = task(Create, train_url=URL)
@@ -190,7 +190,7 @@ def test_a_list_that_is_forbidden_does_not_keep_a_job_from_being_made(
 
 @pytest.mark.parametrize(("script", "error"), [("fails", JobCannotArriveError), ("hangs", WaitTimeoutError)])
 def test_a_wait_that_fails_stops_the_job(
-    script: str, error: type[Any], task: Callable[..., Any], emulator: Emulator
+    script: str, error: type[Any], task: Callable[..., Task], emulator: Emulator
 ) -> None:
     emulator.add_script_rule("*", script)
     created = task(Create, train_url=URL, timeout=60)
@@ -204,14 +204,14 @@ def test_a_wait_that_fails_stops_the_job(
     assert (outcome.state, only_job(emulator).status) == ("success", 8)
 
 
-def test_a_wait_that_fails_leaves_the_job_alone_if_told_so(task: Callable[..., Any], emulator: Emulator) -> None:
+def test_a_wait_that_fails_leaves_the_job_alone_if_told_so(task: Callable[..., Task], emulator: Emulator) -> None:
     emulator.add_script_rule("*", "hangs")
     assert task(Create, train_url=URL, timeout=60, stop_on_failure=False).run().state == "up_for_retry"
     emulator.advance(10)
     assert only_job(emulator).status == 7
 
 
-def test_airflows_own_end_of_a_deferral_stops_the_job(task: Callable[..., Any], emulator: Emulator) -> None:
+def test_airflows_own_end_of_a_deferral_stops_the_job(task: Callable[..., Task], emulator: Emulator) -> None:
     created = task(Create, train_url=URL, deferrable=True)
     assert isinstance(created.begin(), TaskDeferred)
     with pytest.raises(Exception, match="Trigger"):
@@ -221,7 +221,7 @@ def test_airflows_own_end_of_a_deferral_stops_the_job(task: Callable[..., Any], 
 
 
 def test_a_job_can_be_stopped_after_the_secret_has_changed_in_the_wait(
-    task: Callable[..., Any], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+    task: Callable[..., Task], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     emulator.add_script_rule("*", "hangs")
     created = task(Create, train_url=URL, timeout=60, deferrable=False)
@@ -236,7 +236,7 @@ def test_a_job_can_be_stopped_after_the_secret_has_changed_in_the_wait(
     assert only_job(emulator).status == 12
 
 
-def test_a_worker_that_is_told_to_end_stops_the_job(task: Callable[..., Any], emulator: Emulator) -> None:
+def test_a_worker_that_is_told_to_end_stops_the_job(task: Callable[..., Task], emulator: Emulator) -> None:
     created = task(Create, train_url=URL, deferrable=False)
     operator = created.make()
     created.clock.at(5, operator.on_kill)
@@ -248,7 +248,7 @@ def test_a_worker_that_is_told_to_end_stops_the_job(task: Callable[..., Any], em
 
 
 def test_a_kill_before_the_job_is_known_stops_it_once_it_is(
-    task: Callable[..., Any], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+    task: Callable[..., Task], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     created = task(Create, train_url=URL)
     operator = created.make()
@@ -267,7 +267,7 @@ def test_a_kill_before_the_job_is_known_stops_it_once_it_is(
 
 
 def test_a_time_limit_that_strikes_during_the_request_stops_the_job(
-    task: Callable[..., Any], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+    task: Callable[..., Task], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     created = task(Create, train_url=URL)
     operator = created.make()
@@ -286,7 +286,7 @@ def test_a_time_limit_that_strikes_during_the_request_stops_the_job(
 
 
 def test_a_task_that_is_killed_while_it_looks_makes_no_job(
-    task: Callable[..., Any], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+    task: Callable[..., Task], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     created = task(Create, train_url=URL)
     operator = created.make()
@@ -303,7 +303,7 @@ def test_a_task_that_is_killed_while_it_looks_makes_no_job(
 
 
 def test_a_task_that_is_killed_while_its_job_restarts_stops_it(
-    task: Callable[..., Any], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+    task: Callable[..., Task], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     created = left_in(12, task, emulator)
     operator = created.make()
@@ -320,7 +320,7 @@ def test_a_task_that_is_killed_while_its_job_restarts_stops_it(
     assert only_job(emulator).status == 12
 
 
-def test_a_lost_answer_and_no_retry_leave_no_job_that_runs(task: Callable[..., Any], emulator: Emulator) -> None:
+def test_a_lost_answer_and_no_retry_leave_no_job_that_runs(task: Callable[..., Task], emulator: Emulator) -> None:
     emulator.inject(Fault("cut_after", operation="create"))
     emulator.inject(Fault("status", operation="list", after=1, times=12, status=503))
     assert task(Create, train_url=URL).run().state == "up_for_retry"
@@ -328,7 +328,7 @@ def test_a_lost_answer_and_no_retry_leave_no_job_that_runs(task: Callable[..., A
     assert only_job(emulator).status == 12
 
 
-def test_a_failure_after_the_wait_stops_the_job(task: Callable[..., Any], emulator: Emulator) -> None:
+def test_a_failure_after_the_wait_stops_the_job(task: Callable[..., Task], emulator: Emulator) -> None:
     outlet = create_asset(region="eu-de", project_id="p", job="board")
     created = task(Create, train_url=URL, outlets=[outlet])  # whose event cannot be told: there is no accessor
     assert created.run().state == "up_for_retry"
@@ -337,7 +337,7 @@ def test_a_failure_after_the_wait_stops_the_job(task: Callable[..., Any], emulat
 
 
 def test_a_time_limit_before_the_task_resumes_stops_the_job(
-    task: Callable[..., Any], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+    task: Callable[..., Task], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Airflow 2.11 counts from the first start of a task, and lets a new process go no further than `on_kill`."""
     created = task(Create, train_url=URL, deferrable=True)
@@ -348,12 +348,12 @@ def test_a_time_limit_before_the_task_resumes_stops_the_job(
     assert only_job(emulator).status == 9
 
 
-def test_a_kill_of_a_task_that_has_not_begun_does_nothing(task: Callable[..., Any], emulator: Emulator) -> None:
+def test_a_kill_of_a_task_that_has_not_begun_does_nothing(task: Callable[..., Task], emulator: Emulator) -> None:
     task(Create, train_url=URL).make().on_kill()
     assert emulator.request_counts() == {}
 
 
-def test_a_kill_stops_nothing_if_told_so(task: Callable[..., Any], emulator: Emulator) -> None:
+def test_a_kill_stops_nothing_if_told_so(task: Callable[..., Task], emulator: Emulator) -> None:
     created = task(Create, train_url=URL, stop_on_failure=False, wait_for_completion=False)
     operator = created.make()
     operator.execute(created.context)
@@ -361,7 +361,7 @@ def test_a_kill_stops_nothing_if_told_so(task: Callable[..., Any], emulator: Emu
     assert "stop" not in emulator.request_counts()
 
 
-def test_a_given_name_is_shared_with_nobody(task: Callable[..., Any], emulator: Emulator) -> None:
+def test_a_given_name_is_shared_with_nobody(task: Callable[..., Task], emulator: Emulator) -> None:
     emulator.create_job("board", train_url=URL, job_desc="of somebody else")
     outcome = task(Create, train_url=URL, job_name="board").run()
     assert isinstance(outcome.error, ModelArtsNameTakenError)
@@ -369,7 +369,7 @@ def test_a_given_name_is_shared_with_nobody(task: Callable[..., Any], emulator: 
 
 
 def test_a_given_name_with_everything_else_the_same_is_the_tasks_own(
-    task: Callable[..., Any], emulator: Emulator
+    task: Callable[..., Task], emulator: Emulator
 ) -> None:
     emulator.create_job("board", train_url=URL, job_desc="the board")
     outcome = task(Create, train_url=URL, job_name="board", job_desc="the board").run()
@@ -378,11 +378,11 @@ def test_a_given_name_with_everything_else_the_same_is_the_tasks_own(
 
 @pytest.mark.parametrize("status", [8, 7, 9, 12])
 def test_a_job_with_other_files_is_replaced(
-    status: int, task: Callable[..., Any], emulator: Emulator, store: bool
+    status: int, task: Callable[..., Task], emulator: Emulator, store: bool
 ) -> None:
     created = task(Create, train_url=URL, store=store)
     created.run()
-    if store:
+    if created.store is not None:
         created.store.set("modelarts_visualization_job_id", f"{emulator.project_id}/1001")
         emulator.deny = frozenset({"list"})
     emulator.set_script(only_job(emulator).job_id, {9: "9:0,12:5"}.get(status, f"{status}:0"))
@@ -404,11 +404,11 @@ CHANGES = [
 
 @pytest.mark.parametrize(("before", "after"), CHANGES)
 def test_a_job_with_other_settings_is_replaced(
-    before: dict[str, Any], after: dict[str, Any], task: Callable[..., Any], emulator: Emulator, store: bool
+    before: dict[str, Any], after: dict[str, Any], task: Callable[..., Task], emulator: Emulator, store: bool
 ) -> None:
     created = task(Create, train_url=URL, store=store, **before)
     created.run()
-    if store:
+    if created.store is not None:
         created.store.set("modelarts_visualization_job_id", f"{emulator.project_id}/1001")
     created.arguments.update(after)
     outcome = created.run()
@@ -423,7 +423,7 @@ def test_a_job_with_other_settings_is_replaced(
 def test_a_job_whose_name_was_given_is_kept_and_the_log_says_what_it_lacks(
     before: dict[str, Any],
     after: dict[str, Any],
-    task: Callable[..., Any],
+    task: Callable[..., Task],
     emulator: Emulator,
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
@@ -439,7 +439,7 @@ def test_a_job_whose_name_was_given_is_kept_and_the_log_says_what_it_lacks(
 @pytest.mark.parametrize("job_desc", [None, "of people"])
 def test_settings_that_cannot_be_known_are_said_to_be_unknown(
     job_desc: str | None,
-    task: Callable[..., Any],
+    task: Callable[..., Task],
     emulator: Emulator,
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
@@ -456,7 +456,7 @@ def test_settings_that_cannot_be_known_are_said_to_be_unknown(
 
 
 @pytest.mark.parametrize("lost", [False, True])
-def test_a_retry_with_another_description_updates_it(lost: bool, task: Callable[..., Any], emulator: Emulator) -> None:
+def test_a_retry_with_another_description_updates_it(lost: bool, task: Callable[..., Task], emulator: Emulator) -> None:
     created = task(Create, train_url=URL, job_desc="first")
     created.run()
     created.arguments["job_desc"] = "second"
@@ -468,7 +468,7 @@ def test_a_retry_with_another_description_updates_it(lost: bool, task: Callable[
 
 @pytest.mark.parametrize("arguments", [{}, {"job_name": "board"}])
 def test_the_job_of_another_airflow_with_the_same_dag_is_not_taken_over(
-    arguments: dict[str, str], task: Callable[..., Any], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+    arguments: dict[str, Any], task: Callable[..., Task], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     theirs = task(Create, train_url=URL, **arguments)
     theirs.run()
@@ -482,12 +482,12 @@ def test_the_job_of_another_airflow_with_the_same_dag_is_not_taken_over(
 
 
 def test_other_files_than_those_of_a_job_of_the_same_name_leave_it_alone(
-    task: Callable[..., Any], emulator: Emulator, store: bool
+    task: Callable[..., Task], emulator: Emulator, store: bool
 ) -> None:
     """Other runs may have made it theirs."""
     created = task(Create, train_url=URL, job_name="board", job_desc="the board", store=store)
     created.run()
-    if store:
+    if created.store is not None:
         created.store.set("modelarts_visualization_job_id", f"{emulator.project_id}/1001")
     created.arguments["train_url"] = "/bucket/other/"
     assert isinstance(created.run().error, ModelArtsNameTakenError)
@@ -495,7 +495,7 @@ def test_other_files_than_those_of_a_job_of_the_same_name_leave_it_alone(
 
 
 def test_a_job_of_another_name_that_an_earlier_try_has_made_is_taken_over(
-    task: Callable[..., Any], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+    task: Callable[..., Task], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     created = task(Create, train_url=URL, job_name="board-1", store=True)
     with monkeypatch.context() as patch:
@@ -507,9 +507,10 @@ def test_a_job_of_another_name_that_an_earlier_try_has_made_is_taken_over(
     assert only_job(emulator).job_name == "board-1"
 
 
-def test_a_number_of_another_project_is_nothing_to_take_over(task: Callable[..., Any], emulator: Emulator) -> None:
+def test_a_number_of_another_project_is_nothing_to_take_over(task: Callable[..., Task], emulator: Emulator) -> None:
     theirs = emulator.create_job("theirs", train_url=URL, status=12)
     created = task(Create, train_url=URL, store=True)
+    assert created.store is not None
     created.store.set("modelarts_visualization_job_id", f"another-project/{theirs}")
     outcome = created.run()
     assert (outcome.state, outcome.xcom["job_id"]) == ("success", "1002")
@@ -517,7 +518,9 @@ def test_a_number_of_another_project_is_nothing_to_take_over(task: Callable[...,
 
 
 @pytest.mark.parametrize("kind", ["cut_after", "truncated", "empty", "status", "cut"])
-def test_a_restart_with_a_lost_answer_is_waited_for(kind: str, task: Callable[..., Any], emulator: Emulator) -> None:
+def test_a_restart_with_a_lost_answer_is_waited_for(
+    kind: FaultKind, task: Callable[..., Task], emulator: Emulator
+) -> None:
     created = left_in(12, task, emulator)
     emulator.inject(Fault(kind, operation="restart", times=1))
     outcome = created.run()
@@ -527,7 +530,7 @@ def test_a_restart_with_a_lost_answer_is_waited_for(kind: str, task: Callable[..
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_restart_with_a_lost_answer_in_an_outage_is_waited_for(
-    status: int, task: Callable[..., Any], emulator: Emulator
+    status: int, task: Callable[..., Task], emulator: Emulator
 ) -> None:
     created = left_in(12, task, emulator)
     emulator.inject(Fault("cut_after", operation="restart", times=1))
@@ -537,7 +540,7 @@ def test_a_restart_with_a_lost_answer_in_an_outage_is_waited_for(
 
 
 def test_a_job_that_replaces_another_is_stopped_when_its_answer_is_lost(
-    task: Callable[..., Any], emulator: Emulator
+    task: Callable[..., Task], emulator: Emulator
 ) -> None:
     created = left_in(16, task, emulator)
     emulator.inject(Fault("cut_after", operation="create"))
@@ -548,7 +551,7 @@ def test_a_job_that_replaces_another_is_stopped_when_its_answer_is_lost(
 
 
 def test_a_time_limit_right_after_a_restart_stops_the_job_although_it_looks_over(
-    task: Callable[..., Any], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+    task: Callable[..., Task], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     created = left_in(12, task, emulator)
     operator = created.make()
@@ -567,7 +570,7 @@ def test_a_time_limit_right_after_a_restart_stops_the_job_although_it_looks_over
     assert emulator.request_counts()["stop"] > 1
 
 
-def test_the_button_does_not_lead_to_a_job_that_was_replaced(task: Callable[..., Any], emulator: Emulator) -> None:
+def test_the_button_does_not_lead_to_a_job_that_was_replaced(task: Callable[..., Task], emulator: Emulator) -> None:
     created = left_in(16, task, emulator, wait_for_completion=False)
     created.run()
     assert "1001" not in created.ti.xcoms.get(XCOM_KEY, "")
@@ -609,7 +612,7 @@ def test_templates_are_taken_as_they_are() -> None:
 
 
 def test_what_a_template_renders_is_checked_before_anything_is_sent(
-    task: Callable[..., Any], emulator: Emulator
+    task: Callable[..., Task], emulator: Emulator
 ) -> None:
     created = task(Create, train_url="{{ params.x }}")
     operator = created.make()
@@ -621,7 +624,7 @@ def test_what_a_template_renders_is_checked_before_anything_is_sent(
 
 def test_the_type_may_come_from_another_task() -> None:
     with DAG("dag", schedule=None):
-        job_type = Create(task_id="other", train_url=URL).output
+        job_type: Any = Create(task_id="other", train_url=URL).output
         assert Create(task_id="create", train_url=URL, job_type=job_type).job_type is job_type
 
 
@@ -639,7 +642,7 @@ def test_the_button_is_named_after_the_jobs_type(job_type: str, name: str) -> No
 
 
 def test_a_wait_that_fails_says_so_when_nothing_can_be_stopped(
-    task: Callable[..., Any],
+    task: Callable[..., Task],
     emulator: Emulator,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -658,21 +661,21 @@ def test_a_wait_that_fails_says_so_when_nothing_can_be_stopped(
 
 @pytest.mark.parametrize("hours", [1, 24, "1", "24", " 24 "])
 def test_auto_stop_may_be_as_short_and_as_long_as_the_api_allows(
-    hours: int | str, task: Callable[..., Any], emulator: Emulator
+    hours: int | str, task: Callable[..., Task], emulator: Emulator
 ) -> None:
     assert task(Create, train_url=URL, auto_stop_hours=hours).run().state == "success"
     assert only_job(emulator).auto_stop_hours == int(hours)
 
 
 @pytest.mark.parametrize("hours", [0, 25, "0", "25", -1, True, 1.5])
-def test_auto_stop_beyond_what_the_api_allows_is_refused(hours: float | str) -> None:
+def test_auto_stop_beyond_what_the_api_allows_is_refused(hours: Any) -> None:
     with pytest.raises(ValueError, match="auto_stop_hours"):
         Create(task_id="create", train_url=URL, auto_stop_hours=hours)
 
 
 @pytest.mark.parametrize("arguments", [{"job_name": "x"}, {"job_name": "x" * 20}, {"job_desc": "x" * 256}])
 def test_texts_may_be_as_long_as_the_api_allows(
-    arguments: dict[str, str], task: Callable[..., Any], emulator: Emulator
+    arguments: dict[str, Any], task: Callable[..., Task], emulator: Emulator
 ) -> None:
     assert task(Create, train_url=URL, **arguments).run().state == "success"
     [(field, value)] = arguments.items()
@@ -680,7 +683,7 @@ def test_texts_may_be_as_long_as_the_api_allows(
 
 
 @pytest.mark.parametrize("arguments", [{"job_name": "x" * 21}, {"job_desc": "x" * 257}])
-def test_texts_that_are_one_character_too_long_are_refused(arguments: dict[str, str]) -> None:
+def test_texts_that_are_one_character_too_long_are_refused(arguments: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(arguments))):
         Create(task_id="create", train_url=URL, **arguments)
 
@@ -689,29 +692,31 @@ def test_texts_that_are_one_character_too_long_are_refused(arguments: dict[str, 
     ("fault", "status", "code"), [("status", 403, None), ("status", 503, None), ("status", 400, "ModelArts.0106")]
 )
 def test_a_job_whose_restart_fails_otherwise_than_by_its_status_is_kept(
-    fault: str, status: int, code: str | None, task: Callable[..., Any], emulator: Emulator
+    fault: FaultKind, status: int, code: str | None, task: Callable[..., Task], emulator: Emulator
 ) -> None:
     created = left_in(12, task, emulator)
     emulator.inject(Fault(fault, operation="restart", status=status, error_code=code))
     outcome = created.run()
     assert outcome.state == "up_for_retry"
+    assert isinstance(outcome.error, ModelArtsError)
     assert outcome.error.status_code == status
     assert (only_job(emulator).job_id, only_job(emulator).status) == (1001, 12)
     assert "delete" not in emulator.request_counts()
 
 
 @pytest.mark.parametrize("status", [503, 401])
-def test_a_list_that_fails_makes_no_job(status: int, task: Callable[..., Any], emulator: Emulator) -> None:
+def test_a_list_that_fails_makes_no_job(status: int, task: Callable[..., Task], emulator: Emulator) -> None:
     """Only without the permission to list is a job created without a look for one of an earlier try."""
     emulator.inject(Fault("status", operation="list", status=status))
     outcome = task(Create, train_url=URL).run()
+    assert isinstance(outcome.error, ModelArtsError)
     assert (outcome.state, outcome.error.status_code) == ("up_for_retry", status)
     assert emulator.jobs == {}
 
 
 @pytest.mark.parametrize(("fault", "state"), [("cut_after", "success"), ("cut", "up_for_retry")])
 def test_an_update_whose_answer_is_lost_is_done_if_the_job_has_the_description(
-    fault: str, state: str, task: Callable[..., Any], emulator: Emulator
+    fault: FaultKind, state: str, task: Callable[..., Task], emulator: Emulator
 ) -> None:
     created = task(Create, train_url=URL, job_name="board", job_desc="old", store=True, deferrable=True)
     assert isinstance(created.begin(), TaskDeferred)

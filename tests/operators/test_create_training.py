@@ -19,11 +19,11 @@ from tests.operators.conftest import Task
 from tests.simulated_clock import SimulatedClock
 from tests.simulated_tasks import TaskDeferred, TaskInstance
 
-ARGUMENTS = {"algorithm_id": "an-algorithm", "flavor_id": "modelarts.vm.cpu.2u"}
+ARGUMENTS: dict[str, Any] = {"algorithm_id": "an-algorithm", "flavor_id": "modelarts.vm.cpu.2u"}
 
 
 @pytest.fixture
-def train(task: Callable[..., Any], emulator: Emulator) -> Callable[..., Any]:
+def train(task: Callable[..., Task], emulator: Emulator) -> Callable[..., Any]:
     """Make a task that trains; its job follows a script."""
 
     def make(script: str = "normal", **arguments: Any) -> Task:
@@ -332,9 +332,10 @@ def test_what_cannot_be_is_refused_when_the_dag_is_parsed(arguments: dict[str, A
 
 def test_templates_are_checked_once_they_are_rendered(emulator: Emulator, clock: SimulatedClock) -> None:
     operator = Create(task_id="task", **{**ARGUMENTS, "node_count": "{{ nodes }}"})
-    operator.render_template_fields({"nodes": "none"})
+    context: Any = {"nodes": "none", "ti": TaskInstance()}
+    operator.render_template_fields(context)
     with pytest.raises(ValueError, match="node_count"):
-        operator.execute({"ti": TaskInstance()})
+        operator.execute(context)
     assert submissions(emulator) == 0
 
 
@@ -344,5 +345,6 @@ def test_the_values_of_environments_are_masked_as_soon_as_they_are_rendered(monk
     monkeypatch.setattr(module, masked.append)
     body = {"algorithm": {"environments": {"TOKEN": "also-secret"}}}
     operator = Create(task_id="task", **ARGUMENTS, environments={"SK": "{{ sk }}"}, body=body)
-    operator.render_template_fields({"sk": "a-secret"})
+    context: Any = {"sk": "a-secret"}
+    operator.render_template_fields(context)
     assert masked == ["a-secret", "also-secret"]

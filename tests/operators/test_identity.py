@@ -35,11 +35,11 @@ class Variables:
     """Airflow variables, kept here; reads can fail, which Airflow takes for "not there"."""
 
     def __init__(self, failing_reads: int = 0, writable: bool = True) -> None:
-        self.stored = {}
+        self.stored: dict[str, str] = {}
         self.failing_reads = failing_reads
         self.writable = writable
 
-    def get(self, key: str, *default: Any) -> str | None:
+    def get(self, key: str, *default: Any) -> Any:
         if self.failing_reads:
             self.failing_reads -= 1
             return default[0]
@@ -54,8 +54,9 @@ class Variables:
 @pytest.fixture
 def variables(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     def use(**arguments: Any) -> Variables:
-        monkeypatch.setattr(identity, "Variable", Variables(**arguments))
-        return identity.Variable
+        kept = Variables(**arguments)
+        monkeypatch.setattr(identity, "Variable", kept)
+        return kept
 
     return use
 

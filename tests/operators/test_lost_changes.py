@@ -55,20 +55,20 @@ def change(error: ModelArtsError, *, is_carried_out: bool) -> list[str]:
 
 @pytest.mark.parametrize("error", [*REFUSED, *LOST], ids=names)
 def test_a_job_that_is_what_it_should_become_is_enough_after_a_refusal_and_after_a_lost_answer(
-    error: Exception,
+    error: ModelArtsError,
 ) -> None:
     assert change(error, is_carried_out=True) == ["7"]
 
 
 @pytest.mark.parametrize("error", NEITHER, ids=names)
-def test_it_is_not_enough_after_any_other_error(error: Exception) -> None:
+def test_it_is_not_enough_after_any_other_error(error: ModelArtsError) -> None:
     with pytest.raises(type(error)) as caught:
         change(error, is_carried_out=True)
     assert caught.value is error
 
 
 @pytest.mark.parametrize("error", [*REFUSED, *LOST, *NEITHER], ids=names)
-def test_a_job_that_is_not_what_it_should_become_is_the_errors(error: Exception) -> None:
+def test_a_job_that_is_not_what_it_should_become_is_the_errors(error: ModelArtsError) -> None:
     expected = AirflowFailException if isinstance(error, ModelArtsNotFoundError) else type(error)
     with pytest.raises(expected, match=str(error)):
         change(error, is_carried_out=False)

@@ -50,7 +50,7 @@ def by_spare_client() -> None:
 
 def by_trigger() -> None:
     async def first() -> None:
-        async with aclosing(ModelArtsVisualizationJobTrigger(job_id=101).run()) as events:  # type: ignore[type-var]
+        async with aclosing(ModelArtsVisualizationJobTrigger(job_id=101).run()) as events:
             await anext(events)
 
     run_simulated(first(), SimulatedClock())

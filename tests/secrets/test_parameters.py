@@ -174,7 +174,7 @@ def test_all_of_the_clean_up(
     operator = ModelArtsCleanUpVisualizationJobsOperator(
         task_id="clean", job_name=job_name, workspace_id=workspace_id, project_id=project_id
     )
-    requests = sent(lambda: operator.execute({}))  # type: ignore[typeddict-item]
+    requests = sent(lambda: operator.execute({}))
     workspace_id, project_id = workspace_id.strip(), project_id.strip()
     assert len(requests) <= 1
     for request in requests:

@@ -101,7 +101,7 @@ def test_a_list_that_fails_is_not_a_job_that_is_missing(
 def test_a_trigger_looks_the_name_up(emulator: Emulator, clock: SimulatedClock, connection: Callable[..., Any]) -> None:
     job_id = emulator.create_job("board", status=8)
 
-    async def first() -> dict[str, Any]:
+    async def first() -> Any:
         arguments = Trigger(job_name="board", poke_interval=1).serialize()[1]
         stream = Trigger(**json.loads(json.dumps(arguments))).run()
         try:
@@ -123,16 +123,19 @@ def test_a_name_is_looked_up_once_and_again_when_its_job_is_gone(emulator: Emula
         ClientOwner(lambda sleep: ModelArtsClient(config, sleep=lambda seconds: None)), VISUALIZATION_JOBS
     )
     key = name_key("board")
-    observed = fetcher.fetch({key: None, by_id: None})
+    fetch: Callable[..., dict[str, Any]] = fetcher.fetch
+    observed = fetch({key: None, by_id: None})
     assert observed.keys() == {key, by_id}
     known = VISUALIZATION_JOBS.fingerprint(observed[key])
     emulator.clear_requests()
     assert fetcher.fetch({key: known}) == {}
-    assert fetcher.fetch({key: None, first: known})[key].job_id == first
+    observed = fetch({key: None, first: known})
+    assert observed[key].job_id == first
     assert "list" not in emulator.request_counts()
     emulator.remove_job(first)
     second = emulator.create_job("board", status=8)
-    assert fetcher.fetch({key: known})[key].job_id == second
+    observed = fetch({key: known})
+    assert observed[key].job_id == second
     fetcher.close()
 
 

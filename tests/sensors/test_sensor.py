@@ -26,7 +26,7 @@ from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisual
 from tests.simulated_tasks import TaskInstance
 
 
-def sensor(**arguments: Any) -> ModelArtsVisualizationJobSensor | None:
+def sensor(**arguments: Any) -> ModelArtsVisualizationJobSensor:
     return ModelArtsVisualizationJobSensor(**{"task_id": "wait", "job_id": 1, **arguments})
 
 
@@ -96,14 +96,15 @@ def test_rendered_values_are_used(emulator: Emulator, connection: Callable[..., 
     job_id = emulator.create_job(status=12)
     task = sensor(job_id="{{ params.id }}", target_status=["{{ params.target }}"], region="{{ params.region }}")
     task.render_template_fields({"params": {"id": job_id, "target": "JOBSTAT_KILLED", "region": "cn-north-4"}})
-    assert task.execute({"ti": TaskInstance()})["status_name"] == "KILLED"
+    assert task.execute({"ti": TaskInstance()})["status_name"] == "KILLED"  # type: ignore[typeddict-item]
 
 
 def test_a_poke_by_itself_looks_once(emulator: Emulator, connection: Callable[..., Any]) -> None:
-    task = sensor(job_id=emulator.create_job(status=8))
-    context = {"ti": TaskInstance()}
+    job_id = emulator.create_job(status=8)
+    task = sensor(job_id=job_id)
+    context: Any = {"ti": TaskInstance()}
     assert task.poke(context).is_done
-    emulator.set_status(task.job_id, 7)
+    emulator.set_status(job_id, 7)
     assert not task.poke(context).is_done
     assert emulator.request_counts() == {"get": 2}
 
@@ -111,13 +112,14 @@ def test_a_poke_by_itself_looks_once(emulator: Emulator, connection: Callable[..
 def test_outputs_of_tasks_are_not_judged_when_the_dag_is_parsed() -> None:
     with DAG("outputs", schedule=None):
         upstream = sensor(task_id="upstream")
-        task = sensor(job_id=upstream.output["job_id"], target_status=[upstream.output["status"]])
+        output: Any = upstream.output
+        task = sensor(job_id=output["job_id"], target_status=[output["status"]])
     assert task.upstream_task_ids == {"upstream"}
 
 
 def test_the_session_is_closed_in_the_end(emulator: Emulator, connection: Callable[..., Any]) -> None:
     task = sensor(job_id=emulator.create_job(status=8))
-    task.execute({"ti": TaskInstance()})
+    task.execute({"ti": TaskInstance()})  # type: ignore[typeddict-item]
     assert task.hook.client_owner._client is None
 
 

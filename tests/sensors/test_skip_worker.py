@@ -20,7 +20,7 @@ try:
     from airflow.sdk import DAG, task
 except ImportError:  # Airflow 2.11
     from airflow import DAG
-    from airflow.decorators import task
+    from airflow.decorators import task  # type: ignore[attr-defined, no-redef]
 
 from airflow_provider_modelarts._compat import airflow_version
 from airflow_provider_modelarts.emulator import Fault
@@ -121,7 +121,8 @@ class TestWhereItStarts:
 
     def test_on_a_worker_where_an_argument_is_the_output_of_a_mapped_task(self) -> None:
         @task
-        def create(number: int) -> str: ...
+        def create(number: int) -> str:
+            return str(number)
 
         with DAG("mapped_upstream", schedule=None):
             of_one = sensor(task_id="of_one", job_id=create.override(task_id="one")(1))
@@ -267,7 +268,7 @@ class TestEndInTheTriggerer:
         wait = sensor(job_id=job_id, region="{{ params.typo }}")
         trigger = ModelArtsVisualizationJobTrigger(**wait.start_trigger_args.trigger_kwargs)
         ti = TaskInstance(task=wait)
-        trigger.task_instance = ti
+        trigger.task_instance = ti  # type: ignore[assignment]
         trigger.render_template_fields({"ti": ti, "params": {}})
 
         async def first() -> Any:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -218,7 +219,7 @@ def test_the_table(
     connection(**row.connection)
     job_id = kind.create(emulator, row.script)
     for moment, fault in row.faults:
-        clock.at(moment, emulator.clear_faults if fault is None else lambda fault=fault: emulator.inject(fault))
+        clock.at(moment, emulator.clear_faults if fault is None else partial(emulator.inject, fault))
     clock.sleep(0)
 
     outcome = run(mode, sensor_class=kind.sensor_class, **{"job_id": job_id, "poke_interval": 30, **row.arguments})

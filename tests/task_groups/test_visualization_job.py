@@ -12,7 +12,7 @@ try:
     from airflow.sdk import DAG, task, task_group
 except ImportError:  # Airflow 2.11
     from airflow import DAG
-    from airflow.decorators import task, task_group
+    from airflow.decorators import task, task_group  # type: ignore[attr-defined, no-redef]
 
 from airflow_provider_modelarts.task_groups.visualization_job import visualization_job
 
@@ -28,7 +28,7 @@ def use(job: Any = None, x: int = 0) -> int:
 def dag() -> Iterator[Any]:
     with DAG("dag", schedule=None) as dag:
         yield dag
-    dag.validate_setup_teardown()
+    dag.validate_setup_teardown()  # type: ignore[no-untyped-call]
 
 
 def upstream(dag: DAG, task_id: str) -> set[str]:
@@ -135,6 +135,7 @@ def test_a_teardown_of_the_block_is_waited_for_and_decides_only_if_it_is_meant_t
     with visualization_job(**BOARD):
         for name in ("ignored", "decides"):
             clean_up = use.override(task_id=f"{name}_teardown")()
+            make: Any
             make, work = use.override(task_id=f"{name}_setup")(), use.override(task_id=f"{name}_work")()
             make >> work >> clean_up.as_teardown(setups=make, on_failure_fail_dagrun=name == "decides")
     assert {"ignored_teardown", "decides_teardown"} < upstream(dag, "board.stop")
@@ -225,11 +226,12 @@ def test_default_args_of_the_dag_hold_where_the_group_says_nothing() -> None:
     with DAG("dag", schedule=None, default_args=default_args) as dag, visualization_job(**BOARD):
         pass
     for name in ("board.create", "board.stop"):
-        assert (dag.get_task(name).modelarts_conn_id, dag.get_task(name).deferrable) == ("other", True)
+        member: Any = dag.get_task(name)
+        assert (member.modelarts_conn_id, member.deferrable) == ("other", True)
 
 
 def test_the_job_is_as_the_arguments_say_and_its_end_is_tried_at_least_four_times(dag: Any) -> None:
-    job = {
+    job: dict[str, Any] = {
         "job_name": "board", "job_desc": "text", "job_type": "mindinsight", "flavor": "f",
         "auto_stop_hours": 4, "stop_on_failure": False,
     }  # fmt: skip
@@ -248,6 +250,6 @@ def test_an_argument_that_nobody_knows_and_an_end_that_there_is_not_are_refused(
         visualization_job(**BOARD, end="keep"),
     ):
         pass
-    with pytest.raises(Exception, match="polk_interval"), visualization_job(**BOARD, polk_interval=1):
+    with pytest.raises(Exception, match="polk_interval"), visualization_job(**{**BOARD, "polk_interval": 1}):
         pass
     assert dag.task_ids == []

@@ -30,10 +30,10 @@ def emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
         yield running
 
 
-class AssetStore(dict):
+class AssetStore(dict[str, Any]):
     """Airflow 3.3's asset state store."""
 
-    async def aget(self, key: str, default: Any = None) -> str:
+    async def aget(self, key: str, default: Any = None) -> Any:
         return self.get(key, default)
 
     async def aset(self, key: str, value: str) -> None:
@@ -47,7 +47,7 @@ class Watcher:
         self.emulator = emulator
         self.trigger = EventTrigger(**arguments)
         self.trigger.poke_interval = 0.01
-        self.trigger.asset_state_store = store
+        self.trigger.asset_state_store = store  # type: ignore[assignment]
 
     def events(self, count: int, *steps: Any) -> list[str]:
         """Return the names of the jobs in the events; each step is taken after some looks, and seen by some more."""
@@ -165,7 +165,7 @@ class FailingStore(AssetStore):
         if self.failures[operation] >= 0:
             raise RuntimeError(f"no {operation}")
 
-    async def aget(self, key: str, default: Any = None) -> str:
+    async def aget(self, key: str, default: Any = None) -> Any:
         self.fail("aget")
         return await super().aget(key, default)
 
@@ -220,12 +220,12 @@ def test_an_outage_is_waited_for(watcher: Callable[..., Any], emulator: Emulator
 
 
 def test_the_payload_is_the_job(emulator: Emulator) -> None:
-    async def first() -> dict[str, Any]:
+    async def first() -> Any:
         return (await anext(trigger.run())).payload
 
     trigger = EventTrigger()
     trigger.poke_interval = 0.01
-    trigger.asset_state_store = AssetStore({trigger._store_key: ""})
+    trigger.asset_state_store = AssetStore({trigger._store_key: ""})  # type: ignore[assignment]
     job_id = emulator.create_job("board", status=8)
     payload = asyncio.run(first())
     assert (payload["job_id"], payload["status_name"]) == (job_id, "RUNNING")

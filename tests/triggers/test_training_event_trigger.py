@@ -39,7 +39,7 @@ def events(emulator: Emulator, *steps: Callable[[], Any], store: AssetStore | No
     """Run a trigger; each step is taken after some polls. Return the payloads of its events."""
     trigger = EventTrigger(**arguments)
     trigger.poke_interval = 0.01
-    trigger.asset_state_store = store  # type: ignore[attr-defined]
+    trigger.asset_state_store = store  # type: ignore[assignment]
     sent: list[dict[str, Any]] = []
 
     async def collect() -> None:

@@ -35,7 +35,7 @@ SKIPS_WORKER = airflow_version() >= (3, 3)
 
 
 def first_event(trigger: ModelArtsVisualizationJobTrigger, clock: SimulatedClock) -> WaitResult:
-    async def first() -> dict[str, Any]:
+    async def first() -> Any:
         stream = trigger.run()
         try:
             return (await stream.__anext__()).payload
@@ -58,10 +58,11 @@ def clock(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> SimulatedClock
 
 
 def test_what_travels_makes_the_same_trigger() -> None:
+    histories: Any = {"1": [[1.0, 7]]}  # lists, as of JSON
     trigger = ModelArtsVisualizationJobTrigger(
         job_ids=["1", "2"], wait_for="any", target_status=[8], failure_statuses=[11], region="eu-de",
         poke_interval=5, poll_failure_tolerance=60, silent_fail=True, timeout=10, deadline=99.5, first_poll_at=3.5,
-        histories={"1": [[1.0, 7]]}, may_end_task=True,
+        histories=histories, may_end_task=True,
     )  # fmt: skip
     path, arguments = trigger.serialize()
     module, _, name = path.rpartition(".")
@@ -85,7 +86,7 @@ def test_airflows_own_timeout_ends_no_wait_before_its_time(
     """Of a task that starts in the triggerer it is ``timeout`` and a margin, or ``execution_timeout``."""
     trigger = ModelArtsVisualizationJobTrigger(job_id=emulator.create_job(status=7), timeout=2)
     net = min(2 + DEFER_TIMEOUT_MARGIN, execution_timeout or math.inf)
-    trigger.timeout_after = clock.utcnow() + timedelta(seconds=net)
+    trigger.timeout_after = clock.utcnow() + timedelta(seconds=net)  # type: ignore[attr-defined]
     limit = None if execution_timeout is None else timedelta(seconds=execution_timeout)
     trigger._task_instance = SimpleNamespace(task=SimpleNamespace(execution_timeout=limit))
     begin = clock.monotonic()
@@ -122,7 +123,7 @@ def test_a_triggerer_that_takes_over_knows_how_much_time_is_left(
 ) -> None:
     """The trigger's own timeout begins again with each triggerer; Airflow's goes on."""
     trigger = ModelArtsVisualizationJobTrigger(job_id=emulator.create_job(status=7), timeout=3600, poke_interval=60)
-    trigger.timeout_after = clock.utcnow() + timedelta(seconds=left + DEFER_TIMEOUT_MARGIN)
+    trigger.timeout_after = clock.utcnow() + timedelta(seconds=left + DEFER_TIMEOUT_MARGIN)  # type: ignore[attr-defined]
     begin = clock.monotonic()
     assert first_event(trigger, clock).outcome == "timeout"
     assert clock.monotonic() - begin < 10
@@ -230,9 +231,9 @@ def test_pulling_an_xcom_never_asks_for_a_slice() -> None:
 class TestSkipWorker:
     def dag(self, **arguments: Any) -> Any:
         with DAG("skipping", schedule=None) as dag:
-            upstream = ModelArtsVisualizationJobSensor(task_id="upstream", job_id=1)
+            output: Any = ModelArtsVisualizationJobSensor(task_id="upstream", job_id=1).output
             ModelArtsVisualizationJobSensor(
-                **{"task_id": "wait", "job_id": upstream.output["job_id"], "skip_worker": True, **arguments}
+                **{"task_id": "wait", "job_id": output["job_id"], "skip_worker": True, **arguments}
             )
         return dag
 
@@ -240,7 +241,7 @@ class TestSkipWorker:
         try:
             from airflow.serialization.serialized_objects import DagSerialization as Serialization
         except ImportError:
-            from airflow.serialization.serialized_objects import SerializedDAG as Serialization
+            from airflow.serialization.serialized_objects import SerializedDAG as Serialization  # type: ignore[attr-defined, assignment]
         return Serialization.from_dict(json.loads(json.dumps(Serialization.to_dict(dag)))).get_task("wait")
 
     @pytest.mark.skipif(not SKIPS_WORKER, reason="Airflow 3.3 and later")
@@ -300,7 +301,7 @@ class TestSkipWorker:
         payload = {"version": VERSION, "outcome": "invalid", "message": "'macro' is undefined"}
         task = ModelArtsVisualizationJobSensor(task_id="wait", job_id=job_id, skip_worker=True)
         with pytest.raises(TaskDeferred) as deferral:
-            task.execute_complete({"ti": TaskInstance()}, payload)
+            task.execute_complete({"ti": TaskInstance()}, payload)  # type: ignore[typeddict-item]
         assert deferral.value.trigger.job_id == job_id
 
     def test_mapped_tasks_start_on_a_worker(self) -> None:

@@ -62,7 +62,7 @@ def test_arrivals_come_oldest_first() -> None:
 
 @pytest.mark.parametrize("job_ids", [[], ["7"], ["9", "10", "1000000"], [str(number) for number in range(5, 9000, 7)]])
 def test_what_is_packed_is_unpack(job_ids: list[str]) -> None:
-    assert unpack(pack(reversed(job_ids))) == job_ids
+    assert unpack(pack(job_ids[::-1])) == job_ids
 
 
 def test_a_thousand_jobs_are_little_to_keep() -> None:

@@ -67,14 +67,18 @@ def client_of(server: FaultyServer | ScriptedServer) -> ModelArtsClient:
     return ModelArtsClient(config, sleep=lambda seconds: None)
 
 
+def statuses_of(observed: dict[str, Any]) -> set[int]:
+    return {int(job.status) for job in observed.values()}
+
+
 @pytest.fixture
 def look(emulator: Emulator, fetcher: JobFetcher) -> Callable[..., Any]:
     """Look at jobs and return what is new, and the requests that it took."""
 
     def fetch(known: dict[str, tuple[int, bool]] | list[str]) -> tuple[Any, ...]:
         emulator.clear_requests()
-        known = known if isinstance(known, dict) else dict.fromkeys(known)
-        return fetcher.fetch(known), emulator.request_counts()
+        fingerprints = known if isinstance(known, dict) else dict.fromkeys(known)
+        return fetcher.fetch(fingerprints), emulator.request_counts()
 
     return fetch
 
@@ -363,8 +367,8 @@ class TestRefusedCredentials:
         fetcher.fetch(dict.fromkeys(job_ids))
         rotate(emulator)
         answers.append(lambda: client_to(emulator))
-        assert {int(job.status) for job in fetcher.fetch(dict.fromkeys(job_ids)).values()} == {7}
-        assert {int(job.status) for job in fetcher.fetch(dict.fromkeys(job_ids)).values()} == {7}
+        assert statuses_of(fetcher.fetch(dict.fromkeys(job_ids))) == {7}
+        assert statuses_of(fetcher.fetch(dict.fromkeys(job_ids))) == {7}
 
     def test_a_changed_password_is_gone_on_with(self, emulator: Emulator, clock: Clock) -> None:
         def client(sleep: Callable[..., Any]) -> ModelArtsClient:
@@ -385,7 +389,7 @@ class TestRefusedCredentials:
         emulator.password = "another-password"
         emulator.expire_tokens()
         emulator.clear_requests()
-        assert int(fetcher.fetch({job_id: None})[job_id].status) == 7
+        assert statuses_of(fetcher.fetch({job_id: None})) == {7}
         assert emulator.request_counts() == {"get": 2, "token": 2}, "one of each is refused"
 
     @pytest.mark.parametrize("answer", [lambda: None, lambda: 1 / 0], ids=["unchanged", "unreadable"])
@@ -507,7 +511,7 @@ class TestTurns:
                 exchange.send(500)
 
         faulty.behaviour = answer
-        news = {}
+        news: dict[str, Any] = {}
         with client_of(faulty) as client:
             fetcher = JobFetcher(ClientOwner(lambda sleep: client), VISUALIZATION_JOBS)
             for _ in range(2):
@@ -538,8 +542,9 @@ class TestTurns:
         emulator.deny = ["list"]
         job_ids = make(emulator, 20)
         fetcher.fetch({})  # makes the reader
-        one = fetcher._reader.one
-        fetcher._reader.one = lambda job_id: one(job_id) if job_id != job_ids[3] else 1 / 0
+        reader: Any = fetcher._reader
+        one = reader.one
+        reader.one = lambda job_id: one(job_id) if job_id != job_ids[3] else 1 / 0
         news, _ = look(job_ids)
         assert [job_id for job_id in job_ids if isinstance(news[job_id], ModelArtsError)] == [job_ids[3]]
 
@@ -608,11 +613,12 @@ def test_a_page_that_appears_is_new_although_the_status_stays(faulty: FaultyServ
     )
     with client_of(faulty) as client:
         fetcher = JobFetcher(ClientOwner(lambda sleep: client), VISUALIZATION_JOBS)
-        known = {job_id: job.fingerprint for job_id, job in fetcher.fetch(dict.fromkeys(job_ids)).items()}
+        observed: dict[str, Any] = fetcher.fetch(dict.fromkeys(job_ids))
+        known = {job_id: job.fingerprint for job_id, job in observed.items()}
         assert fetcher.fetch(known) == {}
         with_page.add("101")
-        news = fetcher.fetch(known)
-    assert {job_id: job.service_url for job_id, job in news.items()} == {"101": "https://console.example.com/101"}
+        changed: dict[str, Any] = fetcher.fetch(known)
+    assert {job_id: job.service_url for job_id, job in changed.items()} == {"101": "https://console.example.com/101"}
 
 
 def test_closing_it_during_a_request_is_no_failure(faulty: FaultyServer, caplog: pytest.LogCaptureFixture) -> None:

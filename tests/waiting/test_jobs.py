@@ -26,7 +26,7 @@ def job(job_id: str, status: int) -> VisualizationJob:
     return VisualizationJob(job_id, to_status(status))
 
 
-def wait_for(how: str, count: int = 3) -> JobsWait | None:
+def wait_for(how: str, count: int = 3) -> JobsWait:
     waits = [
         Wait(str(number), Target.of(VISUALIZATION_JOBS, 8), 600, logging.getLogger("jobs")) for number in range(count)
     ]

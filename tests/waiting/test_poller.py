@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_modelarts.api.client import ModelArtsClient
+from airflow_provider_modelarts.api.client_owner import Connect, Sleep
 from airflow_provider_modelarts.api.config import ModelArtsConfig
 from airflow_provider_modelarts.api.errors import (
     ModelArtsAuthenticationError,
@@ -26,9 +27,9 @@ from airflow_provider_modelarts.api.errors import (
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
 from airflow_provider_modelarts.api.visualization_jobs.models import VisualizationJob
 from airflow_provider_modelarts.api.visualization_jobs.operations import VisualizationJobs
-from airflow_provider_modelarts.api.visualization_jobs.pages import StatusPage
 from airflow_provider_modelarts.emulator import Emulator, Fault
 from airflow_provider_modelarts.waiting import poller
+from airflow_provider_modelarts.waiting.fetch import Observation
 from airflow_provider_modelarts.waiting.poller import Poller
 from airflow_provider_modelarts.waiting.poller import subscribe as subscribe_to
 from airflow_provider_modelarts.waiting.subscription import PollerError, Subscription
@@ -59,17 +60,20 @@ def run(clock: SimulatedClock) -> Iterator[Callable[..., Any]]:
 
 
 @pytest.fixture
-def connect(emulator: Emulator) -> Callable[..., Any]:
-    made = []
+def made() -> list[ModelArtsClient]:
+    """The clients that were made."""
+    return []
 
-    def connect_to(sleep: Callable[..., Any]) -> ModelArtsClient:
+
+@pytest.fixture
+def connect(emulator: Emulator, made: list[ModelArtsClient]) -> Connect:
+    def connect_to(sleep: Sleep) -> ModelArtsClient:
         config = ModelArtsConfig(
             endpoint=emulator.url, project_id=emulator.project_id, login=emulator.ak, password=emulator.sk
         )
         made.append(ModelArtsClient(config, sleep=lambda seconds: None))
         return made[-1]
 
-    connect_to.made = made
     return connect_to
 
 
@@ -78,11 +82,12 @@ def jobs(emulator: Emulator, count: int, status: int = 7) -> list[str]:
 
 
 async def statuses(subscription: Subscription, timeout: int = 1000) -> dict[str, int]:
-    return {job_id: int(job.status) for job_id, job in (await subscription.observations(timeout)).items()}
+    observed: dict[str, Any] = await subscription.observations(timeout)
+    return {job_id: int(job.status) for job_id, job in observed.items()}
 
 
 def test_a_burst_of_waits_is_one_request(
-    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator
+    run: Callable[..., Any], connect: Connect, made: list[ModelArtsClient], emulator: Emulator
 ) -> None:
     job_ids = jobs(emulator, 1000)
 
@@ -95,14 +100,14 @@ def test_a_burst_of_waits_is_one_request(
 
     assert run(main()) == [{job_id: 7} for job_id in job_ids]
     assert emulator.request_counts() == {"list": 1}
-    assert len(connect.made) == 1
+    assert len(made) == 1
 
 
 @pytest.mark.parametrize(
     ("waits", "requests"), [(1, {"get": 10}), (1000, {"list": 10}), (2001, {"list": 20, "get": 10})]
 )
 def test_requests_an_interval(
-    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator, waits: int, requests: dict[str, int]
+    run: Callable[..., Any], connect: Connect, emulator: Emulator, waits: int, requests: dict[str, int]
 ) -> None:
     job_ids = jobs(emulator, waits)
 
@@ -119,7 +124,7 @@ def test_requests_an_interval(
 
 
 def test_a_change_is_told_within_an_interval_and_only_once(
-    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator, clock: SimulatedClock
+    run: Callable[..., Any], connect: Connect, emulator: Emulator, clock: SimulatedClock
 ) -> None:
     job_ids = jobs(emulator, 3)
 
@@ -136,7 +141,7 @@ def test_a_change_is_told_within_an_interval_and_only_once(
 
 
 def test_waits_that_come_later_join_the_next_look(
-    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator, clock: SimulatedClock
+    run: Callable[..., Any], connect: Connect, emulator: Emulator, clock: SimulatedClock
 ) -> None:
     first, second = jobs(emulator, 2)
     asked = []
@@ -158,7 +163,7 @@ def test_waits_that_come_later_join_the_next_look(
 
 
 def test_the_first_look_can_be_put_off(
-    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator, clock: SimulatedClock
+    run: Callable[..., Any], connect: Connect, emulator: Emulator, clock: SimulatedClock
 ) -> None:
     (job_id,) = jobs(emulator, 1)
 
@@ -170,9 +175,7 @@ def test_the_first_look_can_be_put_off(
     assert 8 <= run(main()) <= 13.5
 
 
-def test_different_intervals_live_together(
-    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator
-) -> None:
+def test_different_intervals_live_together(run: Callable[..., Any], connect: Connect, emulator: Emulator) -> None:
     fast, slow = jobs(emulator, 2)
 
     async def wait(job_id: str, interval: int) -> None:
@@ -188,9 +191,7 @@ def test_different_intervals_live_together(
     assert emulator.request_counts() == {"list": 2, "get": 4}
 
 
-def test_two_waits_for_one_job_both_learn_of_it(
-    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator
-) -> None:
+def test_two_waits_for_one_job_both_learn_of_it(run: Callable[..., Any], connect: Connect, emulator: Emulator) -> None:
     (job_id,) = jobs(emulator, 1)
 
     async def wait(delay: int) -> dict[str, int]:
@@ -199,12 +200,14 @@ def test_two_waits_for_one_job_both_learn_of_it(
             return await statuses(subscription)
 
     async def main() -> list[dict[str, int]]:
-        return await asyncio.gather(wait(0), wait(0), wait(30))
+        return await asyncio.gather(*map(wait, (0, 0, 30)))
 
     assert run(main()) == [{job_id: 7}] * 3
 
 
-def test_different_keys_share_nothing(run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator) -> None:
+def test_different_keys_share_nothing(
+    run: Callable[..., Any], connect: Connect, made: list[ModelArtsClient], emulator: Emulator
+) -> None:
     job_ids = jobs(emulator, 2)
 
     async def wait(key: str, job_id: str) -> dict[str, int]:
@@ -215,11 +218,11 @@ def test_different_keys_share_nothing(run: Callable[..., Any], connect: Callable
         await asyncio.gather(wait("a", job_ids[0]), wait("b", job_ids[1]))
 
     run(main())
-    assert len(connect.made) == 2
+    assert len(made) == 2
     assert emulator.request_counts() == {"get": 2}
 
 
-def test_the_end_of_an_outage_is_news(run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator) -> None:
+def test_the_end_of_an_outage_is_news(run: Callable[..., Any], connect: Connect, emulator: Emulator) -> None:
     job_ids = jobs(emulator, 2)
 
     async def main() -> None:
@@ -236,7 +239,7 @@ def test_the_end_of_an_outage_is_news(run: Callable[..., Any], connect: Callable
 
 
 def test_429_slows_the_whole_group(
-    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator, clock: SimulatedClock
+    run: Callable[..., Any], connect: Connect, emulator: Emulator, clock: SimulatedClock
 ) -> None:
     job_ids = jobs(emulator, 50)
 
@@ -262,7 +265,7 @@ def test_429_slows_the_whole_group(
 
 
 def test_jobs_that_are_done_with_are_not_asked_for(
-    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator
+    run: Callable[..., Any], connect: Connect, emulator: Emulator
 ) -> None:
     job_ids = jobs(emulator, 3)
 
@@ -277,7 +280,7 @@ def test_jobs_that_are_done_with_are_not_asked_for(
     assert emulator.request_counts() == {"get": 1}
 
 
-def test_nothing_is_left_behind(run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator) -> None:
+def test_nothing_is_left_behind(run: Callable[..., Any], connect: Connect, emulator: Emulator) -> None:
     job_ids = jobs(emulator, 20)
 
     async def wait(job_id: str) -> None:
@@ -306,11 +309,11 @@ def test_nothing_is_left_behind(run: Callable[..., Any], connect: Callable[..., 
 
 
 def test_a_connection_that_is_not_there_is_told_to_everybody_and_can_be_mended(
-    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator
+    run: Callable[..., Any], connect: Connect, emulator: Emulator
 ) -> None:
     (job_id,) = jobs(emulator, 1)
 
-    def broken(sleep: Callable[..., Any]) -> None:
+    def broken(sleep: Sleep) -> None:
         raise LookupError("no such connection")
 
     async def observations(how: Callable[..., Any]) -> dict[str, Any]:
@@ -327,7 +330,7 @@ def test_a_connection_that_is_not_there_is_told_to_everybody_and_can_be_mended(
 
 
 def test_nobody_joins_a_poller_that_is_breaking_off(
-    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+    run: Callable[..., Any], connect: Connect, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (job_id,) = jobs(emulator, 1)
     pollers = []
@@ -357,17 +360,17 @@ def test_nobody_joins_a_poller_that_is_breaking_off(
 
 
 def test_a_hiccup_of_the_connection_is_a_failed_poll_and_the_next_one_connects(
-    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator
+    run: Callable[..., Any], connect: Connect, emulator: Emulator
 ) -> None:
     (job_id,) = jobs(emulator, 1)
     hiccups = [LookupError("database is locked"), OSError("gone")]
 
-    def connect_with_hiccups(sleep: Callable[..., Any]) -> ModelArtsClient | None:
+    def connect_with_hiccups(sleep: Sleep) -> ModelArtsClient:
         if hiccups:
             raise hiccups.pop()
         return connect(sleep)
 
-    async def main() -> tuple[list[ModelArtsUnexpectedError], dict[str, int]]:
+    async def main() -> tuple[list[Any], dict[str, int]]:
         async with subscribe("key", connect_with_hiccups, [job_id], poke_interval=60) as subscription:
             failed = [(await subscription.observations(1000))[job_id] for _ in range(2)]
             return failed, await statuses(subscription)
@@ -379,7 +382,7 @@ def test_a_hiccup_of_the_connection_is_a_failed_poll_and_the_next_one_connects(
 
 def test_a_bug_of_the_poller_costs_each_wait_the_same_and_is_logged_once(
     run: Callable[..., Any],
-    connect: Callable[..., Any],
+    connect: Connect,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -389,8 +392,8 @@ def test_a_bug_of_the_poller_costs_each_wait_the_same_and_is_logged_once(
         async with subscribe("key", connect, ["1"], poke_interval=60) as subscription:
             await subscription.observations(1000)
 
-    async def main() -> list[PollerError]:
-        return await asyncio.gather(*(wait() for _ in range(300)), return_exceptions=True)
+    async def main() -> list[BaseException | None]:
+        return list(await asyncio.gather(*(wait() for _ in range(300)), return_exceptions=True))
 
     errors = run(main())
     depths = []
@@ -411,7 +414,7 @@ def rotate(emulator: Emulator) -> None:
 
 
 def test_a_secret_that_changes_ends_no_wait(
-    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator
+    run: Callable[..., Any], connect: Connect, made: list[ModelArtsClient], emulator: Emulator
 ) -> None:
     job_ids = jobs(emulator, 20)
 
@@ -429,7 +432,7 @@ def test_a_secret_that_changes_ends_no_wait(
         return await waits
 
     assert run(main()) == [[{job_id: 7}, {job_id: 8}] for job_id in job_ids]
-    assert len(connect.made) == 2
+    assert len(made) == 2
     assert emulator.request_counts() == {"list": 2}, "one is refused"
 
 
@@ -443,11 +446,11 @@ def test_refused_credentials_that_stay_are_told(
     made, closed = [], []
     monkeypatch.setattr(ModelArtsClient, "close", lambda client: closed.append(client))
 
-    def connect_as_ever(sleep: Callable[..., Any]) -> ModelArtsClient:
+    def connect_as_ever(sleep: Sleep) -> ModelArtsClient:
         made.append(ModelArtsClient(config))
         return made[-1]
 
-    async def main() -> dict[str, ModelArtsAuthenticationError]:
+    async def main() -> dict[str, Observation]:
         async with subscribe("key", connect_as_ever, [job_id], poke_interval=60) as subscription:
             await statuses(subscription)
             rotate(emulator)
@@ -461,16 +464,16 @@ def test_refused_credentials_that_stay_are_told(
 
 
 def test_a_connection_that_cannot_be_read_anew_leaves_the_refusal(
-    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator
+    run: Callable[..., Any], connect: Connect, made: list[ModelArtsClient], emulator: Emulator
 ) -> None:
     (job_id,) = jobs(emulator, 1)
 
-    def connect_once(sleep: Callable[..., Any]) -> ModelArtsClient | None:
-        if connect.made:
+    def connect_once(sleep: Sleep) -> ModelArtsClient:
+        if made:
             raise LookupError("no such connection any more")
         return connect(sleep)
 
-    async def main() -> dict[str, ModelArtsAuthenticationError]:
+    async def main() -> dict[str, Observation]:
         async with subscribe("key", connect_once, [job_id], poke_interval=60) as subscription:
             await statuses(subscription)
             rotate(emulator)
@@ -482,7 +485,7 @@ def test_a_connection_that_cannot_be_read_anew_leaves_the_refusal(
 @pytest.mark.parametrize("method", ["get", "list_statuses"])
 def test_a_surprise_is_one_failed_poll_and_its_traceback_is_logged_once(
     run: Callable[..., Any],
-    connect: Callable[..., Any],
+    connect: Connect,
     emulator: Emulator,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -492,14 +495,14 @@ def test_a_surprise_is_one_failed_poll_and_its_traceback_is_logged_once(
     surprises = [ZeroDivisionError("a bug"), ZeroDivisionError("the same bug"), RecursionError("another")]
     original = getattr(VisualizationJobs, method)
 
-    def surprising(self: VisualizationJobs, *args: Any, **options: Any) -> StatusPage | VisualizationJob | None:
+    def surprising(self: VisualizationJobs, *args: Any, **options: Any) -> Any:
         if surprises:
             raise surprises.pop(0)
         return original(self, *args, **options)
 
     monkeypatch.setattr(VisualizationJobs, method, surprising)
 
-    async def main() -> list[dict[str, ModelArtsUnexpectedError] | dict[str, VisualizationJob]]:
+    async def main() -> list[Any]:
         async with subscribe("key", connect, job_ids, poke_interval=60) as subscription:
             return [await subscription.observations(1000) for _ in range(4)]
 
@@ -513,12 +516,12 @@ def test_a_surprise_is_one_failed_poll_and_its_traceback_is_logged_once(
 
 
 def test_a_connection_that_is_mended_later_serves_the_same_waits(
-    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator
+    run: Callable[..., Any], connect: Connect, emulator: Emulator
 ) -> None:
     (job_id,) = jobs(emulator, 1)
     answers = [LookupError("no such connection"), ModelArtsConfigurationError("region: needed")]
 
-    def connect_later(sleep: Callable[..., Any]) -> ModelArtsClient | None:
+    def connect_later(sleep: Sleep) -> ModelArtsClient:
         if answers:
             raise answers.pop(0)
         return connect(sleep)
@@ -533,9 +536,7 @@ def test_a_connection_that_is_mended_later_serves_the_same_waits(
     assert job.status == 7
 
 
-def test_a_cancellation_is_never_swallowed(
-    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator
-) -> None:
+def test_a_cancellation_is_never_swallowed(run: Callable[..., Any], connect: Connect, emulator: Emulator) -> None:
     """Also when news comes at the same moment, which `asyncio.wait_for` gets wrong below Python 3.12."""
     (job_id,) = jobs(emulator, 1)
 
@@ -546,7 +547,7 @@ def test_a_cancellation_is_never_swallowed(
                 await subscription.observations(1000)
 
     async def main() -> bool:
-        subscriptions = []
+        subscriptions: list[Any] = []
         task = asyncio.ensure_future(wait(subscriptions))
         await asyncio.sleep(30)
         subscriptions[0].notify(job_id, ModelArtsServerError("503"), 0.0)
@@ -557,14 +558,12 @@ def test_a_cancellation_is_never_swallowed(
     assert run(main())
 
 
-def test_a_closed_poller_does_not_go_on_trying(
-    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator
-) -> None:
+def test_a_closed_poller_does_not_go_on_trying(run: Callable[..., Any], connect: Connect, emulator: Emulator) -> None:
     (job_id,) = jobs(emulator, 1)
     paused = threading.Event()
     outcome = []
 
-    def connect_with_real_pauses(sleep: Callable[..., Any]) -> ModelArtsClient:
+    def connect_with_real_pauses(sleep: Sleep) -> ModelArtsClient:
         client = connect(sleep)
 
         def pause(seconds: Any) -> None:
@@ -592,13 +591,13 @@ def test_a_closed_poller_does_not_go_on_trying(
 
 
 def test_a_server_that_hangs_delays_its_own_group_only(
-    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator, clock: SimulatedClock
+    run: Callable[..., Any], connect: Connect, emulator: Emulator, clock: SimulatedClock
 ) -> None:
     job_ids = jobs(emulator, 2)
     released = threading.Event()
 
     def connect_to_hanging(sleep: Any) -> Any:
-        client = ModelArtsClient(
+        client: Any = ModelArtsClient(
             ModelArtsConfig(endpoint=emulator.url, project_id=emulator.project_id, login="AK", password="SK")
         )
         client.visualization_jobs.get = lambda job_id: released.wait(30)
@@ -623,7 +622,7 @@ def test_a_server_that_hangs_delays_its_own_group_only(
 
 
 def test_its_log_lines_are_nobodys(
-    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator, caplog: pytest.LogCaptureFixture
+    run: Callable[..., Any], connect: Connect, emulator: Emulator, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The poller runs in a context of its own, not in that of the wait that came first."""
     import contextvars
@@ -631,7 +630,7 @@ def test_its_log_lines_are_nobodys(
     whose = contextvars.ContextVar("whose", default="nobody's")
     seen = []
 
-    def connect_and_look(sleep: Callable[..., Any]) -> ModelArtsClient:
+    def connect_and_look(sleep: Sleep) -> ModelArtsClient:
         seen.append(whose.get())
         return connect(sleep)
 
@@ -646,7 +645,7 @@ def test_its_log_lines_are_nobodys(
 
 
 def test_a_poll_can_be_had_whatever_the_interval(
-    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator, clock: SimulatedClock
+    run: Callable[..., Any], connect: Connect, emulator: Emulator, clock: SimulatedClock
 ) -> None:
     job_ids = jobs(emulator, 3)
 
@@ -658,7 +657,7 @@ def test_a_poll_can_be_had_whatever_the_interval(
             await statuses(other)
             await asyncio.sleep(5)
             asked = clock.now
-            polled = await subscription.poll(20)
+            polled: dict[str, Any] = await subscription.poll(20)
             assert {job_id: int(job.status) for job_id, job in polled.items()} == dict.fromkeys(job_ids[1:], 7)
             assert await subscription.poll(20) == {}, "nothing has changed"
             assert clock.now - asked < 2
@@ -669,7 +668,7 @@ def test_a_poll_can_be_had_whatever_the_interval(
 
 
 def test_polls_that_are_asked_for_together_are_one_request(
-    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator
+    run: Callable[..., Any], connect: Connect, emulator: Emulator
 ) -> None:
     job_ids = jobs(emulator, 50)
 
@@ -687,7 +686,7 @@ def test_polls_that_are_asked_for_together_are_one_request(
 
 
 def test_a_poll_is_not_waited_for_longer_than_is_said(
-    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator, clock: SimulatedClock
+    run: Callable[..., Any], connect: Connect, emulator: Emulator, clock: SimulatedClock
 ) -> None:
     (job_id,) = jobs(emulator, 1)
 
@@ -702,7 +701,7 @@ def test_a_poll_is_not_waited_for_longer_than_is_said(
 
 
 def test_a_wait_that_leaves_during_its_poll_ends_no_other(
-    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator
+    run: Callable[..., Any], connect: Connect, emulator: Emulator
 ) -> None:
     job_ids = jobs(emulator, 2)
 
@@ -721,9 +720,7 @@ def test_a_wait_that_leaves_during_its_poll_ends_no_other(
     assert run(main()) == {job_ids[1]: 8}
 
 
-def test_an_update_between_two_reads_is_not_lost(
-    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator
-) -> None:
+def test_an_update_between_two_reads_is_not_lost(run: Callable[..., Any], connect: Connect, emulator: Emulator) -> None:
     job_ids = jobs(emulator, 2)
 
     async def main() -> dict[str, int]:
@@ -739,12 +736,12 @@ def test_an_update_between_two_reads_is_not_lost(
 
 
 def test_it_is_known_when_the_poll_began(
-    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator, clock: SimulatedClock
+    run: Callable[..., Any], connect: Connect, emulator: Emulator, clock: SimulatedClock
 ) -> None:
     """A server that is silent for a while, in simulated time: what the poll took belongs to an outage."""
     (job_id,) = jobs(emulator, 1)
 
-    def connect_slowly(sleep: Callable[..., Any]) -> ModelArtsClient:
+    def connect_slowly(sleep: Sleep) -> ModelArtsClient:
         client = connect(sleep)
         client._http.sleep = lambda seconds: clock.sleep(80)
         return client
@@ -763,7 +760,7 @@ def test_it_is_known_when_the_poll_began(
 
 
 def test_unlisted_jobs_cost_no_list_request_however_many_intervals_there_are(
-    run: Callable[..., Any], connect: Callable[..., Any], emulator: Emulator
+    run: Callable[..., Any], connect: Connect, emulator: Emulator
 ) -> None:
     unlisted = [emulator.create_job(status=7, workspace_id="elsewhere") for _ in range(3)]
     others = jobs(emulator, 3)
@@ -818,6 +815,7 @@ async def main():
 asyncio.run(main())
 """
     process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
     try:
         assert process.stdout.readline() == "leaving\n"
         assert process.wait(10) == 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from airflow_provider_modelarts.api.config import ModelArtsConfig
 from airflow_provider_modelarts.api.errors import ModelArtsServerError
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
 from airflow_provider_modelarts.emulator import Emulator, Fault
+from airflow_provider_modelarts.waiting.kind import Status
 from airflow_provider_modelarts.waiting.project import ProjectPoller
 from airflow_provider_modelarts.waiting.project_watch import Arrivals
 from tests.faults.servers import Exchange, FaultyServer
@@ -53,7 +54,7 @@ def poller(emulator: Emulator, clock: Clock) -> Iterator[ProjectPoller]:
 def poll(emulator: Emulator, poller: ProjectPoller) -> Callable[..., Any]:
     """Poll, and return the statuses that the poll shows, and its requests."""
 
-    def poll(watched: frozenset[int] = RUNNING) -> tuple[dict[str, int], dict[str, int]] | None:
+    def poll(watched: frozenset[int] = RUNNING) -> tuple[Mapping[str, Status], dict[str, int]]:
         emulator.clear_requests()
         snapshot = poller.poll(watched)
         return snapshot.statuses, emulator.request_counts()

@@ -18,6 +18,7 @@ from airflow_provider_modelarts.api.visualization_jobs.operations import Visuali
 from airflow_provider_modelarts.api.visualization_jobs.pages import StatusPage
 from airflow_provider_modelarts.emulator import Emulator
 from airflow_provider_modelarts.emulator.faults import Fault
+from airflow_provider_modelarts.waiting.kind import Status
 from airflow_provider_modelarts.waiting.project import Snapshot
 from airflow_provider_modelarts.waiting.project_watch import snapshots, watching
 
@@ -35,7 +36,7 @@ def looks(
     between: Callable[..., Any] = lambda number: None,
     within: float = 20.0,
     **fields: Any,
-) -> list[dict[str, int]] | None:
+) -> list[dict[str, Status]]:
     """Return the statuses that the first looks show."""
 
     def config() -> ModelArtsConfig:
@@ -46,8 +47,8 @@ def looks(
     def connect(sleep: Callable[..., Any]) -> ModelArtsClient:
         return ModelArtsClient(config(), sleep=lambda seconds: sleep(min(seconds, 0.01)))
 
-    async def look() -> list[dict[str, int]]:
-        seen = []
+    async def look() -> list[dict[str, Status]]:
+        seen: list[dict[str, Status]] = []
         async with aclosing(snapshots(VISUALIZATION_JOBS, "key", connect, poke_interval=0.01)) as stream:
             async for snapshot in stream:
                 seen.append(dict(snapshot.statuses))

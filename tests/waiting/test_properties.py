@@ -27,7 +27,7 @@ from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION
 from airflow_provider_modelarts.api.visualization_jobs.models import VisualizationJob
 from airflow_provider_modelarts.api.visualization_jobs.statuses import ENDED, FAILED, JobStatus, to_status
 from airflow_provider_modelarts.waiting.jobs import JobsWait
-from airflow_provider_modelarts.waiting.kind import GONE
+from airflow_provider_modelarts.waiting.kind import GONE, Status
 from airflow_provider_modelarts.waiting.request import WaitRequest
 from airflow_provider_modelarts.waiting.result import ARRIVED, WaitResult
 from airflow_provider_modelarts.waiting.target import WAIT_FOR, Target, Verdict, label
@@ -54,7 +54,7 @@ class Look:
     seen: VisualizationJob | ModelArtsError
 
     @property
-    def code(self) -> int | None:
+    def code(self) -> Status | None:
         """Status that was seen, GONE, or None when the look failed."""
         if isinstance(self.seen, ModelArtsNotFoundError):
             return GONE
@@ -94,17 +94,17 @@ def outages(course: list[Look]) -> Iterator[tuple[float, float]]:
 
 
 @given(TARGETS, CODES | st.just(GONE))
-def test_a_verdict(target: set[int], status: int) -> None:
+def test_a_verdict(target: set[Status], status: Status) -> None:
     verdict = Target.of(VISUALIZATION_JOBS, target).observe(status)
     assert (verdict is Verdict.ARRIVED) == (status in target)
     if verdict is Verdict.CANNOT_ARRIVE:
         assert status in ENDED | FAILED or status == GONE
-    if status != GONE and status > max(JobStatus) and status not in target:
+    if isinstance(status, int) and status > max(JobStatus) and status not in target:
         assert verdict is Verdict.WAITING
 
 
 @given(TARGETS, st.sets(KNOWN, max_size=5), CODES | st.just(GONE))
-def test_a_verdict_with_failures_of_ones_own(target: set[int], failures: set[int], status: int) -> None:
+def test_a_verdict_with_failures_of_ones_own(target: set[Status], failures: set[Status], status: Status) -> None:
     assume(not target & failures)
     verdict = Target.of(VISUALIZATION_JOBS, target, failures).observe(status)
     expected = Verdict.CANNOT_ARRIVE if status in failures or status == GONE else Verdict.WAITING
@@ -112,7 +112,7 @@ def test_a_verdict_with_failures_of_ones_own(target: set[int], failures: set[int
 
 
 @given(TARGETS, TOLERANCES, COURSES)
-def test_the_course_of_a_wait(target: set[int], tolerance: float, course: list[Look]) -> None:
+def test_the_course_of_a_wait(target: set[Status], tolerance: float, course: list[Look]) -> None:
     wait = Wait("1", Target.of(VISUALIZATION_JOBS, target), tolerance, log)
     now, seen_before, failing_since = 1000.0, False, None
     for look in course:
@@ -133,7 +133,7 @@ def test_the_course_of_a_wait(target: set[int], tolerance: float, course: list[L
         assert (verdict is Verdict.ARRIVED) == (look.code in target)
         if verdict is Verdict.ARRIVED:
             assert wait.summary()["status_name"] == (
-                "GONE" if look.code == GONE else VisualizationJob("1", to_status(look.code or 0)).status_name
+                VisualizationJob("1", to_status(look.code)).status_name if isinstance(look.code, int) else "GONE"
             )
             break
         seen_before = seen_before or look.code is not None
@@ -157,12 +157,12 @@ def test_no_outage_within_the_tolerance_ends_a_wait(tolerance: float, course: li
 
 @given(TARGETS, TOLERANCES, COURSES, st.integers(0, 15))
 def test_a_wait_that_another_process_takes_over_ends_the_same(
-    target: set[int], tolerance: float, course: list[Look], cut: int
+    target: set[Status], tolerance: float, course: list[Look], cut: int
 ) -> None:
     """Only how long an outage has lasted is not known to the other one, so there is none here at the cut."""
     assume(cut == 0 or cut > len(course) or course[cut - 1].code is not None)
 
-    def end(cut: int | None) -> tuple[str, list[int]]:
+    def end(cut: int | None) -> tuple[str, list[Status]]:
         wait = Wait("1", Target.of(VISUALIZATION_JOBS, target), tolerance, log)
         now = 0.0
         for number, look in enumerate(course):
@@ -186,7 +186,7 @@ NEWS = st.lists(st.fixed_dictionaries({}, optional={job_id: observations(job_id)
 
 @given(st.sampled_from(WAIT_FOR), TARGETS, TOLERANCES, NEWS)
 def test_waits_for_several_jobs(
-    wait_for: str, target: set[int], tolerance: float, news: list[dict[str, VisualizationJob | ModelArtsError]]
+    wait_for: str, target: set[Status], tolerance: float, news: list[dict[str, VisualizationJob | ModelArtsError]]
 ) -> None:
     request = WaitRequest(
         job_ids=list(JOB_IDS), wait_for=wait_for, target_status=target, poll_failure_tolerance=tolerance
@@ -220,7 +220,7 @@ def test_waits_for_several_jobs(
 
 
 @given(TARGETS, COURSES)
-def test_what_travels_to_the_worker_is_what_was_seen(target: set[int], course: list[Look]) -> None:
+def test_what_travels_to_the_worker_is_what_was_seen(target: set[Status], course: list[Look]) -> None:
     request = WaitRequest(job_id="1", target_status=target, poll_failure_tolerance=1e9)
     jobs = JobsWait.begin(VISUALIZATION_JOBS, request, log=log, was_observed=True)
     now = 0.0
@@ -234,5 +234,5 @@ def test_what_travels_to_the_worker_is_what_was_seen(target: set[int], course: l
 
 
 @given(CODES | st.just(GONE))
-def test_every_status_has_a_label(status: int) -> None:
+def test_every_status_has_a_label(status: Status) -> None:
     assert str(status) in label(VISUALIZATION_JOBS, status) or label(VISUALIZATION_JOBS, status) == "GONE"

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_modelarts.waiting.kind import Status
 from airflow_provider_modelarts.waiting.result import ARRIVED, OUTCOMES, WaitResult
 from airflow_provider_modelarts.waiting.subscription import PollerError
 from airflow_provider_modelarts.waiting.wait import (
@@ -71,11 +72,11 @@ def test_one_wait_is_less_than_a_kilobyte() -> None:
         "train_url": "/some-bucket/experiments/2026/run-17/summaries/", "create_time": "2026-01-01T00:00:00Z",
         "duration_ms": 33000,
     }  # fmt: skip
-    history = [(1_700_000_000.123 + step, step) for step in range(8)]
+    history: list[tuple[float, Status]] = [(1_700_000_000.123 + step, step) for step in range(8)]
     assert (
         len(
             json.dumps(
-                WaitResult(ARRIVED, "", {"1234567890": job}, job["service_url"], {"1234567890": history}).to_dict()
+                WaitResult(ARRIVED, "", {"1234567890": job}, str(job["service_url"]), {"1234567890": history}).to_dict()
             )
         )
         < 1024

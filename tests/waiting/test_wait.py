@@ -10,6 +10,7 @@ import pytest
 
 from airflow_provider_modelarts.api.errors import (
     ModelArtsAuthenticationError,
+    ModelArtsError,
     ModelArtsNotFoundError,
     ModelArtsPermissionError,
     ModelArtsRetiredError,
@@ -46,8 +47,8 @@ class Course:
             **fields,
         )
 
-    def at(self, seconds: int, outcome: Exception | int, **options: Any) -> Verdict | None:
-        observation = outcome if isinstance(outcome, Exception) else job(outcome)
+    def at(self, seconds: int, outcome: ModelArtsError | int, **options: Any) -> Verdict | None:
+        observation = outcome if isinstance(outcome, ModelArtsError) else job(outcome)
         return self.wait.observe(observation, float(seconds), **options)
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from airflow_provider_modelarts.api.training_jobs.body import create_body
 
-IMAGE = {"image_url": "org/img:1", "command": "python /home/train.py"}
-SMALL = {"job_name": "n1", "flavor_id": "modelarts.vm.cpu.8u"}
+IMAGE: dict[str, Any] = {"image_url": "org/img:1", "command": "python /home/train.py"}
+SMALL: dict[str, Any] = {"job_name": "n1", "flavor_id": "modelarts.vm.cpu.8u"}
 
 
 def test_the_shape_of_an_algorithm() -> None:
@@ -119,7 +119,7 @@ def test_a_whole_body_needs_nothing_else() -> None:
 
 
 def test_an_image_with_the_packages_of_an_engine_passes_through_the_body() -> None:
-    engine = {"engine_name": "PyTorch", "engine_version": "1.8", "install_sys_packages": True}
+    engine: dict[str, Any] = {"engine_name": "PyTorch", "engine_version": "1.8", "install_sys_packages": True}
     body = create_body(**SMALL, **IMAGE, body={"algorithm": {"engine": engine}})
     assert body["algorithm"]["engine"] == {**engine, "image_url": "org/img:1"}
 

@@ -105,14 +105,14 @@ def test_the_summary_has_the_same_keys_whatever_is_known() -> None:
     assert bare == {**dict.fromkeys(full), "job_id": JOB_ID, "phase": "Mystery", "outputs": {}}
 
 
-def test_the_jobs_of_a_page_have_their_page_in_the_console():
+def test_the_jobs_of_a_page_have_their_page_in_the_console() -> None:
     data = {"count": 1, "items": [JOB]}
     page = TrainingJobPage.from_api(data, json.dumps(data).encode(), "https://console.example.com/?region=cn-north-4")
     link = page.job(JOB_ID).page_url
     assert link == f"https://console.example.com/?region=cn-north-4#/training/detail/{JOB_ID}"
 
 
-def test_a_summary_can_be_read_back():
+def test_a_summary_can_be_read_back() -> None:
     job = TrainingJob.from_api(JOB, "https://console.example.com/?region=cn-north-4")
     assert job.page_url == f"https://console.example.com/?region=cn-north-4#/training/detail/{JOB_ID}"
     assert TrainingJob.from_summary(job.summary()).summary() == job.summary()

@@ -84,6 +84,7 @@ def test_the_life_of_a_job(started: Started) -> None:
     assert jobs.get(created.job_id).description == "new"
     emulator.advance(10)
     running = jobs.get(created.job_id.upper())
+    assert running.duration is not None
     assert (running.phase, running.tasks, running.duration.total_seconds()) == ("Running", ("worker-0",), 5)
     jobs.terminate(created.job_id)
     assert jobs.get(created.job_id).phase == "Terminating"
@@ -256,7 +257,9 @@ def test_a_job_is_found_by_its_exact_name(started: Started) -> None:
     emulator, jobs = started
     for name in ("train-1", "train-10", "x-train-1"):
         emulator.training_jobs.create(name)
-    assert jobs.find("train-1").job_name == "train-1"
+    found = jobs.find("train-1")
+    assert found is not None
+    assert found.job_name == "train-1"
     assert jobs.find("train") is None
 
 
@@ -281,7 +284,7 @@ def test_a_search_that_fails_leaves_no_doubt_and_is_sent_again(server: ScriptedS
 @pytest.mark.parametrize(
     "loss", [{"kind": "cut_after"}, {"kind": "truncated"}, {"kind": "empty"}, {"kind": "wrong_types"}]
 )
-def test_a_lost_answer_to_create_makes_one_job(started: Started, loss: dict[str, str]) -> None:
+def test_a_lost_answer_to_create_makes_one_job(started: Started, loss: dict[str, Any]) -> None:
     emulator, jobs = started
     emulator.inject(Fault(operation="training.create", times=1, **loss))
     created = jobs.create(BODY)

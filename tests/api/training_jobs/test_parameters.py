@@ -36,7 +36,8 @@ def test_what_is_not_a_job_id_is_refused(job_id: Any) -> None:
 def test_job_ids_each_once_in_order_also_as_a_template_renders_them() -> None:
     assert checked_job_ids([JOB_ID, "b", JOB_ID.upper()]) == [JOB_ID, "b"]
     assert checked_job_ids(f"['{JOB_ID}', 'b']") == [JOB_ID, "b"]
-    for wrong in ([], "", {"a": 1}, 7):
+    values: tuple[Any, ...] = ([], "", {"a": 1}, 7)
+    for wrong in values:
         with pytest.raises(ValueError, match="job_ids: "):
             checked_job_ids(wrong)
 
@@ -122,6 +123,9 @@ def test_a_change() -> None:
             update_body(**wrong)
 
 
+EVENTS: dict[str, Any] = {"offset": 0, "order": "asc", "level": None, "pattern": None}
+
+
 def test_queries_of_events_and_log_lines() -> None:
     assert events_query(offset=2, order="asc", level="Error", pattern="x") == {
         "offset": "2",
@@ -133,6 +137,6 @@ def test_queries_of_events_and_log_lines() -> None:
     assert log_lines_query(base_line="0", lines=500) == {"base_line": "0", "lines": "500", "order": "asc"}
     for wrong in ({"level": "error"}, {"pattern": "x" * 257}, {"order": "up"}, {"offset": -1}):
         with pytest.raises(ValueError, match="|".join(wrong)):
-            events_query(**{"offset": 0, "order": "asc", "level": None, "pattern": None, **wrong})
+            events_query(**{**EVENTS, **wrong})
     with pytest.raises(ValueError, match="lines: 501"):
         log_lines_query(base_line="0", lines=501)

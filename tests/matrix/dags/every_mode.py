@@ -12,7 +12,7 @@ from typing import Any
 try:
     from airflow.sdk import dag, task
 except ImportError:  # Airflow 2.11
-    from airflow.decorators import dag, task
+    from airflow.decorators import dag, task  # type: ignore[attr-defined, no-redef]
 
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.links.base import XCOM_KEY
@@ -153,8 +153,9 @@ def retry() -> None:
         retries=1,
         retry_delay=timedelta(seconds=1),
     )
-    job_id: Any = create.output["job_id"]
-    check.override(task_id="check_retried")(create.output, job_id, link_of=create.task_id) >> (
+    output: Any = create.output
+    job_id = output["job_id"]
+    check.override(task_id="check_retried")(output, job_id, link_of=create.task_id) >> (
         ModelArtsDeleteVisualizationJobOperator(task_id="delete_retried", job_id=job_id, poke_interval=5)
     )
 
