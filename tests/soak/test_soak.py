@@ -129,7 +129,8 @@ def plans(rng: random.Random) -> Plan:
 
 def train(name: str, *about: Any, **more: Any) -> Plan:
     """Return a wait for training jobs."""
-    return Plan(f"training {name}", *about, **more, jobs=TRAINING)
+    more["jobs"] = TRAINING
+    return Plan(f"training {name}", *about, **more)
 
 
 class Weather:
