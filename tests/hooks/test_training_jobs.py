@@ -54,13 +54,14 @@ def test_the_life_of_a_job(emulator: Emulator, hook: ModelArtsHook) -> None:
         ({"name": "b"}, ["b-1"]),
         ({"phase": "running"}, ["a-1"]),
         ({"phase": ["RUNNING", "Pending"]}, ["c-1", "a-1"]),
-        ({"kind": "job", "filters": [{"key": "name", "operator": "not", "value": ["a-1"]}]}, ["c-1", "b-1"]),
+        ({"kind": "visualization_job"}, ["c-1"]),
+        ({"filters": [{"key": "name", "operator": "not", "value": ["a-1"]}]}, ["c-1", "b-1"]),
         ({"workspace_id": "w" * 32}, ["elsewhere"]),
     ],
 )
 def test_list(emulator: Emulator, hook: ModelArtsHook, parameters: dict[str, Any], names: list[str]) -> None:
     for name, phase in (("a-1", "Running"), ("b-1", "Failed"), ("c-1", "Pending")):
-        emulator.training_jobs.create(name, phase=phase)
+        emulator.training_jobs.create(name, phase=phase).body["kind"] = "visualization_job" if name == "c-1" else "job"
     emulator.training_jobs.create("elsewhere", workspace_id="w" * 32)
     assert [job.job_name for job in hook.list_training_jobs(**parameters)] == names
 

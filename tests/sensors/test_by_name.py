@@ -128,6 +128,7 @@ def test_a_name_is_looked_up_once_and_again_when_its_job_is_gone(emulator: Emula
     assert observed.keys() == {key, by_id}
     known = VISUALIZATION_JOBS.fingerprint(observed[key])
     emulator.clear_requests()
+    fetcher.keep_only({key})
     assert fetcher.fetch({key: known}) == {}
     observed = fetch({key: None, first: known})
     assert observed[key].job_id == first
