@@ -1,17 +1,17 @@
 """
 An emulator of the ModelArts API and its IAM, on a port of this machine.
 
-For people: ``python -m airflow_provider_modelarts.emulator``, also installed as ``modelarts-emulator``. For tests:
+Command line: ``python -m airflow_provider_modelarts.emulator``, also installed as ``modelarts-emulator``. For tests:
 :class:`Emulator`, :class:`Fault` and the fixture in :mod:`.pytest_plugin`. To control a running emulator over HTTP:
 :mod:`.admin`. Needs the extra ``emulator``: ``pip install '.[emulator]'``.
 
 =================  =================================================================================================
-module             what is in it
+module             contents
 =================  =================================================================================================
 ``server``         :class:`Emulator`: starts and stops the server; sets and reads everything that a test needs
-``gateway``        the routes, and what happens to each request on its way: logged, failed on purpose, handled, sent
+``gateway``        the routes, and the steps of each request: it is logged, failed on purpose, handled and answered
 ``cloud``          the emulated account: options, clock, request log, and the state of each service
-``access``         who sends a request, and may they: signatures, tokens, project, policy
+``access``         authentication and authorization: signatures, tokens, project, policy
 ``faults``         the ways in which a request can fail on purpose
 ``http``           requests, responses and refusals as plain values
 ``scripts``        the statuses that a job takes over time
@@ -24,10 +24,10 @@ Each emulated service is a folder with the same files. There are three: ``iam`` 
 and ``training_jobs``, which has more of them: ``job`` (one job), ``search`` and ``answers`` (JSON).
 
 =================  =================================================================================================
-file               what is in it
+file               contents
 =================  =================================================================================================
 ``__init__``       ``OPERATIONS``: the names of its operations, in faults and in the request log
-``state``          what the service remembers, and how it changes over time; no HTTP
+``state``          the state of the service, and how it changes over time; no HTTP
 ``routes``         ``ROUTES``: its operations, with their parameters, limits and responses
 =================  =================================================================================================
 

@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 class _HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
-    """Shows the defaults that are worth showing."""
+    """Shows defaults, except empty ones."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
         shown = action.default is not None and action.default is not False and action.default != []

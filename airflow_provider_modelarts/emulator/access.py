@@ -1,8 +1,8 @@
 """
-Who sends a request, and may they? Signatures, tokens, project and policy, with the errors of the real services.
+Authenticates and authorizes requests: signatures, tokens, project and policy, with the errors of the real services.
 
-The check of ``SDK-HMAC-SHA256`` signatures is written from the description of the algorithm, so that it does not share
-the mistakes of the client's signer.
+``SDK-HMAC-SHA256`` signatures are checked by an implementation of the published algorithm, independent of the client's
+signer and its mistakes.
 """
 
 from __future__ import annotations
@@ -66,10 +66,10 @@ def valid_token(cloud: Cloud, secret: str) -> Token:
 
 def authorize(cloud: Cloud, request: Request, scope: Scope, operation: str, action: str) -> None:
     """
-    Check that the sender may do this in the project of the path.
+    Check that the sender has permission for this in the project of the path.
 
     :param action: the IAM action that the operation needs
-    :raises ModelArtsRefusal: they may not (401, 403)
+    :raises ModelArtsRefusal: the sender has no permission (401, 403)
     """
     if scope != "project":
         raise ModelArtsRefusal(401, "ModelArts.0212", "The token has no project item.")
@@ -81,7 +81,7 @@ def authorize(cloud: Cloud, request: Request, scope: Scope, operation: str, acti
 
 
 class SignatureRefused(Exception):
-    """A signature is wrong or too old; the message is the gateway's."""
+    """A signature is wrong or too old. The message is the gateway's own."""
 
 
 @dataclass(frozen=True)
@@ -101,10 +101,10 @@ class Authorization:
 
 def verify(request: Request, authorization: Authorization, secret_key: str, now: float) -> None:
     """
-    Check that the request was signed with this key, at most DATE_WINDOW ago, and arrived unchanged.
+    Check that the request was signed with this key, within DATE_WINDOW of now, and arrived unchanged.
 
     :param now: the server's time, seconds since the epoch
-    :raises SignatureRefused: one of these does not hold
+    :raises SignatureRefused: one of these is not true
     """
     date = request.headers.get("x-sdk-date", "")
     if "x-sdk-date" not in authorization.signed_headers or abs(_timestamp(date) - now) > DATE_WINDOW:
@@ -176,7 +176,7 @@ def _canonical_path(path: str) -> str:
 
 
 def _canonical_query(query: str) -> str:
-    """Sort by name, then value. A plus sign stays a plus sign: a space must be sent as %20."""
+    """Sort by name, then value. A plus sign is not a space, which must be sent as %20."""
     pairs = sorted(
         (unquote(name), unquote(value)) for name, _, value in (p.partition("=") for p in query.split("&") if p)
     )

@@ -25,9 +25,9 @@ GET        /_emulator/faults             faults that can still happen
 POST       /_emulator/faults             add a fault: the fields of :class:`.Fault`
 DELETE     /_emulator/faults             remove all
 GET        /_emulator/requests           ``counts`` by operation, ``requests``: the newest ones
-DELETE     /_emulator/requests           forget them, and count from zero
+DELETE     /_emulator/requests           clear the log and the counts
 POST       /_emulator/clock              ``{"advance": 60}``: move the job clock forward, seconds
-DELETE     /_emulator/tokens             let all tokens that were issued so far expire
+DELETE     /_emulator/tokens             expire all tokens issued so far
 =========  ============================  ==========================================================================
 """
 
@@ -222,7 +222,7 @@ def _script_routes(path: str, scripts: Callable[[Cloud], Scripts[Any]]) -> tuple
 
 
 def _route(method: str, path: str, operation: Callable[[Cloud, Request], Any]) -> Route:
-    """Return a route that sends what the operation returns, or the reason for which it refuses: 400 or 404."""
+    """Return a route that sends the result of the operation, or the reason for a refusal: 400 or 404."""
 
     def handler(cloud: Cloud, request: Request) -> Response:
         try:

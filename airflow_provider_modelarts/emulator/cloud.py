@@ -1,4 +1,4 @@
-"""The emulated account: its options, its clock, its request log, and the state of each service. No HTTP in it."""
+"""The emulated account: its options, its clock, its request log, and the state of each service. No HTTP."""
 
 from __future__ import annotations
 
@@ -33,8 +33,9 @@ class Options:
     """
     Options of the emulator: the arguments of :class:`.Emulator`, and the options of the command line.
 
-    The emulator reads them at every request, so that a test can change them at any time, but host, port, time_scale
-    and the scripts only at its start. ``python -m airflow_provider_modelarts.emulator --help`` prints the help texts.
+    The emulator reads host, port, time_scale and the scripts only at its start. Tests can change the others at any
+    time, because the emulator reads them at every request. ``python -m airflow_provider_modelarts.emulator --help``
+    prints the help texts.
     """
 
     host: str = _option("127.0.0.1", "address to listen on")
@@ -106,7 +107,7 @@ class Options:
 
 class JobClock:
     """
-    The time in which jobs move, in seconds: real time, times a scale, plus what was skipped.
+    The time in which jobs move, in seconds: real time times a scale, plus skipped time.
 
     :param scale: how much faster than real time it runs
     """
@@ -121,7 +122,7 @@ class JobClock:
 
     def set_scale(self, scale: float) -> None:
         """
-        Run at another speed from now on.
+        Change the speed from now on.
 
         :raises ValueError: scale is negative
         """
@@ -166,9 +167,9 @@ class RequestRecord:
 
 class RequestLog:
     """
-    The newest requests, and the number of all.
+    The newest requests, and a count of all.
 
-    :ivar on_end: called with each request when it has been answered or cut
+    :ivar on_end: called with each request once it has been answered or cut
     """
 
     def __init__(self) -> None:
@@ -177,12 +178,12 @@ class RequestLog:
         self.counts: Counter[str] = Counter()
 
     def add(self, record: RequestRecord) -> None:
-        """Add a request when it arrives, so that it counts before its sender has the response."""
+        """Add a request on arrival, so that it is counted before its sender gets the response."""
         self.records.append(record)
         self.counts[record.operation] += 1
 
     def clear(self) -> None:
-        """Forget all requests."""
+        """Clear the log of requests."""
         self.records.clear()
         self.counts.clear()
 
@@ -191,7 +192,7 @@ class Cloud:
     """
     An account with one project, and everything in it.
 
-    It belongs to the server's thread and to the threads of tests: hold ``lock`` while you use it.
+    It is shared by the server's thread and the threads of tests: hold ``lock`` while you use it.
     """
 
     def __init__(self, options: Options) -> None:

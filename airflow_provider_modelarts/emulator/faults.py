@@ -1,4 +1,4 @@
-"""Faults: the ways in which a server, or the network before it, can fail a request."""
+"""Faults: ways in which a server, or the network in front of it, can fail a request."""
 
 from __future__ import annotations
 
@@ -68,27 +68,27 @@ _HTML: Final = b"<html><head><title>Bad Gateway</title></head><body><h1>Bad Gate
 @dataclass(frozen=True)
 class Fault:
     """
-    What goes wrong, and for which requests.
+    A failure, and the requests that it affects.
 
     These kinds prevent the operation:
 
     - ``status``: an HTTP error (default 503) with an error body that fits it
     - ``html``: an HTML page (default 502), as proxies send
     - ``is_success_false``: HTTP 200 with ``is_success`` false
-    - ``cut``: the connection is closed without an answer
+    - ``cut``: the connection is closed without a response
 
     These kinds happen after the operation, which takes effect:
 
     - ``delay``: only the delay
-    - ``cut_after``: the answer is lost: the connection is closed
-    - ``truncated``: half of the answer, with the Content-Length of that half
-    - ``empty``: the answer has no body
-    - ``wrong_types``: fields of the answer have wrong types
+    - ``cut_after``: the connection is closed, so that the response is lost
+    - ``truncated``: half of the response, with the Content-Length of that half
+    - ``empty``: the response has no body
+    - ``wrong_types``: fields of the response have wrong types
 
     :param operation: a name of the ``OPERATIONS`` of a service, such as ``get``, ``training.get`` or ``token``; None
         for any
-    :param times: for this many requests; None for no limit
-    :param seconds: for this long, in real time from now on; None for no limit
+    :param times: how many requests to fail; None for no limit
+    :param seconds: for how long to fail requests, in real time from now on; None for no limit
     :param after: how many requests to let through first
     :param status: HTTP status (status, html)
     :param error_code: error code of the body, ``ModelArts.0010``, which also decides on the body's form (status,
@@ -96,8 +96,8 @@ class Fault:
     :param message: error text of the body (status, is_success_false)
     :param body: body to send unchanged, instead of one that is made from the above (status, html)
     :param retry_after: value of the Retry-After header, seconds or an HTTP date (status, html)
-    :param headers: more headers of the answer, a Location for example (status, html)
-    :param delay: seconds before the answer, or before the cut (any kind)
+    :param headers: more headers of the response, such as Location (status, html)
+    :param delay: seconds before the response, or before the cut (any kind)
     """
 
     kind: FaultKind
@@ -139,7 +139,7 @@ class Fault:
         return replace(self._refusal(request).response(request), headers=self._headers())
 
     def distort(self, response: Response) -> Response:
-        """Return the operation's response with this fault in it."""
+        """Return the operation's response with this fault applied."""
         if self.kind == "empty":
             return replace(response, body=b"")
         if self.kind == "truncated":
@@ -192,7 +192,7 @@ class FaultPlan:
         self._planned: list[_Planned] = []
 
     def add(self, fault: Fault) -> None:
-        """Add a fault. If several faults fit a request, the oldest one happens."""
+        """Add a fault. If several faults match a request, the oldest one applies."""
         until = None if fault.seconds is None else time.monotonic() + fault.seconds
         self._planned.append(_Planned(fault, fault.after, fault.times, until))
 
@@ -201,7 +201,7 @@ class FaultPlan:
         self._planned.clear()
 
     def pending(self) -> list[Fault]:
-        """Return the faults that can still happen; times, seconds and after are what is left of them."""
+        """Return the faults that can still happen, with what is left of their times, seconds and after."""
         self._drop_spent()
         now = time.monotonic()
         return [
@@ -210,7 +210,7 @@ class FaultPlan:
         ]
 
     def take(self, operation: str) -> Fault | None:
-        """Return the fault that happens to a request that arrives now, and count the request; None for none."""
+        """Return the fault for a request that arrives now, or None, and count the request."""
         if operation not in OPERATIONS:
             return None
         self._drop_spent()

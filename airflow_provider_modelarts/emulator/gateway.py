@@ -1,4 +1,4 @@
-"""The way of a request: routed, logged, failed on purpose if a fault says so, handled, and answered, or cut."""
+"""Routes, logs and handles requests, and applies faults: the response may be replaced, delayed or cut."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def build_app(cloud: Cloud) -> routing.Router:
     """Return the ASGI application that serves this cloud."""
     routes = [*iam.ROUTES, *visualization_jobs.ROUTES, *training_jobs.ROUTES, *pages.ROUTES, *admin.ROUTES]
     known = [routing.Route(route.path, _Endpoint(cloud, route), methods=[route.method]) for route in routes]
-    # A known path with another method ends here as well; Starlette would answer it with 405.
+    # Also reached by a known path with another method, which Starlette would answer with 405.
     unknown = routing.Route("/{path:path}", _Endpoint(cloud, Route("other", "", "", _refuse_unknown)))
     return routing.Router([*known, unknown], redirect_slashes=False)
 
@@ -39,12 +39,12 @@ def _refuse_unknown(cloud: Cloud, request: Request) -> Response:
 
 
 class CuttableProtocol(H11Protocol):
-    """A connection that the application can cut, by a function in the scope's state: ASGI has no message for it."""
+    """A connection that the application can cut by a function in the scope's state; ASGI has no message for it."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.app_state = {**self.app_state, "cut": transport.abort}
-        # asyncio does so by itself only for sockets of its own making; without, every answer takes 40 ms.
+        # asyncio sets this only on sockets that it creates. Without it, every response takes 40 ms.
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
@@ -73,7 +73,7 @@ class _Endpoint:
         await self._send(response, request, send)
 
     def _log(self, request: Request) -> tuple[RequestRecord | None, Fault | None]:
-        """Log the request, and return its record and the fault that happens to it, if any."""
+        """Log the request, and return its record and its fault, if any."""
         operation = self._route.operation
         if operation is None:
             return None, None
@@ -83,7 +83,7 @@ class _Endpoint:
             return record, self._cloud.fault_plan.take(operation)
 
     def _respond(self, request: Request, fault: Fault | None) -> Response | None:
-        """Return the response; None if the connection is to be cut instead."""
+        """Return the response, or None to cut the connection."""
         if fault and fault.kind == "cut":
             return None
         replacement = fault.replacement(request) if fault else None
@@ -118,7 +118,7 @@ class _Endpoint:
 
 
 async def _receive_body(receive: Receive) -> bytes | None:
-    """Return the body, or a part that shows that it is too large; None if the client leaves before its end."""
+    """Return the body, or its start if it is too large; None if the client disconnects before its end."""
     body = bytearray()
     more = True
     while more:

@@ -1,4 +1,4 @@
-"""Requests, responses and refusals as plain values: what the server takes apart, and what handlers work with."""
+"""Requests, responses and refusals as plain values, for the handlers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Request:
 
     @property
     def base_url(self) -> str:
-        """URL of this server as the caller knows it, so that links also work through a proxy or a port mapping."""
+        """URL of this server as seen by the caller, so that links also work through a proxy or a port mapping."""
         return f"http://{self.headers.get('host', '')}"
 
     def query_params(self) -> dict[str, str]:
@@ -41,7 +41,7 @@ class Request:
         """
         Return the body as a JSON object.
 
-        :raises ValueError: the body is something else
+        :raises ValueError: the body is not a JSON object
         """
         try:
             content = json.loads(self.body)
@@ -54,7 +54,7 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Response:
-    """A response that is ready to be sent."""
+    """A response, ready to send."""
 
     status: int = 200
     body: bytes = b""
@@ -74,7 +74,7 @@ class Refusal(Exception):
 
     :param status: HTTP status
     :param code: error code as in the API's tables, ``ModelArts.0104``
-    :param message: text for people
+    :param message: text for the user
     """
 
     def __init__(self, status: int, code: str, message: str) -> None:
@@ -110,7 +110,7 @@ class ModelArtsV2Refusal(Refusal):
     """
     An error of ModelArts' API v2.
 
-    :param solution: advice for people
+    :param solution: advice for the user
     """
 
     def __init__(self, status: int, code: str, message: str, solution: str = "") -> None:
@@ -132,15 +132,15 @@ class KeystoneRefusal(Refusal):
 
 
 def not_published() -> GatewayRefusal:
-    """Return the gateway's answer to an unknown path or method, and to an API that is out of service."""
+    """Return the gateway's response to an unknown path or method, and for an API that is out of service."""
     return GatewayRefusal(404, "APIGW.0101", "The API does not exist or has not been published in the environment.")
 
 
 def unauthenticated(reason: str) -> GatewayRefusal:
-    """Return the gateway's answer to missing or wrong credentials."""
+    """Return the gateway's response to missing or wrong credentials."""
     return GatewayRefusal(401, "APIGW.0301", f"Incorrect IAM authentication information: {reason}")
 
 
 def invalid(message: str) -> ModelArtsRefusal:
-    """Return ModelArts' answer to an invalid parameter; the message names the parameter."""
+    """Return ModelArts' response to an invalid parameter. The message names the parameter."""
     return ModelArtsRefusal(400, "ModelArts.0104", message)

@@ -1,4 +1,4 @@
-"""What a browser shows: a start page with all jobs, and a page for each visualization job."""
+"""HTML pages: a start page with all jobs, and a page for each visualization job."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from airflow_provider_modelarts.emulator.http import Request, Response
 from airflow_provider_modelarts.emulator.visualization_jobs.routes import PAGE_PATH
 
 CONSOLE_PATH: Final = "/console/"
-"""Path of the start page; also the start of the addresses of training jobs' pages (``console_url``)."""
+"""Path of the start page, which is also the ``console_url``."""
 
 _GREEN, _RED, _GRAY = "#1a7f37", "#cf222e", "#57606a"
 

@@ -1,5 +1,5 @@
 """
-pytest fixtures for tests of DAGs: an emulator for each test, and waits that take no time.
+pytest fixtures for tests of DAGs: an emulator for each test, and waits without delays.
 
 Put ``pytest_plugins = ["airflow_provider_modelarts.emulator.pytest_plugin"]`` into the top-level ``conftest.py``::
 
@@ -41,7 +41,7 @@ def modelarts_emulator(pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPa
     with Emulator() as emulator:
         for conn_id in pytestconfig.getini(CONN_IDS):
             monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(emulator.connection()))
-        # The create operator stores its ID in Airflow's database, which a test need not have.
+        # The create operators store this ID in Airflow's database, which a test may not have.
         monkeypatch.setenv("AIRFLOW_VAR_MODELARTS_AIRFLOW_ID", "pytest")
         yield emulator
 
@@ -49,7 +49,7 @@ def modelarts_emulator(pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPa
 @pytest.fixture
 def without_waiting(modelarts_emulator: Emulator) -> Callable[[Any], Any]:
     """
-    A function that takes a DAG, makes the tasks of this provider poll almost without a pause, and returns the DAG.
+    A function that makes the tasks of this provider in a DAG poll almost without a pause, and returns the DAG.
 
     The jobs of the emulator move 60 times as fast as real time.
     """
@@ -59,7 +59,7 @@ def without_waiting(modelarts_emulator: Emulator) -> Callable[[Any], Any]:
         for task in dag.tasks:
             is_mapped = hasattr(task, "partial_kwargs")
             if not hasattr(task.operator_class if is_mapped else task, "trigger_path"):
-                continue  # not of this provider
+                continue  # Not of this provider.
             if is_mapped:
                 task.partial_kwargs["poke_interval"] = POKE_INTERVAL
             else:

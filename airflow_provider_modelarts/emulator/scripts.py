@@ -2,8 +2,8 @@
 Scripts: the statuses that a job takes over time. Each service has its own statuses, and scripts with names.
 
 A script is a list of steps: (seconds after the step before, status or "gone"). As text it is ``status:seconds``,
-joined by commas: ``Creating:0,Pending:2,Running:3``. Wherever a script is expected, such a text or the name of a
-script will do.
+joined by commas: ``Creating:0,Pending:2,Running:3``. Parameters for scripts accept such a text or the name of a
+script.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ Script = tuple[tuple[float, "StatusT | str"], ...]
 
 class Scripts(Generic[StatusT]):
     """
-    The scripts of a service, and which of them a new job follows.
+    The scripts of a service, and the rules that choose one for a new job.
 
-    An exact rule for its name comes first, then the newest pattern that fits, then the script ``normal``.
+    An exact rule for its name comes first, then the newest pattern that matches, then the script ``normal``.
 
     :param named: the scripts that have a name
-    :param parse_status: returns the status of a step's text; ValueError if there is none
+    :param parse_status: parses the status of a step; raises ValueError if there is no such status
     :param rules: script by job name or pattern (as in fnmatch)
     """
 
@@ -45,7 +45,7 @@ class Scripts(Generic[StatusT]):
             self.add_rule(name, script)
 
     def add_rule(self, name: str, script: str) -> None:
-        """Set the script of all jobs of this name that are created from now on; ValueError if it is invalid."""
+        """Set the script of all jobs of this name that are created from now on; raises ValueError if it is invalid."""
         self.parse(script)
         self.rules.pop(name, None)
         self.rules[name] = script
@@ -81,7 +81,7 @@ class Scripts(Generic[StatusT]):
 
 class Timeline(Generic[StatusT]):
     """
-    The steps of a job's script that lie ahead.
+    The remaining steps of a job's script.
 
     :ivar due: when the next step is due, in seconds of the job clock; infinite if there is none
     """
@@ -91,7 +91,7 @@ class Timeline(Generic[StatusT]):
         self.due = math.inf
 
     def follow(self, script: Script[StatusT], now: float) -> None:
-        """Replace the steps by those of a script that begins now."""
+        """Replace the steps with those of a script that begins now."""
         self._steps.clear()
         due = now
         for delay, status in script:

@@ -1,4 +1,4 @@
-"""The emulator as tests use it: the cloud, served over HTTP by a thread of this process."""
+"""The emulator for tests: the emulated account, served over HTTP by a thread of this process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Emulator(Options):
     The ModelArts API and its IAM on one port of this machine.
 
     Takes the fields of :class:`.Options`. As a context manager, it runs inside the block; :meth:`start` and
-    :meth:`stop` do the same by hand. A stopped emulator keeps its port and its jobs, so that a test can make an outage.
+    :meth:`stop` do the same. A stopped emulator keeps its port and its jobs, so that a test can simulate an outage.
     All methods are thread-safe.
     """
 
@@ -42,7 +42,7 @@ class Emulator(Options):
 
     @property
     def training_jobs(self) -> TrainingJobs:
-        """All training jobs, and their scripts."""
+        """The training jobs, and their scripts."""
         return self.cloud.training_jobs
 
     @property
@@ -75,13 +75,13 @@ class Emulator(Options):
         login, password = (self.ak, self.sk) if auth == "aksk" else (self.user, self.password)
         extra: dict[str, Any] = {"region": self.region, "project_id": self.project_id, "iam_endpoint": self.url}
         extra["console_url"] = f"{self.url}{CONSOLE_PATH}"
-        # The environment's proxy would be asked for loopback, too.
+        # A proxy from the environment would also be used for loopback.
         extra["proxies"] = {}
         if auth == "password":
             extra["domain_name"] = self.domain
         elif self.security_token is not None:
             extra["security_token"] = self.security_token
-        # Host and port apart: Airflow 3.3.1 and 3.3.2 cannot test a saved connection without a port.
+        # The port is a field of its own: Airflow 3.3.1 and 3.3.2 cannot test a saved connection without it.
         host = self.url.rpartition(":")[0]
         return {
             "conn_type": "modelarts",
@@ -105,13 +105,13 @@ class Emulator(Options):
         status: int | None = None,
     ) -> str:
         """
-        Create a visualization job outside the API: neither quotas nor the limits of its fields apply.
+        Create a visualization job without the API: neither quotas nor the limits of its fields apply.
 
         :param job_name: a unique name; by default, made from the job's ID
         :param auto_stop_hours: hours of running after which the job is stopped; 0 for never
         :param script: name or text of the script that it follows (see :mod:`.scripts`); by default,
             the script for its name
-        :param status: any status code, in which the job stays, instead of a script
+        :param status: any status code, in which the job stays; replaces the script
         :return: its ID
         :raises ValueError: the name is taken, or the script is invalid
         """
@@ -139,7 +139,7 @@ class Emulator(Options):
 
     def set_status(self, job_id: int | str, status: int) -> None:
         """
-        Put a job into a status, any number, in which it stays until an operation moves it on.
+        Set the status of a job to any number. The job keeps it until an operation changes it.
 
         :raises KeyError: there is no such job
         """
@@ -148,7 +148,7 @@ class Emulator(Options):
 
     def set_script(self, job_id: int | str, script: str) -> None:
         """
-        Let a job follow another script from now on.
+        Make a job follow another script from now on.
 
         :raises KeyError: there is no such job
         :raises ValueError: the script is invalid
@@ -158,7 +158,7 @@ class Emulator(Options):
 
     def remove_job(self, job_id: int | str) -> None:
         """
-        Let a job vanish at once.
+        Remove a job at once.
 
         :raises KeyError: there is no such job
         """
@@ -182,7 +182,7 @@ class Emulator(Options):
 
     def add_script_rule(self, name: str, script: str) -> None:
         """
-        Let all jobs of this name (or pattern, ``will-fail-*``) that are created from now on follow this script.
+        Set the script of all jobs of this name (or pattern, ``will-fail-*``) that are created from now on.
 
         :raises ValueError: the script is invalid
         """
@@ -195,7 +195,7 @@ class Emulator(Options):
             return dict(self.cloud.visualization_jobs.scripts.rules)
 
     def clear_script_rules(self) -> None:
-        """Let new jobs follow the normal script again."""
+        """Make new jobs follow the script ``normal`` again."""
         with self.cloud.lock:
             self.cloud.visualization_jobs.scripts.rules.clear()
 
@@ -209,7 +209,7 @@ class Emulator(Options):
             self.cloud.clock.advance(seconds)
 
     def inject(self, fault: Fault) -> None:
-        """Let requests fail from now on. If several faults fit a request, the oldest one happens."""
+        """Make requests fail from now on. If several faults match a request, the oldest one applies."""
         with self.cloud.lock:
             self.cloud.fault_plan.add(fault)
 
@@ -234,18 +234,18 @@ class Emulator(Options):
             return [replace(record) for record in self.cloud.request_log.records]
 
     def clear_requests(self) -> None:
-        """Forget all requests."""
+        """Clear the log of requests."""
         with self.cloud.lock:
             self.cloud.request_log.clear()
 
     def expire_tokens(self) -> None:
-        """Let every token that was issued so far expire."""
+        """Expire every token issued so far."""
         with self.cloud.lock:
             self.cloud.iam.tokens.expire_all(self.cloud.now())
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn in a thread of its own. It stops at once and lets no request finish."""
+    """Uvicorn in its own thread. It stops at once, without finishing requests."""
 
     def __init__(self, cloud: Cloud, listener: socket.socket) -> None:
         super().__init__(
@@ -276,7 +276,7 @@ class _Server(uvicorn.Server):
             raise RuntimeError("the emulator's server did not start")
 
     def close(self) -> None:
-        """Stop the thread and wait for its end."""
+        """Stop the thread, and wait until it has ended."""
         self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join()
 

@@ -1,4 +1,4 @@
-"""IAM, as far as clients need it: Keystone v3 with version discovery, password tokens, a catalog and one project."""
+"""The part of IAM that clients need: Keystone v3 with version discovery, password tokens, a catalog and one project."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def show_token(cloud: Cloud, request: Request) -> Response:
 
 
 def list_projects(cloud: Cloud, request: Request) -> Response:
-    """GET /v3/projects and /v3/auth/projects: the project, if its name fits."""
+    """GET /v3/projects and /v3/auth/projects: the project, if its name matches."""
     _check_caller(cloud, request)
     name = request.query_params().get("name", cloud.options.region)
     projects = [_project(cloud, request)] if name == cloud.options.region else []
@@ -131,7 +131,7 @@ def _is_domain(cloud: Cloud, domain: Mapping[str, Any]) -> bool:
 
 
 def _scope(cloud: Cloud, scope: Any) -> Scope:
-    """Parse the scope of a token. If it names a project and a domain, the project counts."""
+    """Parse the scope of a token. If it names a project and a domain, the project is used."""
     if not scope:
         return "none"
     if "project" in scope:

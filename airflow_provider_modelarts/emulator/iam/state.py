@@ -29,7 +29,7 @@ class TokenStore:
         self._tokens: dict[str, Token] = {}
 
     def issue(self, scope: Scope, now: float, lifetime: float) -> Token:
-        """Issue a token. It is as long as real ones, which break clients and proxies with small header limits."""
+        """Issue a token, as long as real ones, which exceed the header limits of some clients and proxies."""
         token = Token("MII" + secrets.token_urlsafe(1500), scope, now, now + lifetime)
         self._tokens[token.secret] = token
         return token
@@ -39,13 +39,13 @@ class TokenStore:
         return self._tokens.get(secret)
 
     def expire_all(self, now: float) -> None:
-        """Let every token expire now."""
+        """Expire every token now."""
         for secret, token in self._tokens.items():
             self._tokens[secret] = replace(token, expires_at=min(token.expires_at, now))
 
 
 class AccessKeyLock:
-    """Refuses the access key for LOCK_SECONDS after more than MAX_FAILURES failures in a row, as the gateway does."""
+    """Refuses the access key for LOCK_SECONDS after more than MAX_FAILURES consecutive failures, like the gateway."""
 
     def __init__(self) -> None:
         self._failures = 0
@@ -69,7 +69,7 @@ class AccessKeyLock:
 
 @dataclass(frozen=True)
 class Iam:
-    """Everything that IAM remembers."""
+    """The state of IAM."""
 
     tokens: TokenStore = field(default_factory=TokenStore)
     access_key_lock: AccessKeyLock = field(default_factory=AccessKeyLock)

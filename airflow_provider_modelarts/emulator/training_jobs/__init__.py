@@ -1,4 +1,4 @@
-"""ModelArts' training jobs, v2: jobs, searches, logs, events, metrics, and what jobs can run on."""
+"""ModelArts' training jobs, v2: jobs, searches, logs, events, metrics and resources."""
 
 from __future__ import annotations
 

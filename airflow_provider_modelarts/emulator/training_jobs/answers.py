@@ -1,4 +1,4 @@
-"""The JSON of training jobs, their logs, events and metrics, and of what they can run on."""
+"""The JSON of training jobs, their logs, events, metrics and resources."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ FLAVORS: Final[list[dict[str, Any]]] = [
 
 
 def description(job: TrainingJob, now: float, base_url: str, user: str) -> dict[str, Any]:
-    """Return a job, as create, get, search and terminate answer it: secrets included, as in the real service."""
+    """Return a job as in responses to create, get, search and terminate, including secrets as in the real service."""
     body = job.body
     return {
         "kind": body.get("kind", "job"),
@@ -86,7 +86,7 @@ def log_page(lines: list[str], query: Mapping[str, str], count: int, *, overlaps
     """
     Return some lines of a log.
 
-    :param overlaps: whether the line that is asked from is among them
+    :param overlaps: whether the line at the requested position is included
     :raises ValueError: the line number is not one
     """
     base = query.get("base_line")
@@ -107,7 +107,7 @@ def log_page(lines: list[str], query: Mapping[str, str], count: int, *, overlaps
 
 
 def metrics(utilization: float, minutes: int) -> dict[str, Any]:
-    """Return the use of resources in percent; what a task does not have is -1."""
+    """Return the use of resources in percent; -1 for a resource that the task does not have."""
     used, none = [utilization] * minutes, [-1.0] * minutes
     values = {"cpuUsage": used, "memUsage": used, "gpuUtil": used, "gpuMemUsage": used}
     return {

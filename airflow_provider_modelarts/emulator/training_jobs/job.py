@@ -38,7 +38,7 @@ DELETE_DELAY: Final = 5
 
 TERMINABLE: Final = frozenset({"Creating", "Pending", "Running"})
 MAX_STEPS: Final = 100_000
-"""Steps of the training that a log shows, one for each second of running."""
+"""Number of training steps in a log, one for each second of running."""
 
 _EVENTS: Final = {
     "Creating": ("Info", "Training job created."),
@@ -80,7 +80,7 @@ class Event:
 @dataclass(kw_only=True, eq=False)
 class TrainingJob:
     """
-    A training job. Nothing moves it by itself: :meth:`settle` brings it up to date.
+    A training job. It changes only when :meth:`settle` brings it up to date.
 
     :param body: what it was created with
     :param create_time: seconds since the epoch
@@ -134,7 +134,7 @@ class TrainingJob:
         return int((self.body["spec"].get("auto_stop") or {}).get("duration", 0))
 
     def epoch(self, at: float) -> float:
-        """Return a time of the job clock in seconds since the epoch."""
+        """Convert a time of the job clock to seconds since the epoch."""
         return self.create_time + at - self.created_at
 
     def duration(self, now: float) -> float:
@@ -158,12 +158,12 @@ class TrainingJob:
         self._logs.setdefault(task, []).extend((self._steps(now), *lines))
 
     def follow(self, script: Script[str], now: float) -> None:
-        """Follow this script from now on, instead of the rest of the one before."""
+        """Follow this script from now on, instead of the current one."""
         self._timeline.follow(script, now)
         self.settle(now)
 
     def settle(self, now: float) -> None:
-        """Take all steps that are due."""
+        """Apply all steps that are due."""
         while min(self._timeline.due, self._auto_stop_at) <= now:
             if self._auto_stop_at <= self._timeline.due:
                 self._stop_automatically()
@@ -171,14 +171,14 @@ class TrainingJob:
                 self._enter(*self._timeline.take())
 
     def terminate(self, now: float) -> bool:
-        """Start to stop; return whether the phase allows it."""
+        """Begin to stop, and return whether the phase allows it."""
         allowed = self.phase in TERMINABLE
         if allowed:
             self.follow(TERMINATE, now)
         return allowed
 
     def delete(self, now: float) -> None:
-        """Start to go away; a job that runs is stopped."""
+        """Begin the deletion, which stops a running job."""
         self.follow((*(TERMINATE[:1] if self.active else ()), (DELETE_DELAY, GONE)), now)
 
     def _stop_automatically(self) -> None:
@@ -241,7 +241,7 @@ class TrainingJob:
 
     @property
     def failure_message(self) -> str:
-        """What the first failed task says: a traceback."""
+        """The message of the first failed task: a traceback."""
         return (
             "Traceback (most recent call last):\n"
             '  File "/home/ma-user/modelarts/user-job-dir/code/train.py", line 42, in <module>\n'

@@ -164,7 +164,7 @@ def flavors(cloud: Cloud, request: Request) -> Response:
 
 
 def metrics(cloud: Cloud, request: Request) -> Response:
-    """GET: how much of its resources a task uses, one value per minute of running."""
+    """GET: the resource usage of a task, one value per minute of running."""
     job = _job(cloud, request)
     if _log(cloud, request) is None:
         return _NO_CONTENT
@@ -179,7 +179,7 @@ def quotas(cloud: Cloud, request: Request) -> Response:
 
 
 def log_file(cloud: Cloud, request: Request) -> Response:
-    """GET: a whole log, as OBS sends it to whoever has the signed URL."""
+    """GET: a whole log, as OBS sends it to anyone who has the signed URL."""
     job, lines = _job(cloud, request), _log(cloud, request)
     if request.query_params().get("Signature") != job.token or lines is None:
         return Response(status=403, body=b"<Error><Code>AccessDenied</Code></Error>", media_type="application/xml")
@@ -210,7 +210,7 @@ def _log(cloud: Cloud, request: Request) -> list[str] | None:
 
 
 def _check_algorithm(body: dict[str, Any]) -> None:
-    """Check what a common job needs; other kinds are not described well enough."""
+    """Check node count, auto stop, and the required fields of a ``job``. Those of other kinds are hardly documented."""
     spec, algorithm = _object(body, "spec"), _object(body, "algorithm")
     resource, engine = _object(spec, "resource"), _object(algorithm, "engine")
     count, hours = resource.get("node_count", 1), _object(spec, "auto_stop").get("duration", 1)

@@ -30,7 +30,7 @@ _FIELDS: Final[dict[str, Callable[[TrainingJob], Any]]] = {
     "runtime_type": lambda job: job.body["spec"].get("runtime_type"),
     "priority": lambda job: job.body["spec"].get("schedule_policy", {}).get("priority"),
 }
-"""What can be searched by."""
+"""Keys of filters."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Query:
         Read the body of a search.
 
         :param offset_counts: ``pages`` or ``jobs``
-        :raises ModelArtsV2Refusal: it is outside the limits
+        :raises ModelArtsV2Refusal: it exceeds a limit
         """
         limit, offset = _integer(body, "limit", MAX_LIMIT, 1, MAX_LIMIT), _integer(body, "offset", 0, 0, 10**9)
         order, filters = body.get("order") or "desc", body.get("filters") or []

@@ -17,7 +17,7 @@ class TrainingJobs:
     """
     All training jobs of the project, by ID, and the scripts of new ones. Its methods are thread-safe.
 
-    A job is brought up to date when somebody asks for it. A job that is gone by then is dropped.
+    A job is brought up to date when it is read. If it is gone by then, it is dropped.
 
     :param lock: lock of the emulated account
     :param job_time: returns the time in which jobs move, in seconds
@@ -51,14 +51,14 @@ class TrainingJobs:
         body: Mapping[str, Any] | None = None,
     ) -> TrainingJob:
         """
-        Create a job outside the API: neither quotas nor the limits of its fields apply.
+        Create a job without the API: neither quotas nor the limits of its fields apply.
 
         :param job_name: a unique name; by default, a random one
         :param script: name or text of the script that it follows (see :mod:`.scripts`); by default, the script for its
             name
-        :param phase: any phase, in which the job stays, instead of a script
+        :param phase: any phase, in which the job stays; replaces the script
         :param auto_stop_hours: hours of running after which the job is terminated; 0 for never
-        :param body: what it is created with, as the API takes it, instead of what the other parameters say
+        :param body: the body of the create request; replaces the other parameters
         :raises ValueError: the name is taken, or the script is invalid
         """
         with self._lock:
@@ -123,22 +123,22 @@ class TrainingJobs:
             return list(self._jobs.values())
 
     def set_phase(self, job_id: str, phase: str) -> None:
-        """Put a job into any phase, in which it stays until an operation moves it on; KeyError if there is none."""
+        """Set a job's phase, which it keeps until an operation changes it; raises KeyError if there is no such job."""
         with self._lock:
             self.get(job_id).follow(((0, parse_phase(phase)),), self._job_time())
 
     def set_script(self, job_id: str, script: str) -> None:
-        """Let a job follow another script; KeyError if there is no such job, ValueError if the script is invalid."""
+        """Make a job follow another script; raises KeyError for an unknown job, ValueError for an invalid script."""
         with self._lock:
             self.get(job_id).follow(self.scripts.parse(script), self._job_time())
 
     def write_log(self, job_id: str, text: str, task: str = "worker-0") -> None:
-        """Append lines to the log of a task; KeyError if there is no such job."""
+        """Append lines to the log of a task; raises KeyError if there is no such job."""
         with self._lock:
             self.get(job_id).write_log(task, self._job_time(), *text.split("\n"))
 
     def remove(self, job_id: str) -> None:
-        """Let a job vanish at once; KeyError if there is no such job."""
+        """Remove a job at once; raises KeyError if there is no such job."""
         with self._lock:
             self._drop(self.get(job_id))
 

@@ -53,7 +53,7 @@ def create(cloud: Cloud, request: Request) -> dict[str, Any]:
 
 
 def list_jobs(cloud: Cloud, request: Request) -> dict[str, Any]:
-    """GET: one page of the jobs that fit."""
+    """GET: one page of the jobs that match."""
     params = request.query_params()
     per_page = _integer(params, "per_page", 10, cloud.options.per_page_limit)
     page = _integer(params, "page", 1, MAX_PAGE)
@@ -205,7 +205,7 @@ def _choice(params: dict[str, str], name: str, choices: tuple[str, ...]) -> str:
 
 
 def _select(jobs: list[Job], params: dict[str, str]) -> list[Job]:
-    """Return the jobs that fit the query, sorted; jobs that sort alike keep their order."""
+    """Return the jobs that match the query, in a stable order."""
     workspace_id, statuses, text = params.get("workspace_id", "0"), _statuses(params), _search_content(params)
     fitting = [
         job

@@ -1,4 +1,4 @@
-"""Visualization jobs, which follow scripts, and what may be done to them in which status."""
+"""Visualization jobs, which follow scripts, and the operations that each status allows."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ _DEPLOYED: Final = frozenset({JobStatus.WAITING, JobStatus.RUNNING})
 
 
 class StateConflict(Exception):
-    """The job's status does not allow the operation. The message is the API's own, grammar included."""
+    """The job's status does not allow the operation. The message is the API's own, including its grammar."""
 
     def __init__(self, verb: str, status: int) -> None:
         super().__init__(f"This job can't be {verb}. job status: {status}")
@@ -75,7 +75,7 @@ class StateConflict(Exception):
 @dataclass(kw_only=True, eq=False)
 class Job:
     """
-    A visualization job. Nothing moves it by itself: :meth:`settle` brings it up to date.
+    A visualization job. It changes only when :meth:`settle` brings it up to date.
 
     :param create_time: seconds since the epoch
     :param auto_stop_hours: hours of running after which the job is stopped; 0 for never
@@ -109,16 +109,16 @@ class Job:
         return self._ran + (0.0 if self._running_since is None else now - self._running_since)
 
     def remaining(self, now: float) -> float | None:
-        """Return the seconds until auto stop; None if nothing will stop the job."""
+        """Return the seconds until auto stop; None if there is none."""
         return None if self._auto_stop_at == math.inf else self._auto_stop_at - now
 
     def follow(self, script: Script[int], now: float) -> None:
-        """Follow this script from now on, instead of the rest of the one before."""
+        """Follow this script from now on, instead of the current one."""
         self._timeline.follow(script, now)
         self.settle(now)
 
     def settle(self, now: float) -> None:
-        """Take all steps that are due."""
+        """Apply all steps that are due."""
         while min(self._timeline.due, self._auto_stop_at) <= now:
             if self._auto_stop_at <= self._timeline.due:
                 due, self._auto_stop_at = self._auto_stop_at, math.inf
@@ -127,17 +127,17 @@ class Job:
                 self._enter(*self._timeline.take())
 
     def stop(self, now: float) -> None:
-        """Start to stop; StateConflict if the status does not allow it."""
+        """Begin to stop; raises StateConflict if the status does not allow it."""
         self._require(self.status in STOPPABLE, "stop")
         self.follow(STOP, now)
 
     def restart(self, now: float) -> None:
-        """Start again, by the normal script; StateConflict if the status does not allow it."""
+        """Start again, with the script ``normal``; raises StateConflict if the status does not allow it."""
         self._require(self.status in RESTARTABLE, "resubmit")
         self.follow(RESTART, now)
 
     def delete(self, now: float) -> None:
-        """Start to go away; StateConflict if the status does not allow it."""
+        """Begin the deletion; raises StateConflict if the status does not allow it."""
         self._require(self.status != JobStatus.KILLING, "delete")
         self.follow(DELETE, now)
 
@@ -178,7 +178,7 @@ class VisualizationJobs:
     """
     All jobs of the project, by ID and by name, and the scripts of new ones.
 
-    A job is brought up to date when somebody asks for it. A job that is gone by then is dropped.
+    A job is brought up to date when it is read. If it is gone by then, it is dropped.
 
     :param job_time: returns the time in which jobs move, in seconds
     :param server_time: returns the server's time, seconds since the epoch
@@ -203,7 +203,7 @@ class VisualizationJobs:
 
         :param job_name: a unique name; by default, made from the job's ID
         :param script: name or text of the script that it follows; by default, the script for its name
-        :param status: any status code, in which the job stays, instead of a script
+        :param status: any status code, in which the job stays; replaces the script
         :param fields: more fields of :class:`Job`
         :raises ValueError: the name is taken, or the script is invalid
         """
@@ -252,15 +252,15 @@ class VisualizationJobs:
         return list(self._jobs.values())
 
     def set_status(self, job_id: int | str, status: int) -> None:
-        """Put a job into a status, in which it stays until an operation moves it on; KeyError if there is none."""
+        """Set a job's status, which it keeps until an operation changes it; raises KeyError if there is no such job."""
         self.get(job_id).follow(((0, status),), self._job_time())
 
     def set_script(self, job_id: int | str, script: str) -> None:
-        """Let a job follow another script; KeyError if there is no such job, ValueError if the script is invalid."""
+        """Make a job follow another script; raises KeyError for an unknown job, ValueError for an invalid script."""
         self.get(job_id).follow(self.scripts.parse(script), self._job_time())
 
     def remove(self, job_id: int | str) -> None:
-        """Let a job vanish at once; KeyError if there is no such job."""
+        """Remove a job at once; raises KeyError if there is no such job."""
         self._drop(self.get(job_id))
 
     def _drop(self, job: Job) -> None:
