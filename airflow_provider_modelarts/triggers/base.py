@@ -190,13 +190,13 @@ class JobTrigger(HasClock, WaitRequest, BaseTrigger):
         is_last = False
         while True:
             if is_last:
-                news = await subscription.poll(LAST_POLL_TIMEOUT)
+                observed = await subscription.poll(LAST_POLL_TIMEOUT)
             else:
                 left = max(0.0, deadline - self.clock.time())
-                news = await subscription.observations(min(left, HEARTBEAT_SECONDS))
+                observed = await subscription.observations(min(left, HEARTBEAT_SECONDS))
             now = self.clock.time()
             try:
-                arrived = jobs.observe(news, now, poll_seconds=subscription.poll_seconds)
+                arrived = jobs.observe(observed, now, poll_seconds=subscription.poll_seconds)
                 await self._push_link(jobs)
                 if arrived:
                     return

@@ -88,10 +88,10 @@ class JobFetcher:
     def keep_only(self, job_ids: Set[str]) -> None:
         """Forget all other jobs; jobs are given as for :meth:`fetch`."""
         self._ids_by_name = {key: job_id for key, job_id in self._ids_by_name.items() if key in job_ids}
-        kept = job_ids | set(self._ids_by_name.values())
+        wanted = job_ids | set(self._ids_by_name.values())
         remembered: dict[str, int]
         for remembered in (self._misses, self._turns):
-            for job_id in remembered.keys() - kept:
+            for job_id in remembered.keys() - wanted:
                 del remembered[job_id]
 
     def fetch(self, fingerprints: Mapping[str, Hashable]) -> dict[str, Observation]:
@@ -113,7 +113,7 @@ class JobFetcher:
                 self._take_client()
                 changed = self._poll(fingerprints)
         except Exception as error:  # noqa: BLE001 - an unexpected error must not end the waits that share this
-            # An error that `close` has caused is not worth a line.
+            # An error caused by `close` is not logged.
             return {} if self._closed else dict.fromkeys(fingerprints, self._unexpected.failure(error))
         return changed
 
@@ -259,7 +259,7 @@ class JobFetcher:
             batch, rest = rest[:size], rest[size:]
             size = PARALLEL_REQUESTS
             observed = self._details(batch)
-            # A throttled request has told nothing; its job keeps its turn.
+            # A throttled request does not count as a poll, so its job keeps its turn.
             polled = {job_id: result for job_id, result in observed.items() if not _is_throttled(result)}
             self._turns.update((job_id, next(self._next_turn)) for job_id in polled)
             changed.update(

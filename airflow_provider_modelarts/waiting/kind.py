@@ -101,7 +101,7 @@ class Jobs(Protocol[JobT_co]):
         ...
 
     def ensure_stopped(self, job_id: str, /) -> str | None:
-        """Stop a job. If that is unnecessary, return why: it is over, being stopped, or gone."""
+        """Stop a job. Return why if that is unnecessary: the job has ended, is being stopped, or is gone."""
         ...
 
     def delete(self, job_id: str, /) -> None:

@@ -43,7 +43,7 @@ class Target:
     @classmethod
     def of(cls, kind: Kind[Any], target_status: Any, failure_statuses: Any = None) -> Target:
         """
-        Read a target as people write it: one status or several, each a code or a name, ``ENDED`` or ``GONE``.
+        Read a target from arguments: one status or several, each a code or a name, ``ENDED`` or ``GONE``.
 
         By default, every other terminal status is a failure. A wait for the deletion fails only if the deletion fails,
         because the job may be in any status until then.
@@ -90,7 +90,7 @@ def label(kind: Kind[Any], status: Status) -> str:
 
 def parse_statuses(kind: Kind[Any], value: Any, field: str, *, may_be_empty: bool = False) -> frozenset[Status]:
     """
-    Return one status or several, as people write them.
+    Read an argument that is one status or several.
 
     :param field: name of the parameter, for the error
     :raises ValueError: a status does not exist, or there is none
