@@ -256,7 +256,7 @@ class ModelArtsHook(HasClock, TrainingJobMethods, BaseHook):
         per_page: int = 100,
     ) -> Iterator[VisualizationJob]:
         """
-        Yield the jobs, over all pages, each page when it is needed.
+        Yield the jobs from all pages, fetching each page on demand.
 
         :param status: only jobs in this status, a code or a name
         :param search_content: text to search for, at most 64 characters; the API does not document in which fields

@@ -48,7 +48,7 @@ class TrainingJobMethods:
         workspace_id: str | None = None,
     ) -> Iterator[TrainingJob]:
         """
-        Yield the jobs of a workspace, over all pages, each page when it is needed.
+        Yield the jobs of a workspace from all pages, fetching each page on demand.
 
         :param name: text that the job's name contains
         :param phase: only jobs in this phase, or in one of several
@@ -204,7 +204,7 @@ class TrainingJobMethods:
         self, job_id: str, *, order: str = "asc", level: str | None = None
     ) -> Iterator[JobEvent]:
         """
-        Yield the events of a job, over all pages, each page when it is needed.
+        Yield the events of a job from all pages, fetching each page on demand.
 
         :param order: ``asc``, oldest first, or ``desc``
         :param level: only ``Info``, ``Warning`` or ``Error``
