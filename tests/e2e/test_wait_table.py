@@ -70,7 +70,7 @@ def run(local_airflow: LocalAirflow, servers: dict[str, Emulator], jobs: list[Jo
     poll_until(lambda: all(job.is_noticed(run) for job in broken), TIMEOUT, lambda: "a wait has not begun")
     unstable.stop()
     poll_until(
-        lambda: all(" failed, for " in run.log(job.task_id) for job in broken),
+        lambda: all(" have failed for " in run.log(job.task_id) for job in broken),
         TIMEOUT,
         lambda: "an outage went unnoticed",
     )

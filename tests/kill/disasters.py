@@ -61,7 +61,7 @@ class Scene:
     def deferred_before_failed_poll(self) -> list[str]:
         """Return the tasks that are deferred, and whose log knows of no failed poll."""
         deferred = [instance["task_id"] for instance in self.run.instances() if instance["state"] == "deferred"]
-        return [task_id for task_id in deferred if " failed, for " not in self.run.log(task_id)]
+        return [task_id for task_id in deferred if " have failed for " not in self.run.log(task_id)]
 
     def freeze(self, processes: Collection[psutil.Process]) -> None:
         """Stop processes as a machine does that hangs; they know nothing of it."""

@@ -74,7 +74,7 @@ TABLE = [
         says=("undocumented status 42",)),
     Row("deletion", "success", ((12, GONE),), {"target_status": "GONE"}, status_name="GONE"),
     Row("outage", "success", ((7, 8),), server="breaks_down", status_name="RUNNING",
-        says=(" failed, for ", " now (tolerated: 10 min 0 s); last seen: ", "The API answers again, after ")),
+        says=(" have failed for ", " (tolerated: 10 min 0 s); last seen: ", "The API answers again, after ")),
     Row("all_of_several", "success", ((8,), (7, 8)), status_name="RUNNING"),
     Row("any_of_several", "success", ((7,), (7, 8)), {"wait_for": "any"}, status_name="RUNNING"),
 
