@@ -233,7 +233,7 @@ def get_plain_xcom(ti_key: Any, key: str) -> Any:
     return XCom.get_value(ti_key=ti_key, key=key)
 
 
-def push_plain_xcom(ti: Any, key: str, value: str) -> None:
+def push_plain_xcom(ti: Any, key: str, value: Any) -> None:
     """
     Push an XCom for Airflow's UI into the database, also if a custom XCom backend is configured.
 

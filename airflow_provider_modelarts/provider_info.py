@@ -150,6 +150,23 @@ def get_provider_info() -> dict[str, Any]:
                 "factory": "airflow_provider_modelarts.assets.uris.create_asset",
             }
         ],
+        "config": {
+            "modelarts": {
+                "description": "Huawei Cloud ModelArts",
+                "options": {
+                    "jobs_in_ui": {
+                        "description": (
+                            "Show what tasks wait for in the UI: a tab of each task instance, and a page of all waits "
+                            "(Airflow 3.1 and later). API server, workers and triggerers need the same value."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "boolean",
+                        "example": None,
+                        "default": "False",
+                    }
+                },
+            }
+        },
         "connection-types": [
             {
                 "connection-type": "modelarts",

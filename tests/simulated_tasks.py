@@ -158,9 +158,9 @@ def run_to_its_end(
             clock.sleep((request.reschedule_date - clock.utcnow()).total_seconds())
             continue
         except BASE.AirflowSkipException as error:
-            return Outcome("skipped", clock.now, error=error, starts=starts)
+            return Outcome("skipped", clock.now, error=error, starts=starts, xcoms=ti.xcoms)
         except (BASE.AirflowFailException, BASE.AirflowSensorTimeout) as error:
-            return Outcome("failed", clock.now, error=error, starts=starts)
+            return Outcome("failed", clock.now, error=error, starts=starts, xcoms=ti.xcoms)
         except (Exception, AirflowTaskTimeout) as error:  # noqa: BLE001
-            return Outcome("up_for_retry", clock.now, error=error, starts=starts)
+            return Outcome("up_for_retry", clock.now, error=error, starts=starts, xcoms=ti.xcoms)
         return Outcome("success", clock.now, xcom=xcom, starts=starts, xcoms=ti.xcoms)

@@ -12,12 +12,14 @@ from typing import Any
 from playwright.sync_api import Page, expect, sync_playwright
 
 from airflow_provider_modelarts.emulator import Emulator
-from tools.local_airflow import LocalAirflow, poll_until
+from tools.local_airflow import LocalAirflow, LocalAirflowError, poll_until
 from tools.stage import stage
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs/images"
 CONNECTION_ID = "modelarts_made_by_hand"
 DAG_ID = "modelarts_visualization_job_life_cycle"
+GATE_DAG_ID = "modelarts_gate_on_running"
+GATE_TASK_ID = "wait_until_running"
 TIMEOUT = 120.0  # seconds
 
 expect.set_options(timeout=30_000)
@@ -30,6 +32,7 @@ def main() -> int:
         fill_in_and_save(page, airflow, emulator)
         press_test(page, airflow, emulator)
         open_the_job(page, airflow, emulator)
+        watch_a_wait(page, airflow, emulator)
     print(f"The connection form, its test and the task's button work; pictures are in {IMAGES.name}/ of docs.")
     return 0
 
@@ -128,6 +131,74 @@ def open_the_job(page: Page, airflow: LocalAirflow, emulator: Emulator) -> None:
     assert job.url == link(), job.url
     expect(job.get_by_text("modelar-").first).to_be_visible()
     picture(job, "job-page.png", height=420)
+
+
+def watch_a_wait(page: Page, airflow: LocalAirflow, emulator: Emulator) -> None:
+    """See a wait on the page of all waits, in the tab of its task while it waits and after that, and in its log."""
+    job_id = emulator.create_job(job_name="nightly-board", script="1:0,7:9,19:40,8:600")
+    run_id = airflow.trigger(GATE_DAG_ID, conf={"job_id": job_id})
+    poll_until(lambda: picture_shows(airflow, run_id, "WAITING"), TIMEOUT, lambda: "the wait is not shown")
+    in_nav(page, airflow, job_id)
+    in_tab(page, airflow, run_id)
+    page.goto(f"{airflow.url}/dags/{GATE_DAG_ID}/runs/{run_id}/tasks/{GATE_TASK_ID}")
+    expect(page.get_by_text("Polling every").first).to_be_visible()
+    picture(page, "waiting-log.png", height=800)
+    emulator.set_status(job_id, 8)
+    airflow.wait(GATE_DAG_ID, run_id, TIMEOUT)
+    page.goto(tab_url(airflow, run_id))
+    tab = page.frame_locator("iframe")
+    expect(tab.get_by_text("✓ RUNNING")).to_be_visible()
+    expect(tab.get_by_role("status")).to_contain_text("The task is success")
+    picture(page, "jobs-tab-after.png", height=640)
+
+
+def in_nav(page: Page, airflow: LocalAirflow, job_id: str) -> None:
+    """See all waits, filter them, and follow one to the page of its job, by keyboard; in light and dark."""
+    page.goto(f"{airflow.url}/plugin/modelarts-waits")
+    waits = page.frame_locator("iframe")
+    row = waits.get_by_role("row").filter(has_text=GATE_DAG_ID)
+    expect(row).to_be_visible()
+    waits.get_by_label("Dag").select_option(GATE_DAG_ID)
+    expect(waits.get_by_role("row")).to_have_count(2)
+    picture(page, "waits.png", height=560)
+    with page.expect_popup() as opened:
+        link = row.get_by_role("link", name=job_id)
+        link.focus()
+        link.press("Enter")
+    expect(opened.value.get_by_text("nightly-board").first).to_be_visible()
+    opened.value.close()
+    in_the_dark(page, "waits-dark.png", height=560)
+
+
+def in_tab(page: Page, airflow: LocalAirflow, run_id: str) -> None:
+    """See the job of a waiting task in the task's tab, live; in light and dark."""
+    page.goto(tab_url(airflow, run_id))
+    tab = page.frame_locator("iframe")
+    expect(tab.get_by_role("listitem").filter(has_text="WAITING")).to_be_visible()
+    expect(tab.get_by_role("status")).to_contain_text("The task is deferred")
+    expect(tab.get_by_role("listitem")).to_have_count(3)
+    picture(page, "jobs-tab.png", height=640)
+    in_the_dark(page, "jobs-tab-dark.png", height=640)
+
+
+def in_the_dark(page: Page, name: str, *, height: int) -> None:
+    """Take a picture in Airflow's dark mode, and go back."""
+    page.evaluate("document.documentElement.classList.replace('light', 'dark')")
+    picture(page, name, height=height)
+    page.evaluate("document.documentElement.classList.replace('dark', 'light')")
+
+
+def tab_url(airflow: LocalAirflow, run_id: str) -> str:
+    return f"{airflow.url}/dags/{GATE_DAG_ID}/runs/{run_id}/tasks/{GATE_TASK_ID}/plugin/modelarts-jobs"
+
+
+def picture_shows(airflow: LocalAirflow, run_id: str, status: str) -> bool:
+    """Whether the XCom that the pages read has a status."""
+    try:
+        shown = airflow.xcom(GATE_DAG_ID, run_id, GATE_TASK_ID, "modelarts_jobs")
+    except LocalAirflowError:
+        return False
+    return status in str(shown)
 
 
 def picture(page: Page, name: str, *, height: int) -> None:

@@ -18,7 +18,8 @@ EXAMPLE_DAGS = Path(__file__).resolve().parent.parent / "example_dags"
 @contextmanager
 def stage() -> Iterator[tuple[LocalAirflow, Emulator]]:
     """Run Airflow with the example DAGs, and the emulator as what ``modelarts_default`` connects to."""
-    with Emulator() as emulator, LocalAirflow(EXAMPLE_DAGS) as airflow:
+    pages_on = {"AIRFLOW__MODELARTS__JOBS_IN_UI": "True"}
+    with Emulator() as emulator, LocalAirflow(EXAMPLE_DAGS, env=pages_on) as airflow:
         airflow.add_connection("modelarts_default", emulator.connection())
         yield airflow, emulator
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -15,6 +15,7 @@ from airflow_provider_modelarts.deferral import defer, resume, resumes_another_t
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.links.base import publish_link
 from airflow_provider_modelarts.templates import seconds
+from airflow_provider_modelarts.ui.picture import publish_picture
 from airflow_provider_modelarts.waiting.blocking import poll, wait_on_thread
 from airflow_provider_modelarts.waiting.jobs import JobsWait
 from airflow_provider_modelarts.waiting.request import WaitRequest
@@ -152,6 +153,9 @@ class WaitingJobOperator(JobOperator):
     try_started_at: float | None = None
     """Start of this try, from the event of a resumed task; seconds since the epoch."""
 
+    picture: Mapping[str, Any] | None = None
+    """What was last pushed for the pages in Airflow's UI."""
+
     def __init__(
         self,
         *,
@@ -224,6 +228,7 @@ class WaitingJobOperator(JobOperator):
         request = self._request(job_id, target_status)
         jobs = self._begin_wait(request)
         if not (jobs.observe({job_id: job}, self.clock.time()) if job else poll(jobs, self._fetcher, self.clock)):
+            publish_picture(self, context, jobs)
             defer(self, context, request, jobs, stop_on_kill=self._stops_job)
         return jobs.summaries()[job_id]
 
@@ -236,9 +241,13 @@ class WaitingJobOperator(JobOperator):
             poke_interval=self.poke_interval,
             timeout=self.timeout,
             clock=self.clock,
-            after_poll=lambda: publish_link(self, context, jobs.page_url),
+            after_poll=lambda: self._publish(context, jobs),
         )
         return jobs.summaries()[job_id]
+
+    def _publish(self, context: Context, jobs: JobsWait) -> None:
+        publish_link(self, context, jobs.page_url)
+        publish_picture(self, context, jobs)
 
     def _resume(self, context: Context, event: Any) -> dict[str, Any]:
         """

@@ -140,6 +140,10 @@ class JobsWait:
             if wait.last is not None and (not wait.pending or GONE in wait.target.statuses)
         }
 
+    def waits(self) -> list[Wait]:
+        """Return the wait for each job."""
+        return list(self._waits.values())
+
     def first(self) -> Wait:
         """Return the wait that represents all: the first that has arrived, or else the first."""
         return min(self._waits.values(), key=lambda wait: wait.verdict is not Verdict.ARRIVED)
