@@ -84,9 +84,10 @@ class ModelArtsCreateTrainingJobOperator(WaitingTrainingJobOperator):
     :param kwargs: what ``BaseOperator`` takes. The other parameters are those of :class:`.WaitingJobOperator`
     :return: ``job_id``, ``job_name``, ``phase``, ``create_time``, ``duration_ms``, ``outputs`` and ``link``; each is an
         XCom of its own, and ``job_id`` is one as soon as there is a job
-    :raises ValueError: a parameter is invalid: when the DAG is parsed if all are literal, else before the first request
+    :raises ValueError: a parameter is invalid, and all are literal: when the DAG is parsed
     :raises TrainingJobFailedError: the job has ended without success; the subclass says why
-    :raises AirflowFailException: no retry would help: the request or the job's configuration is wrong
+    :raises AirflowFailException: no retry would help: a rendered parameter, the request or the job's configuration is
+        wrong
     :raises WaitError: the wait timed out, or the job's state is unknown
     """
 
@@ -191,8 +192,12 @@ class ModelArtsCreateTrainingJobOperator(WaitingTrainingJobOperator):
         """Return the job to wait for: that of an earlier try of this round, else another."""
         ti = context["ti"]
         description = self.description or f"Airflow: {ti.dag_id} / {ti.task_id} / {ti.run_id}"[:256]
-        names = TrainingJobNames.of(ti, airflow=airflow_id(self.clock), prefix=checked_name_prefix(self.name_prefix))
-        self._create_body(names.name(1), description)
+        airflow = airflow_id(self.clock)
+        try:
+            names = TrainingJobNames.of(ti, airflow=airflow, prefix=checked_name_prefix(self.name_prefix))
+            self._create_body(names.name(1), description)
+        except ValueError as error:
+            raise AirflowFailException(str(error)) from error
         self._names = names
         own = self._own_jobs(self._training_jobs, names)
         for earlier in own.find():

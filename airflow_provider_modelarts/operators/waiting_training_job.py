@@ -229,5 +229,6 @@ class _MaskedLog:
 
 
 def _is_pending(job: TrainingJob) -> bool:
-    """Return whether a job has not run yet."""
-    return job.phase in (TrainingJobPhase.CREATING, TrainingJobPhase.PENDING) and job.start_time is None
+    """Return whether a job has not run yet. An event of the trigger has the duration, but not the start."""
+    has_run = job.start_time is not None or bool(job.duration)
+    return job.phase in (TrainingJobPhase.CREATING, TrainingJobPhase.PENDING) and not has_run

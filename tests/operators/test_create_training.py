@@ -218,6 +218,11 @@ def test_a_job_that_starts_in_time_may_run_for_longer(train: Callable[..., Any])
     assert ran.state == "success", ran.error
 
 
+def test_a_job_that_queues_again_after_it_has_run_did_start_in_time(train: Callable[..., Any]) -> None:
+    ran = train("Creating:0,Pending:10,Running:30,Pending:30", max_pending=120, timeout=600).run()
+    assert type(ran.error) is WaitTimeoutError
+
+
 def test_a_quota_is_waited_for(train: Callable[..., Any], emulator: Emulator, clock: SimulatedClock) -> None:
     emulator.cloud.options.running_quota = 0
     clock.at(600, lambda: setattr(emulator.cloud.options, "running_quota", 9))
@@ -334,7 +339,7 @@ def test_templates_are_checked_once_they_are_rendered(emulator: Emulator, clock:
     operator = Create(task_id="task", **{**ARGUMENTS, "node_count": "{{ nodes }}"})
     context: Any = {"nodes": "none", "ti": TaskInstance()}
     operator.render_template_fields(context)
-    with pytest.raises(ValueError, match="node_count"):
+    with pytest.raises(AirflowFailException, match="node_count"):
         operator.execute(context)
     assert submissions(emulator) == 0
 
