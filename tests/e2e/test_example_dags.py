@@ -158,6 +158,75 @@ def test_a_dag_runs_when_a_job_comes_to_run(local_airflow: LocalAirflow, emulato
     assert any(f"board-of-tests ({job_id}) is RUNNING: {emulator.url}" in line for line in said), said
 
 
+def test_a_training_is_evaluated_when_it_is_completed(local_airflow: LocalAirflow, emulator: Emulator) -> None:
+    dag_id = "modelarts_train_and_evaluate"
+
+    run_id = local_airflow.trigger(dag_id, conf={"epochs": 3})
+
+    assert local_airflow.wait(dag_id, run_id, timeout=240) == "success"
+    trained = local_airflow.xcom(dag_id, run_id, "train")
+    job = emulator.training_jobs.get(trained["job_id"])
+    assert (trained["phase"], job.phase) == ("Completed", "Completed")
+    assert job.body["algorithm"]["parameters"] == [{"name": "epochs", "value": "3"}]
+    said = f"{trained['job_name']} is Completed: {trained['outputs']['train_url']}"
+    assert said in _log(local_airflow, dag_id, run_id, "evaluate")
+
+
+def test_the_best_of_many_trainings_is_taken(local_airflow: LocalAirflow, emulator: Emulator) -> None:
+    dag_id = "modelarts_train_many"
+
+    run_id = local_airflow.trigger(dag_id)
+
+    assert local_airflow.wait(dag_id, run_id, timeout=400) == "success"
+    best = emulator.training_jobs.get(local_airflow.xcom(dag_id, run_id, "choose"))
+    rates = [
+        job.body["algorithm"]["parameters"]
+        for job in emulator.training_jobs.all()
+        if job.job_name.startswith(best.job_name[: len(f"{dag_id}-train")])
+    ]
+    assert sorted(rate[0]["value"] for rate in rates) == ["0.001", "0.01", "0.1"]
+
+
+def test_a_board_is_there_for_the_evaluation_of_a_training(local_airflow: LocalAirflow, emulator: Emulator) -> None:
+    dag_id = "modelarts_train_and_board"
+
+    run_id = local_airflow.trigger(dag_id)
+
+    assert local_airflow.wait(dag_id, run_id, timeout=400) == "success"
+    trained, board = (local_airflow.xcom(dag_id, run_id, task) for task in ("train", "board.create"))
+    assert trained["outputs"]["logs"] == board["train_url"]
+    instances = _instances(local_airflow, dag_id, run_id)
+    assert _time(instances["train"]["end_date"]) <= _time(instances["board.create"]["start_date"])
+    assert f"Compare the runs at {board['service_url']}" in _log(local_airflow, dag_id, run_id, "board.evaluate")
+    assert emulator.job(board["job_id"]).status == 12
+
+
+def test_a_nightly_training_starts_the_deployment(local_airflow: LocalAirflow, emulator: Emulator) -> None:
+    dag_id, deployment = "modelarts_nightly_training", "modelarts_nightly_deployment"
+    local_airflow.wait_for_dag(deployment)
+    # The watcher has to have polled once: what is Completed then raises no event.
+    polls = emulator.request_counts().get("training.search", 0)
+    poll_until(
+        lambda: emulator.request_counts().get("training.search", 0) > polls,
+        120,
+        lambda: local_airflow.component_log("triggerer")[-2000:],
+    )
+
+    run_id = local_airflow.trigger(dag_id)
+
+    assert local_airflow.wait(dag_id, run_id, timeout=240) == "success"
+    trained = local_airflow.xcom(dag_id, run_id, "train")
+    assert trained["job_name"].startswith("nightly-")
+    runs: list[dict[str, Any]] = poll_until(
+        lambda: list(local_airflow.api("GET", f"dags/{deployment}/dagRuns")["dag_runs"]),
+        120,
+        lambda: local_airflow.component_log("triggerer")[-2000:],
+    )
+    assert local_airflow.wait(deployment, runs[0]["dag_run_id"], timeout=120) == "success"
+    said = f"{trained['job_name']} is Completed, deploying {trained['outputs']['model']}"
+    assert said in _log(local_airflow, deployment, runs[0]["dag_run_id"], "deploy")
+
+
 def _instances(airflow: LocalAirflow, dag_id: str, run_id: str) -> dict[str, dict[str, Any]]:
     return {instance["task_id"]: instance for instance in airflow.task_instances(dag_id, run_id)}
 
