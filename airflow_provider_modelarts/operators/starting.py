@@ -94,7 +94,7 @@ class StartingJobOperator(WaitingJobOperator):
         """
         Return the ID of the job that an earlier try has started (Airflow 3.3).
 
-        Not if that was in another project, as before a correction of the region: there, another job has this ID.
+        None if that was in another project, for example because the region was corrected: another job has the ID there.
         """
         store = _state_store(context)
         entry = None if store is None else store.get(self._store_key)

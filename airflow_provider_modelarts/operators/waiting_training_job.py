@@ -196,7 +196,7 @@ class WaitingTrainingJobOperator(StartingJobOperator):
             raise
 
     def _raise_failure(self, context: Context, error: JobCannotArriveError) -> NoReturn:
-        """Raise why the job has ended; what is known already, if the API does not tell."""
+        """Raise the cause of the failure; the given error if the API does not return it."""
         try:
             job = self._get_job(context, self._job_id or "")
             if job is None or job.phase not in TERMINAL:
