@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_modelarts.api.client import ModelArtsClient
 from airflow_provider_modelarts.api.config import ModelArtsConfig
-from airflow_provider_modelarts.api.errors import ModelArtsConflictError
+from airflow_provider_modelarts.api.errors import ModelArtsConflictError, ModelArtsPermissionError
 from airflow_provider_modelarts.emulator import Emulator, Fault
 from airflow_provider_modelarts.emulator.faults import FaultKind
 from airflow_provider_modelarts.hooks import stopping
@@ -158,6 +158,15 @@ def test_a_refused_stop_is_repeated_only_after_a_restart(emulator: Emulator, mak
     with make_client() as client:
         with pytest.raises(ModelArtsConflictError):
             client.visualization_jobs.ensure_stopped(job_id)
+        assert emulator.request_counts()["stop"] == 1
+
+
+def test_after_a_restart_only_a_refused_stop_is_repeated(emulator: Emulator, make_client: Callable[..., Any]) -> None:
+    job_id = emulator.create_job(status=12)
+    emulator.inject(Fault("status", operation="stop", status=403))
+    with make_client() as client:
+        with pytest.raises(ModelArtsPermissionError):
+            client.visualization_jobs.ensure_stopped(job_id, restarted=True)
         assert emulator.request_counts()["stop"] == 1
 
 

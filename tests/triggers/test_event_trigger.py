@@ -274,3 +274,8 @@ def test_the_same_status_written_in_two_ways_makes_two_triggers_that_share_their
 def test_what_cannot_be_is_refused_when_the_dag_is_parsed(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         EventTrigger(**arguments)
+
+
+@pytest.mark.parametrize(("given", "used"), [(0.1, 1), (1, 1), (1.5, 1.5)])
+def test_a_poll_comes_at_most_once_a_second(given: float, used: float) -> None:
+    assert EventTrigger(status="RUNNING", poke_interval=given).poke_interval == used

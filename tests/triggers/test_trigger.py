@@ -169,6 +169,11 @@ def test_a_silent_wait_still_fails_with_its_job(emulator: Emulator, clock: Simul
     assert event.outcome == "cannot_arrive"
 
 
+def test_triggers_with_the_same_arguments_are_two() -> None:
+    one, other = ModelArtsVisualizationJobTrigger(job_id=1), ModelArtsVisualizationJobTrigger(job_id=1)
+    assert len({one, other}) == 2
+
+
 def test_several_jobs(emulator: Emulator, clock: SimulatedClock) -> None:
     job_ids = [emulator.create_job(status=status) for status in (8, 8, 11)]
     event = first_event(ModelArtsVisualizationJobTrigger(job_ids=job_ids, wait_for="any"), clock)
