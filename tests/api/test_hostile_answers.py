@@ -241,9 +241,9 @@ class TestTime:
             text = (part * (length // len(part) + 1))[:length]
             best = float("inf")
             for _ in range(3):
-                began = time.perf_counter()
+                began = time.thread_time()
                 excerpt(text, ("SKSKSKSKSK",), 300)
-                best = min(best, time.perf_counter() - began)
+                best = min(best, time.thread_time() - began)
             return best
 
         assert seconds(64 * 1024) < 20 * seconds(8 * 1024) + 0.05
@@ -251,9 +251,9 @@ class TestTime:
     @pytest.mark.parametrize("date", ["," * 60_000, "(" * 60_000, "Mon " * 15_000, "1:" * 30_000, "9" * 60_000])
     def test_of_a_date(self, server: ScriptedServer, client: ModelArtsClient, date: str) -> None:
         server.answer(Reply(401, {"error_code": "APIGW.0301"}, {"Date": date, "Retry-After": date}))
-        began = time.perf_counter()
+        began = time.process_time()
         failing_get(client)
-        assert time.perf_counter() - began < 1
+        assert time.process_time() - began < 1
 
 
 class TestExcerpt:

@@ -123,6 +123,15 @@ def test_a_few_old_jobs_among_many_take_their_details(emulator: Emulator, look: 
     assert counted == {"list": 1, "get": 3}
 
 
+def test_many_jobs_that_are_gone_do_not_end_a_poll(emulator: Emulator, look: Callable[..., Any]) -> None:
+    """Each of them was answered: this is not an outage."""
+    emulator.deny = ["list"]
+    gone = [str(job_id) for job_id in range(5001, 5021)]
+    observed, requests = look(gone)
+    assert {type(observation) for observation in observed.values()} == {ModelArtsNotFoundError}
+    assert (set(observed), requests["get"]) == (set(gone), 20)
+
+
 def test_only_what_is_new_is_told(emulator: Emulator, look: Callable[..., Any]) -> None:
     job_ids = make(emulator, 5)
     known = {job_id: job.fingerprint for job_id, job in look(job_ids)[0].items()}
@@ -420,7 +429,7 @@ class TestRefusedCredentials:
     ) -> None:
         fetcher, answers = renewable
         job_ids = make(emulator, 9)
-        emulator.deny = ("list",)
+        emulator.deny = ["list"]
         assert len(fetcher.fetch(dict.fromkeys(job_ids))) == 9
         emulator.deny = ()
         rotate(emulator)
@@ -435,7 +444,7 @@ class TestRefusedCredentials:
         """One by one, where the list is forbidden."""
         fetcher, answers = renewable
         job_ids = make(emulator, 40)
-        emulator.deny = ("list",)
+        emulator.deny = ["list"]
         fetcher.fetch(dict.fromkeys(job_ids))
         rotate(emulator)
         answers.append(lambda: None)
