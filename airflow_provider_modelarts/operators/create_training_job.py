@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_modelarts._compat import AirflowFailException, mask_secret
 from airflow_provider_modelarts.api.errors import ModelArtsBadRequestError
-from airflow_provider_modelarts.api.training_jobs.body import create_body
+from airflow_provider_modelarts.api.training_jobs.body import SHORTEST_SECRET, create_body
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.links.base import publish_link
 from airflow_provider_modelarts.operators.base import DEFERRABLE, OVER_OR_GONE, POLL_FAILURE_TOLERANCE, JobOperator
@@ -179,8 +179,9 @@ class ModelArtsCreateTrainingJobOperator(WaitingTrainingJobOperator):
     def render_template_fields(self, context: Context, jinja_env: Any = None) -> None:
         """Render the templates, and have the values of ``environments`` masked in all logs from now on."""
         super().render_template_fields(context, jinja_env)
-        for value in self._environments():
-            mask_secret(str(value))
+        for value in map(str, self._environments()):
+            if len(value) >= SHORTEST_SECRET:
+                mask_secret(value)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Create the job, or take over the one of an earlier try, and wait."""

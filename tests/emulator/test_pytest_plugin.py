@@ -42,12 +42,16 @@ except ImportError:
     from airflow import DAG
     from airflow.models.baseoperator import BaseOperator
 
+class Other(BaseOperator):
+    def __init__(self, *, number: int, **arguments) -> None:
+        super().__init__(**arguments)
+
 def test_speed(modelarts_emulator, without_waiting) -> None:
     with DAG("dag", schedule=None) as dag:
         one = ModelArtsVisualizationJobSensor(task_id="one", job_id="1", poke_interval=600)
         many = ModelArtsStopVisualizationJobOperator.partial(task_id="many", poke_interval=600).expand(job_id=["1"])
         other = BaseOperator(task_id="other")
-        mapped = BaseOperator.partial(task_id="mapped").expand(doc=["a"])
+        mapped = Other.partial(task_id="mapped").expand(number=[1])
     assert without_waiting(dag) is dag
     assert (one.poke_interval, many.partial_kwargs["poke_interval"]) == (0.1, 0.1)
     assert not hasattr(other, "poke_interval")

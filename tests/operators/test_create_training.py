@@ -349,7 +349,7 @@ def test_the_values_of_environments_are_masked_as_soon_as_they_are_rendered(monk
     module = "airflow_provider_modelarts.operators.create_training_job.mask_secret"
     monkeypatch.setattr(module, masked.append)
     body = {"algorithm": {"environments": {"TOKEN": "also-secret"}}}
-    operator = Create(task_id="task", **ARGUMENTS, environments={"SK": "{{ sk }}"}, body=body)
+    operator = Create(task_id="task", **ARGUMENTS, environments={"SK": "{{ sk }}", "N": 8}, body=body)
     context: Any = {"sk": "a-secret"}
     operator.render_template_fields(context)
     assert masked == ["a-secret", "also-secret"]

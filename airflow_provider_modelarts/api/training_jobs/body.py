@@ -24,8 +24,8 @@ _PATH: Final = re.compile(r"/[^/]+/.*")
 _EVENTS: Final = (
     "JobStarted", "JobCompleted", "JobFailed", "JobTerminated", "JobRestarted", "JobHanged", "JobPreempted",
 )  # fmt: skip
-_SHORTEST_SECRET: Final = 5
-"""Characters. Airflow does not mask shorter values either."""
+SHORTEST_SECRET: Final = 5
+"""Characters. Airflow 3 does not mask shorter values; 2.11 would mask them inside other words."""
 
 _SHAPES: Final = (
     "a job needs one of: algorithm_id; code_dir, boot_file and a preset engine (engine_id, or engine_name and "
@@ -133,7 +133,7 @@ def create_body(
 def environment_values(body: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the values of the environment variables in a body that are long enough to be secrets."""
     environments = body.get("algorithm", {}).get("environments", {})
-    return tuple(value for value in map(str, environments.values()) if len(value) >= _SHORTEST_SECRET)
+    return tuple(value for value in map(str, environments.values()) if len(value) >= SHORTEST_SECRET)
 
 
 def _check(body: dict[str, Any]) -> None:
