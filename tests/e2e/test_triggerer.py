@@ -158,14 +158,16 @@ def test_no_secret_is_stored_or_logged(outlived: Outlived, files_with: Callable[
 
 @pytest.fixture
 def listener(local_airflow: LocalAirflow) -> Iterator[None]:
-    """Install a plugin with a listener, for the time of a test."""
+    """Install a plugin with a listener, for the time of a test, in which no DAG is parsed and stored again."""
     plugin = local_airflow.home / "plugins" / "listens.py"
     plugin.parent.mkdir(exist_ok=True)
+    local_airflow.kill("dag-processor")
     plugin.write_text(LISTENER_PLUGIN)
     _restart(local_airflow)
     yield
     plugin.unlink()
     _restart(local_airflow)
+    local_airflow.start_component("dag-processor")
 
 
 def _restart(airflow: LocalAirflow) -> None:
