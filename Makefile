@@ -15,7 +15,7 @@ help:
 	@echo "make format         format the code and fix what ruff can fix"
 	@echo "make lint           ruff, mypy, import rules, documentation"
 	@echo "make test-unit      the tests to run while you write; less than 90 seconds"
-	@echo "make test           all tests that need no Airflow processes, and one that does; less than 5 minutes"
+	@echo "make test           all tests that need no Airflow processes, and one that does; about 3 minutes"
 	@echo "make test-e2e       the tests on real Airflow processes"
 	@echo "make test-all       all tests: these, the soak test, the search for secrets, kill-table, fleet and matrix"
 	@echo "make docs           the documentation as HTML, in build/docs"
