@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import inspect
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
@@ -12,7 +11,6 @@ import pytest
 from airflow_provider_modelarts.api.training_jobs.body import create_body
 from airflow_provider_modelarts.emulator import Emulator
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
-from airflow_provider_modelarts.operators.identity import AIRFLOW_ID
 from airflow_provider_modelarts.operators.training_job import ModelArtsCreateTrainingJobOperator
 from tests.simulated_tasks import TaskInstance
 
@@ -37,14 +35,6 @@ SHAPES: dict[str, dict[str, Any]] = {
     "image": {"image_url": "org/image:1", "command": "python train.py", "flavor_id": "modelarts.vm.cpu.2u"},
 }
 shapes = pytest.mark.parametrize("arguments", SHAPES.values(), ids=list(SHAPES))
-
-
-@pytest.fixture
-def emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
-    with Emulator(time_scale=0) as running:
-        monkeypatch.setenv("AIRFLOW_CONN_MODELARTS_DEFAULT", json.dumps(running.connection()))
-        monkeypatch.setenv(f"AIRFLOW_VAR_{AIRFLOW_ID.upper()}", "this-airflow")
-        yield running
 
 
 def create_by_hook(**arguments: Any) -> None:
