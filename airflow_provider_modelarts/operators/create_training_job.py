@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_modelarts._compat import AirflowFailException, mask_secret
 from airflow_provider_modelarts.api.errors import ModelArtsBadRequestError
-from airflow_provider_modelarts.api.training_jobs.body import SHORTEST_SECRET, create_body
+from airflow_provider_modelarts.api.training_jobs.body import create_body, environment_secrets
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.links.base import publish_link
 from airflow_provider_modelarts.operators.base import DEFERRABLE, OVER_OR_GONE, POLL_FAILURE_TOLERANCE, JobOperator
@@ -179,9 +179,9 @@ class ModelArtsCreateTrainingJobOperator(WaitingTrainingJobOperator):
     def render_template_fields(self, context: Context, jinja_env: Any = None) -> None:
         """Render the templates, and have the values of ``environments`` masked in all logs from now on."""
         super().render_template_fields(context, jinja_env)
-        for value in map(str, self._environments()):
-            if len(value) >= SHORTEST_SECRET:
-                mask_secret(value)
+        for environments in (self.environments, self._in_body("algorithm", "environments")):
+            for secret in environment_secrets(environments):
+                mask_secret(secret)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Create the job, or take over the one of an earlier try, and wait."""
@@ -259,12 +259,6 @@ class ModelArtsCreateTrainingJobOperator(WaitingTrainingJobOperator):
     def _is_server(self) -> bool:
         """Whether the job serves until it is stopped, so that Running is what the task waits for."""
         return (self.job_kind or self._in_body("kind")) == _SERVER_KIND
-
-    def _environments(self) -> Iterator[Any]:
-        """Yield the values of all environment variables."""
-        for environments in (self.environments, self._in_body("algorithm", "environments")):
-            if isinstance(environments, Mapping):
-                yield from environments.values()
 
     def _own_jobs(self, jobs: TrainingJobs, names: TrainingJobNames) -> OwnTrainingJobs:
         is_server = self._is_server

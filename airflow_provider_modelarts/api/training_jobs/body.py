@@ -24,7 +24,7 @@ _PATH: Final = re.compile(r"/[^/]+/.*")
 _EVENTS: Final = (
     "JobStarted", "JobCompleted", "JobFailed", "JobTerminated", "JobRestarted", "JobHanged", "JobPreempted",
 )  # fmt: skip
-SHORTEST_SECRET: Final = 5
+_SHORTEST_SECRET: Final = 5
 """Characters. Airflow 3 does not mask shorter values; 2.11 would mask them inside other words."""
 
 _SHAPES: Final = (
@@ -130,10 +130,10 @@ def create_body(
     return merged
 
 
-def environment_values(body: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the values of the environment variables in a body that are long enough to be secrets."""
-    environments = body.get("algorithm", {}).get("environments", {})
-    return tuple(value for value in map(str, environments.values()) if len(value) >= SHORTEST_SECRET)
+def environment_secrets(environments: object) -> tuple[str, ...]:
+    """Return the values of environment variables that are long enough to be secrets; nothing if it is not a mapping."""
+    values = environments.values() if isinstance(environments, Mapping) else ()
+    return tuple(value for value in map(str, values) if len(value) >= _SHORTEST_SECRET)
 
 
 def _check(body: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from airflow_provider_modelarts.api.fields import Fields
 from airflow_provider_modelarts.api.http import Call, Http, Operation, Parse
 from airflow_provider_modelarts.api.pages import read_pages
 from airflow_provider_modelarts.api.stopping import ensure_stopped
-from airflow_provider_modelarts.api.training_jobs.body import environment_values
+from airflow_provider_modelarts.api.training_jobs.body import environment_secrets
 from airflow_provider_modelarts.api.training_jobs.logs import LOG_START, JobEvent, LogLines, LogPosition, LogPreview
 from airflow_provider_modelarts.api.training_jobs.models import TrainingJob, TrainingJobPage
 from airflow_provider_modelarts.api.training_jobs.parameters import (
@@ -103,15 +103,15 @@ class TrainingJobs:
         workspace_id = metadata["workspace_id"]
         if workspace_id is None:
             del metadata["workspace_id"]
-        sent = {"body": {**body, "metadata": metadata}, "secrets": environment_values(body)}
-        call = self._call(_CREATE, "training-jobs", self._job, **sent)
+        secrets = environment_secrets(body.get("algorithm", {}).get("environments"))
+        call = self._call(_CREATE, "training-jobs", self._job, body={**body, "metadata": metadata}, secrets=secrets)
         return create_once(self._http, call, lambda: self.find(metadata["name"], workspace_id=workspace_id))
 
     def get(self, job_id: str) -> TrainingJob:
         """
         Return a job (``GET /v2/{project_id}/training-jobs/{training_job_id}``).
 
-        :raises ModelArtsNotFoundError: there is no such job
+        :raises ModelArtsNotFoundError: the job does not exist
         """
         return self._http.read(self._job_call(_GET, job_id, "", self._job))
 
@@ -230,7 +230,7 @@ class TrainingJobs:
         """
         Request that a job be deleted (``DELETE …/{training_job_id}``). It is gone once the API no longer finds it.
 
-        :raises ModelArtsNotFoundError: there is no such job
+        :raises ModelArtsNotFoundError: the job does not exist
         """
         self._http.write(self._job_call(_DELETE, job_id, "", _NOTHING), carried_out=ModelArtsNotFoundError)
 
