@@ -282,13 +282,8 @@ class JobTrigger(HasClock, WaitRequest, BaseTrigger):
     async def _push_link(self, jobs: JobsWait) -> None:
         """Publish the link as soon as the job has a page."""
         link = link_to(jobs.page_url)
-        if link in ("", self.link):
-            return
-        try:
-            await apush_xcom(self.task_instance, XCOM_KEY, link)
-        except Exception:
-            self.log.warning("The link to the job could not be stored; the next poll tries again", exc_info=True)
-        else:
+        problem = "The link to the job could not be stored; the next poll tries again"
+        if link not in ("", self.link) and await self._push(XCOM_KEY, link, problem):
             self.link = link
 
     async def _push_picture(self, jobs: JobsWait) -> None:
@@ -296,13 +291,18 @@ class JobTrigger(HasClock, WaitRequest, BaseTrigger):
         if not jobs_in_ui():
             return
         picture = picture_of(jobs)
-        if picture != self._picture:
-            try:
-                await apush_xcom(self.task_instance, PICTURE_KEY, picture)
-            except Exception:
-                self.log.warning("The page of the jobs in Airflow's UI could not be updated", exc_info=True)
-            else:
-                self._picture = picture
+        problem = "The page of the jobs in Airflow's UI could not be updated"
+        if picture != self._picture and await self._push(PICTURE_KEY, picture, problem):
+            self._picture = picture
+
+    async def _push(self, key: str, value: Any, problem: str) -> bool:
+        """Push an XCom, and return whether that worked. If not, log the problem: it must not end the wait."""
+        try:
+            await apush_xcom(self.task_instance, key, value)
+        except Exception:
+            self.log.warning(problem, exc_info=True)
+            return False
+        return True
 
 
 @cache
