@@ -237,7 +237,7 @@ def push_plain_xcom(ti: Any, key: str, value: Any) -> None:
     """
     Push an XCom for Airflow's UI into the database, also if a custom XCom backend is configured.
 
-    A backend would store a reference there (``file://...``). Airflow 2.11 reads through the backend, too.
+    A backend would store a reference there (``file://...``). Airflow 2.11 also reads through the backend.
     """
     try:
         from airflow.sdk.bases.xcom import BaseXCom

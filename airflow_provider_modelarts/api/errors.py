@@ -105,7 +105,7 @@ class ModelArtsNotFoundError(ModelArtsError):
     """The job was not found (ModelArts.0102, 0015, 2775): a wrong ID, a deleted job, or a job of another project."""
 
     part = "job"
-    hint = "Check the job ID, and the project_id and region of the connection. A deleted job gives this error, too."
+    hint = "Check the job ID, and the project_id and region of the connection. A deleted job causes the same error."
 
 
 class ModelArtsConflictError(ModelArtsError):

@@ -30,7 +30,7 @@ def create_job(arguments: argparse.Namespace) -> str:
     fields = {"job_name": arguments.job_name, "script": arguments.follow}
     request = Request(f"{arguments.url.rstrip('/')}/_emulator/{path}", json.dumps(fields).encode(), method="POST")  # noqa: S310
     try:
-        # The environment's proxy would be asked for loopback, too.
+        # Without a proxy: one of the environment would get requests to loopback as well.
         with build_opener(ProxyHandler({})).open(request, timeout=TIMEOUT) as response:
             return str(json.load(response)["job_id"])
     except HTTPError as error:

@@ -28,7 +28,7 @@ class Scripts(Generic[StatusT]):
     An exact rule for its name comes first, then the newest pattern that matches, then the script ``normal``.
 
     :param named: the scripts that have a name
-    :param parse_status: parses the status of a step; raises ValueError if there is no such status
+    :param parse_status: parses the status of a step; raises ValueError if it does not exist
     :param rules: script by job name or pattern (as in fnmatch)
     """
 

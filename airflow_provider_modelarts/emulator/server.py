@@ -141,7 +141,7 @@ class Emulator(Options):
         """
         Set the status of a job to any number. The job keeps it until an operation changes it.
 
-        :raises KeyError: there is no such job
+        :raises KeyError: the job does not exist
         """
         with self.cloud.lock:
             self.cloud.visualization_jobs.set_status(job_id, status)
@@ -150,7 +150,7 @@ class Emulator(Options):
         """
         Make a job follow another script from now on.
 
-        :raises KeyError: there is no such job
+        :raises KeyError: the job does not exist
         :raises ValueError: the script is invalid
         """
         with self.cloud.lock:
@@ -160,7 +160,7 @@ class Emulator(Options):
         """
         Remove a job at once.
 
-        :raises KeyError: there is no such job
+        :raises KeyError: the job does not exist
         """
         with self.cloud.lock:
             self.cloud.visualization_jobs.remove(job_id)
@@ -169,7 +169,7 @@ class Emulator(Options):
         """
         Return a copy of a job as it is now.
 
-        :raises KeyError: there is no such job
+        :raises KeyError: the job does not exist
         """
         with self.cloud.lock:
             return copy.copy(self.cloud.visualization_jobs.get(job_id))

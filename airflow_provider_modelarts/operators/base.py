@@ -94,7 +94,7 @@ class JobOperator(HasClock, BaseOperator):
         """
         Return a job.
 
-        :raises AirflowFailException: there is no such job; a retry would not find it either
+        :raises AirflowFailException: the job does not exist; a retry would not find it either
         """
         job = self._get_job(context, job_id)
         if job is None:
@@ -115,7 +115,7 @@ class JobOperator(HasClock, BaseOperator):
 
         :param call: requests the change
         :param is_done: whether a job, None if it is gone, is as the change makes it
-        :raises AirflowFailException: there is no such job, although the change does not delete it
+        :raises AirflowFailException: the job does not exist, although the change does not delete it
         :raises ModelArtsError: the change failed
         """
         try:

@@ -23,7 +23,7 @@ class ModelArtsStopTrainingJobOperator(StopJobOperator):
     :param job_name: name of the job instead; it is an error if no job has it (templated)
     :param if_already: what to do if the job is over: ``"skip"`` the stop and succeed, or ``"fail"``
     :param kwargs: arguments of ``BaseOperator``. All others are as for :class:`.WaitingJobOperator`
-    :raises AirflowFailException: there is no such job; or it is over, and ``if_already`` is ``"fail"``
+    :raises AirflowFailException: the job does not exist; or it is over, and ``if_already`` is ``"fail"``
     :raises WaitError: the job did not end; Airflow's retries apply
     """
 
@@ -42,7 +42,7 @@ class ModelArtsDeleteTrainingJobOperator(DeleteJobOperator):
     :param stop_first: whether to stop a job that is not over before it is deleted
     :param if_already: what to do if the job is gone: ``"skip"`` the deletion and succeed, or ``"fail"``
     :param kwargs: arguments of ``BaseOperator``. All others are as for :class:`.WaitingJobOperator`
-    :raises AirflowFailException: there is no such job, and ``if_already`` is ``"fail"``
+    :raises AirflowFailException: the job does not exist, and ``if_already`` is ``"fail"``
     :raises WaitError: the job was not deleted; Airflow's retries apply
     """
 

@@ -46,7 +46,7 @@ class ModelArtsStopVisualizationJobOperator(StopJobOperator):
     :param job_name: name of the job instead; it is an error if no job or several have it (templated)
     :param if_already: what to do if the job is over: ``"skip"`` the stop and succeed, or ``"fail"``
     :param kwargs: arguments of ``BaseOperator``. All others are as for :class:`.WaitingJobOperator`
-    :raises AirflowFailException: there is no such job; or it is over, and ``if_already`` is ``"fail"``
+    :raises AirflowFailException: the job does not exist; or it is over, and ``if_already`` is ``"fail"``
     :raises WaitError: the job did not end; Airflow's retries apply
     """
 
@@ -67,7 +67,7 @@ class ModelArtsDeleteVisualizationJobOperator(DeleteJobOperator):
         waits for the end of the stop
     :param if_already: what to do if the job is gone: ``"skip"`` the deletion and succeed, or ``"fail"``
     :param kwargs: arguments of ``BaseOperator``. All others are as for :class:`.WaitingJobOperator`
-    :raises AirflowFailException: there is no such job, and ``if_already`` is ``"fail"``
+    :raises AirflowFailException: the job does not exist, and ``if_already`` is ``"fail"``
     :raises WaitError: the job was not deleted; Airflow's retries apply
     """
 
@@ -93,7 +93,7 @@ class ModelArtsRestartVisualizationJobOperator(RepeatableJobOperator, Restarting
     :param if_already: what to do if the job runs or is starting: ``"skip"`` the restart, or ``"fail"``
     :param stop_on_failure: whether to stop the job if the wait for it fails or the task is killed
     :param kwargs: arguments of ``BaseOperator``. All others are as for :class:`.WaitingJobOperator`
-    :raises AirflowFailException: there is no such job; or it runs, and ``if_already`` is ``"fail"``
+    :raises AirflowFailException: the job does not exist; or it runs, and ``if_already`` is ``"fail"``
     :raises WaitError: the job did not reach RUNNING; Airflow's retries apply
     """
 
@@ -174,7 +174,7 @@ class ModelArtsUpdateVisualizationJobOperator(ExistingJobOperator):
     :param job_name: name of the job instead; it is an error if no job or several have it (templated)
     :param job_desc: at most 256 characters (templated)
     :param kwargs: arguments of ``BaseOperator``. All others are as for :class:`.JobOperator`
-    :raises AirflowFailException: there is no such job
+    :raises AirflowFailException: the job does not exist
     """
 
     custom_operator_name = "Update visualization job"

@@ -150,7 +150,7 @@ class Kind(Protocol[JobT]):
         """
         Return the status of a code or a name.
 
-        :raises ValueError: there is no such status
+        :raises ValueError: the status does not exist
         """
         ...
 

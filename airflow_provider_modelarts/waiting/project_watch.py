@@ -37,7 +37,7 @@ def watching(key: Hashable, statuses: Collection[Status]) -> Iterator[None]:
     """
     Have the polls under a key include all jobs in these statuses, from the next poll.
 
-    :param key: stands for what is polled together: connection, region, project, interval
+    :param key: identifies polls that are shared: connection, region, project, interval
     """
     counts = _watched.setdefault(asyncio.get_running_loop(), {}).setdefault(key, Counter())
     counts.update(statuses)

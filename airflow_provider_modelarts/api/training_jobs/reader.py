@@ -47,7 +47,7 @@ class TrainingJobReader:
         """
         Return the job of a name.
 
-        :raises ModelArtsNotFoundError: there is no such job
+        :raises ModelArtsNotFoundError: the job does not exist
         """
         return self._operations.get_by_name(job_name)
 

@@ -60,7 +60,7 @@ class VisualizationJobKind:
         """
         Return the code of a status.
 
-        :raises ValueError: there is no such status
+        :raises ValueError: the status does not exist
         """
         return int(checked_status(value))
 

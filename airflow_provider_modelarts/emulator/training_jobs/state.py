@@ -93,7 +93,7 @@ class TrainingJobs:
         """
         Return a job.
 
-        :raises KeyError: there is no such job
+        :raises KeyError: the job does not exist
         """
         with self._lock:
             job = self._jobs.get(job_id)
@@ -123,7 +123,7 @@ class TrainingJobs:
             return list(self._jobs.values())
 
     def set_phase(self, job_id: str, phase: str) -> None:
-        """Set a job's phase, which it keeps until an operation changes it; raises KeyError if there is no such job."""
+        """Set the phase that a job keeps until an operation changes it; raises KeyError if the job does not exist."""
         with self._lock:
             self.get(job_id).follow(((0, parse_phase(phase)),), self._job_time())
 
@@ -133,12 +133,12 @@ class TrainingJobs:
             self.get(job_id).follow(self.scripts.parse(script), self._job_time())
 
     def write_log(self, job_id: str, text: str, task: str = "worker-0") -> None:
-        """Append lines to the log of a task; raises KeyError if there is no such job."""
+        """Append lines to the log of a task; raises KeyError if the job does not exist."""
         with self._lock:
             self.get(job_id).write_log(task, self._job_time(), *text.split("\n"))
 
     def remove(self, job_id: str) -> None:
-        """Remove a job at once; raises KeyError if there is no such job."""
+        """Remove a job at once; raises KeyError if the job does not exist."""
         with self._lock:
             self._drop(self.get(job_id))
 

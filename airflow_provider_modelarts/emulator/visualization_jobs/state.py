@@ -225,7 +225,7 @@ class VisualizationJobs:
         """
         Return a job.
 
-        :raises KeyError: there is no such job
+        :raises KeyError: the job does not exist
         """
         job = self._jobs.get(str(job_id))
         if job is not None:
@@ -252,7 +252,7 @@ class VisualizationJobs:
         return list(self._jobs.values())
 
     def set_status(self, job_id: int | str, status: int) -> None:
-        """Set a job's status, which it keeps until an operation changes it; raises KeyError if there is no such job."""
+        """Set the status that a job keeps until an operation changes it; raises KeyError if the job does not exist."""
         self.get(job_id).follow(((0, status),), self._job_time())
 
     def set_script(self, job_id: int | str, script: str) -> None:
@@ -260,7 +260,7 @@ class VisualizationJobs:
         self.get(job_id).follow(self.scripts.parse(script), self._job_time())
 
     def remove(self, job_id: int | str) -> None:
-        """Remove a job at once; raises KeyError if there is no such job."""
+        """Remove a job at once; raises KeyError if the job does not exist."""
         self._drop(self.get(job_id))
 
     def _drop(self, job: Job) -> None:
