@@ -99,12 +99,14 @@ def run_demo() -> int:
         training = RunFollower(airflow, TRAINING, airflow.trigger(TRAINING))
         print(f"\n{GATE} waits until visualization job {job_id} is RUNNING, and then uses it:\n")
         states = [gate.follow(TIMEOUT)]
-        print(f"\nMeanwhile, {TRAINING} has created a training job. It waits for the end, and then evaluates it:\n")
+        print(f"\n{TRAINING} has created a training job. It waits until the job is Completed, and then evaluates it:\n")
         states.append(training.follow(TIMEOUT))
     if states != ["success", "success"]:
         print(f"\nThe DAG runs ended as {' and '.join(states)}.", file=sys.stderr)
         return 1
-    print("\nDone: each task ran once its job was where it should be. Nothing is left running. Next: make demo-ui")
+    print(
+        "\nDone: the tasks behind each wait ran after the job had arrived. Nothing is left running. Next: make demo-ui"
+    )
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The clock that everything in this package uses to tell the time and to sleep."""
+"""The clock of the client, the waits and the tasks. Tests replace it, so that nothing waits in real time."""
 
 from __future__ import annotations
 
