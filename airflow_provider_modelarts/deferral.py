@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_modelarts._compat import DEFER_TIMEOUT_MARGIN, FIRST_POLL_AFTER_DEFERRAL
 from airflow_provider_modelarts.links.base import publish_link
+from airflow_provider_modelarts.ui.shown_jobs import publish_shown_jobs
 from airflow_provider_modelarts.waiting.names import job_name_in
 from airflow_provider_modelarts.waiting.result import WaitResult
 from airflow_provider_modelarts.waiting.wait import point_in_time, transition
@@ -36,13 +37,14 @@ def defer(
     The wait times out ``request.timeout`` seconds after its start, or ``execution_timeout`` after the start of the try,
     however often that try defers. (Airflow counts each deferral on its own.)
 
-    :param task: has ``trigger_path``, ``execution_timeout``, ``link``, ``try_started_at`` and ``clock``; Airflow
-        calls its ``execute_complete`` at the end of the wait
+    :param task: has ``trigger_path``, ``execution_timeout``, ``link``, ``shown_jobs``, ``try_started_at`` and
+        ``clock``; Airflow calls its ``execute_complete`` at the end of the wait
     :param request: rendered, JSON types only
     :param wait: the wait of that request until now
     :param started_at: start of the wait, seconds since the epoch; now by default
     :param stop_on_kill: whether the trigger stops the job when a user ends the task (Airflow 3.3)
     """
+    publish_shown_jobs(task, context, wait)
     now = task.clock.time()
     try_started_at = when_try_started(task, context)
     deadline = (started_at or now) + request.timeout

@@ -137,7 +137,7 @@ def watch_a_wait(page: Page, airflow: LocalAirflow, emulator: Emulator) -> None:
     """See a wait on the page of all waits, in the tab of its task while it waits and after that, and in its log."""
     job_id = emulator.create_job(job_name="nightly-board", script="1:0,7:9,19:40,8:600")
     run_id = airflow.trigger(GATE_DAG_ID, conf={"job_id": job_id})
-    poll_until(lambda: picture_shows(airflow, run_id, "WAITING"), TIMEOUT, lambda: "the wait is not shown")
+    poll_until(lambda: jobs_are_shown(airflow, run_id, "WAITING"), TIMEOUT, lambda: "the wait is not shown")
     in_nav(page, airflow, job_id)
     in_tab(page, airflow, run_id)
     page.goto(f"{airflow.url}/dags/{GATE_DAG_ID}/runs/{run_id}/tasks/{GATE_TASK_ID}")
@@ -192,8 +192,8 @@ def tab_url(airflow: LocalAirflow, run_id: str) -> str:
     return f"{airflow.url}/dags/{GATE_DAG_ID}/runs/{run_id}/tasks/{GATE_TASK_ID}/plugin/modelarts-jobs"
 
 
-def picture_shows(airflow: LocalAirflow, run_id: str, status: str) -> bool:
-    """Whether the XCom that the pages read has a status."""
+def jobs_are_shown(airflow: LocalAirflow, run_id: str, status: str) -> bool:
+    """Return whether the XCom that the pages read has a status."""
     try:
         shown = airflow.xcom(GATE_DAG_ID, run_id, GATE_TASK_ID, "modelarts_jobs")
     except LocalAirflowError:

@@ -15,7 +15,7 @@ from airflow_provider_modelarts.deferral import defer, resume, resumes_another_t
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.links.base import publish_link
 from airflow_provider_modelarts.templates import seconds
-from airflow_provider_modelarts.ui.picture import publish_picture
+from airflow_provider_modelarts.ui.shown_jobs import publish_shown_jobs
 from airflow_provider_modelarts.waiting.blocking import poll, wait_on_thread
 from airflow_provider_modelarts.waiting.jobs import JobsWait
 from airflow_provider_modelarts.waiting.request import WaitRequest
@@ -153,7 +153,7 @@ class WaitingJobOperator(JobOperator):
     try_started_at: float | None = None
     """Start of this try, from the event of a resumed task; seconds since the epoch."""
 
-    picture: Mapping[str, Any] | None = None
+    shown_jobs: Mapping[str, Any] | None = None
     """What was last pushed for the pages in Airflow's UI."""
 
     def __init__(
@@ -228,7 +228,6 @@ class WaitingJobOperator(JobOperator):
         request = self._request(job_id, target_status)
         jobs = self._begin_wait(request)
         if not (jobs.observe({job_id: job}, self.clock.time()) if job else poll(jobs, self._fetcher, self.clock)):
-            publish_picture(self, context, jobs)
             defer(self, context, request, jobs, stop_on_kill=self._stops_job)
         return jobs.summaries()[job_id]
 
@@ -247,7 +246,7 @@ class WaitingJobOperator(JobOperator):
 
     def _publish(self, context: Context, jobs: JobsWait) -> None:
         publish_link(self, context, jobs.page_url)
-        publish_picture(self, context, jobs)
+        publish_shown_jobs(self, context, jobs)
 
     def _resume(self, context: Context, event: Any) -> dict[str, Any]:
         """

@@ -20,7 +20,6 @@ from airflow_provider_modelarts.api.training_jobs.kind import TRAINING_JOBS
 from airflow_provider_modelarts.api.training_jobs.log_follower import Log, LogFollower
 from airflow_provider_modelarts.api.training_jobs.statuses import TERMINAL, TrainingJobPhase
 from airflow_provider_modelarts.deferral import defer, resume
-from airflow_provider_modelarts.links.base import publish_link
 from airflow_provider_modelarts.links.training_job import ModelArtsTrainingJobLink
 from airflow_provider_modelarts.operators.starting import StartingJobOperator
 from airflow_provider_modelarts.templates import plain, seconds
@@ -144,11 +143,9 @@ class WaitingTrainingJobOperator(StartingJobOperator):
                 )
 
     def _after_poll(self, context: Context, jobs: JobsWait) -> None:
+        self._publish(context, jobs)
         job = cast("TrainingJob | None", jobs.first().last)
-        if job is None:
-            return
-        publish_link(self, context, job.page_url)
-        if self.get_logs and job.tasks:
+        if job is not None and self.get_logs and job.tasks:
             self._follower = self._follower or self._new_follower(job)
             self._follower.poll(job.tasks)
 

@@ -31,7 +31,7 @@ from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.links.base import link_to, publish_link
 from airflow_provider_modelarts.sensors.in_triggerer import why_on_worker
 from airflow_provider_modelarts.templates import is_literal, materialized, plain, seconds, time_to_wait
-from airflow_provider_modelarts.ui.picture import publish_picture
+from airflow_provider_modelarts.ui.shown_jobs import publish_shown_jobs
 from airflow_provider_modelarts.waiting.blocking import poll
 from airflow_provider_modelarts.waiting.jobs import JobsWait, parse_job_ids
 from airflow_provider_modelarts.waiting.kind import Kind
@@ -110,7 +110,7 @@ class JobSensor(HasClock, BaseSensorOperator):
     )
     ui_color = "#f5e0df"
     skip_worker = False
-    picture: Mapping[str, Any] | None = None
+    shown_jobs: Mapping[str, Any] | None = None
     """What was last pushed for the pages in Airflow's UI."""
 
     try_started_at: float | None = None
@@ -291,7 +291,7 @@ class JobSensor(HasClock, BaseSensorOperator):
             return poll(wait, self._fetcher, self.clock)
         finally:
             publish_link(self, context, wait.page_url)
-            publish_picture(self, context, wait)
+            publish_shown_jobs(self, context, wait)
 
     def _time_is_up(self) -> bool:
         return self.clock.time() > self._started_at + self.time_to_wait()

@@ -27,8 +27,8 @@ from airflow_provider_modelarts.api.clock import HasClock
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.hooks.stopping import stop_or_log
 from airflow_provider_modelarts.links.base import XCOM_KEY, link_to
-from airflow_provider_modelarts.ui.picture import XCOM_KEY as PICTURE_KEY
-from airflow_provider_modelarts.ui.picture import jobs_in_ui, picture_of
+from airflow_provider_modelarts.ui.shown_jobs import XCOM_KEY as SHOWN_JOBS_KEY
+from airflow_provider_modelarts.ui.shown_jobs import jobs_in_ui, shown_jobs_of
 from airflow_provider_modelarts.waiting.jobs import JobsWait
 from airflow_provider_modelarts.waiting.kind import Kind, Status
 from airflow_provider_modelarts.waiting.poller import subscribe
@@ -83,7 +83,7 @@ class JobTrigger(HasClock, WaitRequest, BaseTrigger):
     def __post_init__(self) -> None:
         BaseTrigger.__init__(self)  # type: ignore[no-untyped-call]
         self._not_rendered: Exception | None = None
-        self._picture: Mapping[str, Any] | None = None
+        self._shown_jobs: Mapping[str, Any] | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class, and the arguments that make the same trigger again."""
@@ -122,7 +122,7 @@ class JobTrigger(HasClock, WaitRequest, BaseTrigger):
             yield self._event(WaitResult.of(InvalidWaitError(str(problem))))
             return
         error = await self._wait(jobs, max(deadline, self.first_poll_at))
-        await self._push_picture(jobs)
+        await self._push_shown_jobs(jobs)
         # A listener may have been installed since Airflow stored the DAG.
         if error is None and self.may_end_task and not has_listeners() and await self._push_result(jobs):
             yield TaskSuccessEvent()
@@ -202,7 +202,7 @@ class JobTrigger(HasClock, WaitRequest, BaseTrigger):
             try:
                 arrived = jobs.observe(observed, now, poll_seconds=subscription.poll_seconds)
                 await self._push_link(jobs)
-                await self._push_picture(jobs)
+                await self._push_shown_jobs(jobs)
                 if arrived:
                     return
             except JobStateUnknownError as error:
@@ -286,14 +286,14 @@ class JobTrigger(HasClock, WaitRequest, BaseTrigger):
         if link not in ("", self.link) and await self._push(XCOM_KEY, link, problem):
             self.link = link
 
-    async def _push_picture(self, jobs: JobsWait) -> None:
+    async def _push_shown_jobs(self, jobs: JobsWait) -> None:
         """Push what the pages in Airflow's UI show, if they are on and it has changed. They are no reason to fail."""
         if not jobs_in_ui():
             return
-        picture = picture_of(jobs)
+        shown_jobs = shown_jobs_of(jobs)
         problem = "The page of the jobs in Airflow's UI could not be updated"
-        if picture != self._picture and await self._push(PICTURE_KEY, picture, problem):
-            self._picture = picture
+        if shown_jobs != self._shown_jobs and await self._push(SHOWN_JOBS_KEY, shown_jobs, problem):
+            self._shown_jobs = shown_jobs
 
     async def _push(self, key: str, value: Any, problem: str) -> bool:
         """Push an XCom, and return whether that worked. If not, log the problem: it must not end the wait."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from airflow.plugins_manager import AirflowPlugin
 
-from airflow_provider_modelarts.ui.picture import jobs_in_ui
+from airflow_provider_modelarts.ui.shown_jobs import jobs_in_ui
 
 PREFIX: Final = "modelarts"
 

@@ -27,7 +27,7 @@ def jobs_in_ui() -> bool:
     return conf.getboolean("modelarts", "jobs_in_ui", fallback=False) and airflow_version() >= (3, 1)
 
 
-def picture_of(wait: JobsWait) -> dict[str, Any]:
+def shown_jobs_of(wait: JobsWait) -> dict[str, Any]:
     """Return what the pages show of a wait, in JSON types."""
     waits = wait.waits()
     return {
@@ -52,16 +52,16 @@ def _job(wait: Wait) -> dict[str, Any]:
     }
 
 
-def publish_picture(task: Any, context: Context, wait: JobsWait) -> None:
+def publish_shown_jobs(task: Any, context: Context, wait: JobsWait) -> None:
     """
     Push the XCom of a task that waits on a worker, if it has changed.
 
-    :param task: has ``picture``, what was pushed last
+    :param task: has ``shown_jobs``, what was pushed last
     """
     ti = context.get("ti")
     if ti is None or not jobs_in_ui():
         return
-    picture = picture_of(wait)
-    if picture != task.picture:
-        task.picture = picture
-        push_plain_xcom(ti, XCOM_KEY, picture)
+    shown_jobs = shown_jobs_of(wait)
+    if shown_jobs != task.shown_jobs:
+        task.shown_jobs = shown_jobs
+        push_plain_xcom(ti, XCOM_KEY, shown_jobs)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_modelarts._compat import AirflowFailException, mask_secret
+from airflow_provider_modelarts._compat import AirflowFailException, airflow_version, mask_secret
 from airflow_provider_modelarts.api.training_jobs import failures
 from airflow_provider_modelarts.emulator import Emulator, Fault
 from airflow_provider_modelarts.operators.training_job import ModelArtsCreateTrainingJobOperator as Create
@@ -353,3 +353,16 @@ def test_the_values_of_environments_are_masked_as_soon_as_they_are_rendered(monk
     context: Any = {"sk": "a-secret"}
     operator.render_template_fields(context)
     assert masked == ["a-secret", "also-secret"]
+
+
+def test_the_pages_of_airflows_ui_show_the_job_if_they_are_on(
+    train: Callable[..., Task], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__MODELARTS__JOBS_IN_UI", "True")
+    trained = train()
+    assert trained.run().state == "success"
+    if airflow_version() >= (3, 1):
+        (job,) = trained.ti.xcoms["modelarts_jobs"]["jobs"]
+        # The simulated trigger of an operator pushes nothing.
+        last = ["Creating", "waiting"] if trained.arguments["deferrable"] else ["Completed", "arrived"]
+        assert job["history"][-1][1:] == last

@@ -21,7 +21,7 @@ from airflow_provider_modelarts._compat import airflow_version
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
 from airflow_provider_modelarts.api.visualization_jobs.models import VisualizationJob
 from airflow_provider_modelarts.ui import plugin
-from airflow_provider_modelarts.ui.picture import MAX_ENTRIES, MAX_JOBS, XCOM_KEY, picture_of
+from airflow_provider_modelarts.ui.shown_jobs import MAX_ENTRIES, MAX_JOBS, XCOM_KEY, shown_jobs_of
 from airflow_provider_modelarts.waiting.jobs import JobsWait
 from airflow_provider_modelarts.waiting.request import WaitRequest
 from tests.sensors.conftest import *  # noqa: F403 - the fixtures of the sensors' tests
@@ -129,9 +129,9 @@ def test_what_the_pages_are_fed_with_has_limits() -> None:
     wait = JobsWait.begin(VISUALIZATION_JOBS, request, log=Silent())
     for moment in range(MAX_ENTRIES + 5):
         wait.observe({"1": VISUALIZATION_JOBS.unobserved("1", (7, 1)[moment % 2])}, moment)
-    picture = picture_of(wait)
-    assert (len(picture["jobs"]), picture["more"]) == (MAX_JOBS, 7)
-    assert len(picture["jobs"][0]["history"]) == MAX_ENTRIES
+    shown_jobs = shown_jobs_of(wait)
+    assert (len(shown_jobs["jobs"]), shown_jobs["more"]) == (MAX_JOBS, 7)
+    assert len(shown_jobs["jobs"][0]["history"]) == MAX_ENTRIES
 
 
 def test_a_page_with_a_dangerous_address_is_no_link() -> None:
@@ -140,7 +140,7 @@ def test_a_page_with_a_dangerous_address_is_no_link() -> None:
     object.__setattr__(job, "service_url", "javascript:alert(1)")
     assert isinstance(job, VisualizationJob)
     wait.observe({"1": job}, 0)
-    assert picture_of(wait)["jobs"][0]["page"] == ""
+    assert shown_jobs_of(wait)["jobs"][0]["page"] == ""
 
 
 def test_loading_the_plugin_loads_no_server() -> None:

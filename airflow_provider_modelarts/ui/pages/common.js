@@ -14,7 +14,7 @@ export function taskPath({ dag, run, task }) {
   return `dags/${encodeURIComponent(dag)}/dagRuns/${encodeURIComponent(run)}/taskInstances/${encodeURIComponent(task)}`;
 }
 
-export async function picture(key) {
+export async function shownJobs(key) {
   const entry = await api(`${taskPath(key)}/xcomEntries/modelarts_jobs?map_index=${key.index}&stringify=false`);
   return entry?.value?.version === 1 ? entry.value : null;
 }

@@ -1,4 +1,4 @@
-import { ENDED, api, duration, element, followTheme, keepFresh, link, moment, picture, taskPath } from "./common.js";
+import { ENDED, api, duration, element, followTheme, keepFresh, link, moment, shownJobs, taskPath } from "./common.js";
 
 const query = new URLSearchParams(location.search);
 // Airflow fills in the index of mapped tasks only.
@@ -49,7 +49,7 @@ function show(shown, task) {
 
 async function refresh() {
   const mapped = index === "-1" ? "" : `/${index}`;
-  const [task, shown] = await Promise.all([api(`${taskPath(key)}${mapped}`), picture(key)]);
+  const [task, shown] = await Promise.all([api(`${taskPath(key)}${mapped}`), shownJobs(key)]);
   if (shown) return show(shown, task);
   document.getElementById("message").textContent = "This task has not waited for a ModelArts job.";
   return !ENDED.includes(task?.state);

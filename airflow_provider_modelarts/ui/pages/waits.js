@@ -1,4 +1,4 @@
-import { api, duration, element, followTheme, keepFresh, link, picture } from "./common.js";
+import { api, duration, element, followTheme, keepFresh, link, shownJobs } from "./common.js";
 
 const STATES = ["running", "deferred", "up_for_reschedule"];
 const PAGE = 100;
@@ -23,7 +23,7 @@ async function activeTasks() {
 
 async function readWait(task) {
   const key = { dag: task.dag_id, run: task.dag_run_id, task: task.task_id, index: task.map_index };
-  const shown = await picture(key);
+  const shown = await shownJobs(key);
   if (!shown) return [];
   const started = Date.parse(task.start_date) / 1000;
   return shown.jobs.map((job) => {
