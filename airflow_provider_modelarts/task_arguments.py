@@ -1,10 +1,12 @@
-"""The keyword arguments that Airflow's ``BaseOperator`` takes, for editors and type checkers: ``Unpack[...]`` them."""
+"""The keyword arguments that Airflow's base classes take, for editors and type checkers: ``Unpack[...]`` them."""
 
 from __future__ import annotations
 
 from collections.abc import MutableMapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypedDict
+
+from airflow_provider_modelarts.choices import SensorMode
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG, TaskGroup
@@ -74,5 +76,22 @@ class _OneTaskArguments(TaskArguments, total=False):
 
 class OperatorArguments(_OneTaskArguments):
     """Arguments of one task."""
+
+    task_id: str
+
+
+class _SensorArguments(_OneTaskArguments, total=False):
+    poke_interval: timedelta | float
+    timeout: timedelta | float | None
+    soft_fail: bool
+    mode: SensorMode
+    exponential_backoff: bool
+    max_wait: timedelta | float | None
+    silent_fail: bool
+    never_fail: bool
+
+
+class SensorArguments(_SensorArguments):
+    """Arguments of one sensor."""
 
     task_id: str

@@ -21,6 +21,7 @@ from airflow_provider_modelarts._compat import (
 from airflow_provider_modelarts.api.checks import to_text
 from airflow_provider_modelarts.api.client_owner import ClientOwner, Connect, Sleep
 from airflow_provider_modelarts.api.clock import HasClock
+from airflow_provider_modelarts.choices import JobType, Order, SortField
 from airflow_provider_modelarts.hooks.connection import (
     config_from_connection,
     describe_jobs,
@@ -59,6 +60,7 @@ class ModelArtsHook(HasClock, TrainingJobMethods, BaseHook):
     :param region: overrides the connection's
     :param project_id: overrides the connection's
     :param workspace_id: overrides the connection's
+    :param logger_name: as for every hook of Airflow
     """
 
     conn_name_attr = "modelarts_conn_id"
@@ -72,9 +74,9 @@ class ModelArtsHook(HasClock, TrainingJobMethods, BaseHook):
         region: str | None = None,
         project_id: str | None = None,
         workspace_id: str | None = None,
-        **kwargs: Any,
+        logger_name: str | None = None,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(logger_name=logger_name)
         self.modelarts_conn_id: str = to_text(modelarts_conn_id)
         self.region = region
         self.project_id = project_id
@@ -251,8 +253,8 @@ class ModelArtsHook(HasClock, TrainingJobMethods, BaseHook):
         *,
         status: StatusLike | None = None,
         search_content: str | None = None,
-        sort_by: str = "job_id",
-        order: str = "asc",
+        sort_by: SortField = "job_id",
+        order: Order = "asc",
         per_page: int = 100,
     ) -> Iterator[VisualizationJob]:
         """
@@ -274,7 +276,7 @@ class ModelArtsHook(HasClock, TrainingJobMethods, BaseHook):
         job_name: str,
         train_url: str,
         job_desc: str | None = None,
-        job_type: str = "tensorboard",
+        job_type: JobType = "tensorboard",
         flavor: str | None = None,
         schedule: ScheduleLike | None = None,
     ) -> VisualizationJob:

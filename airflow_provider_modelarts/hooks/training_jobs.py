@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_modelarts.choices import EventLevel, FlavorType, Order
+
 if TYPE_CHECKING:
     from airflow_provider_modelarts.api.client import ModelArtsClient
     from airflow_provider_modelarts.api.training_jobs.body import Channels
@@ -44,7 +46,7 @@ class TrainingJobMethods:
         phase: str | Iterable[str] | None = None,
         kind: str | Iterable[str] | None = None,
         filters: Iterable[FilterLike] = (),
-        order: str = "desc",
+        order: Order = "desc",
         workspace_id: str | None = None,
     ) -> Iterator[TrainingJob]:
         """
@@ -201,7 +203,7 @@ class TrainingJobMethods:
         return self.get_conn().training_jobs.read_log(job_id, task, after=after or LOG_START)
 
     def list_training_job_events(
-        self, job_id: str, *, order: str = "asc", level: str | None = None
+        self, job_id: str, *, order: Order = "asc", level: EventLevel | None = None
     ) -> Iterator[JobEvent]:
         """
         Yield the events of a job from all pages, fetching each page on demand.
@@ -215,7 +217,7 @@ class TrainingJobMethods:
         """Return the preset engines."""
         return self.get_conn().training_jobs.engines()
 
-    def list_training_job_flavors(self, flavor_type: str | None = None) -> list[Flavor]:
+    def list_training_job_flavors(self, flavor_type: FlavorType | None = None) -> list[Flavor]:
         """
         Return the public resource flavors.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, get_args
 
 from airflow_provider_modelarts.api.checks import to_text
 from airflow_provider_modelarts.api.errors import ModelArtsError
@@ -13,6 +13,7 @@ from airflow_provider_modelarts.api.training_jobs.kind import TRAINING_JOBS
 from airflow_provider_modelarts.api.training_jobs.statuses import ON_THE_WAY, READY, TrainingJobPhase
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
 from airflow_provider_modelarts.api.visualization_jobs.statuses import JobStatus
+from airflow_provider_modelarts.choices import CleanUpAction
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.operators.base import JobOperator
 from airflow_provider_modelarts.templates import is_literal, seconds
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from airflow_provider_modelarts.task_arguments import OperatorArguments
     from airflow_provider_modelarts.waiting.kind import Status
 
-ACTIONS: Final = ("report", "stop")
+ACTIONS: Final[tuple[CleanUpAction, ...]] = get_args(CleanUpAction)
 
 
 class CleanUpJobsOperator(JobOperator):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from airflow_provider_modelarts._compat import AirflowFailException
 from airflow_provider_modelarts.api.checks import job_id_in
 from airflow_provider_modelarts.api.errors import ModelArtsAmbiguousNameError, ModelArtsNotFoundError
+from airflow_provider_modelarts.choices import IfAlready
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.operators.base import (
     DEFERRABLE,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_modelarts.task_arguments import OperatorArguments
 
-IF_ALREADY: Final = ("skip", "fail")
+IF_ALREADY: Final[tuple[IfAlready, ...]] = get_args(IfAlready)
 
 
 class ExistingJobOperator(JobOperator):
@@ -98,7 +99,7 @@ class RepeatableJobOperator(ExistingJobOperator, WaitingJobOperator):
     :param kwargs: as for :class:`ExistingJobOperator` and :class:`.WaitingJobOperator`
     """
 
-    def __init__(self, *, if_already: str = "skip", **kwargs: Any) -> None:
+    def __init__(self, *, if_already: IfAlready = "skip", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.if_already = if_already
         if if_already not in IF_ALREADY:
@@ -119,7 +120,7 @@ class StopJobOperator(RepeatableJobOperator):
         *,
         job_id: str | int | XComArg | None = None,
         job_name: str | XComArg | None = None,
-        if_already: str = "skip",
+        if_already: IfAlready = "skip",
         wait_for_completion: bool = True,
         deferrable: bool = DEFERRABLE,
         poke_interval: float | timedelta = POKE_INTERVAL,
@@ -173,7 +174,7 @@ class DeleteJobOperator(RepeatableJobOperator):
         job_id: str | int | XComArg | None = None,
         job_name: str | XComArg | None = None,
         stop_first: bool = True,
-        if_already: str = "skip",
+        if_already: IfAlready = "skip",
         wait_for_completion: bool = True,
         deferrable: bool = DEFERRABLE,
         poke_interval: float | timedelta = POKE_INTERVAL,

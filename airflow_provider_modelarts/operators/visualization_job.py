@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_modelarts.api.errors import ModelArtsError
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
 from airflow_provider_modelarts.api.visualization_jobs.parameters import checked_job_desc
+from airflow_provider_modelarts.choices import IfAlready
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.links.visualization_job import ModelArtsVisualizationJobLink
 from airflow_provider_modelarts.operators.base import DEFERRABLE, POKE_INTERVAL, POLL_FAILURE_TOLERANCE, TIMEOUT
@@ -105,7 +106,7 @@ class ModelArtsRestartVisualizationJobOperator(RepeatableJobOperator, Restarting
         *,
         job_id: str | int | XComArg | None = None,
         job_name: str | XComArg | None = None,
-        if_already: str = "skip",
+        if_already: IfAlready = "skip",
         stop_on_failure: bool = True,
         wait_for_completion: bool = True,
         deferrable: bool = DEFERRABLE,

@@ -26,6 +26,7 @@ from airflow_provider_modelarts._compat import (
 from airflow_provider_modelarts.api.checks import job_id_in
 from airflow_provider_modelarts.api.clock import HasClock
 from airflow_provider_modelarts.assets.base import add_to_outlet_events
+from airflow_provider_modelarts.choices import WaitFor
 from airflow_provider_modelarts.deferral import defer, resume, resumes_another_try, when_try_started
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.links.base import link_to, publish_link
@@ -123,7 +124,7 @@ class JobSensor(HasClock, BaseSensorOperator):
         job_id: str | int | XComArg | None = None,
         job_name: str | XComArg | None = None,
         job_ids: Any = None,
-        wait_for: str = "all",
+        wait_for: WaitFor = "all",
         failure_statuses: Any = None,
         modelarts_conn_id: str = ModelArtsHook.default_conn_name,
         region: str | None = None,

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_modelarts._compat import conf
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
+from airflow_provider_modelarts.choices import WaitFor
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
 from airflow_provider_modelarts.links.visualization_job import ModelArtsVisualizationJobLink
 from airflow_provider_modelarts.sensors.base import JobSensor
 
 if TYPE_CHECKING:
     from airflow.sdk import XComArg
+    from typing_extensions import Unpack
+
+    from airflow_provider_modelarts.task_arguments import SensorArguments
 
 
 class ModelArtsVisualizationJobSensor(JobSensor):
@@ -66,7 +70,7 @@ class ModelArtsVisualizationJobSensor(JobSensor):
         job_id: str | int | XComArg | None = None,
         job_name: str | XComArg | None = None,
         job_ids: Any = None,
-        wait_for: str = "all",
+        wait_for: WaitFor = "all",
         target_status: Any = "RUNNING",
         failure_statuses: Any = None,
         modelarts_conn_id: str = ModelArtsHook.default_conn_name,
@@ -76,7 +80,7 @@ class ModelArtsVisualizationJobSensor(JobSensor):
         poll_failure_tolerance: float | timedelta = 600,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         skip_worker: bool = False,
-        **kwargs: Any,
+        **kwargs: Unpack[SensorArguments],
     ) -> None:
         super().__init__(
             job_id=job_id,

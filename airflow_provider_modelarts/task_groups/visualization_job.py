@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_modelarts._compat import TaskGroup
+from airflow_provider_modelarts.choices import GroupEnd
 from airflow_provider_modelarts.operators.visualization_job import (
     ModelArtsCreateVisualizationJobOperator,
     ModelArtsDeleteVisualizationJobOperator,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_modelarts.task_arguments import TaskArguments
 
-_ENDS: Final[dict[str, Any]] = {
+_ENDS: Final[dict[GroupEnd, Any]] = {
     "stop": ModelArtsStopVisualizationJobOperator,
     "delete": ModelArtsDeleteVisualizationJobOperator,
 }
@@ -60,7 +61,7 @@ def visualization_job(
     flavor: str | None = None,
     auto_stop_hours: int | str | None = None,
     stop_on_failure: bool | None = None,
-    end: str = "stop",
+    end: GroupEnd = "stop",
     modelarts_conn_id: str | None = None,
     region: str | None = None,
     project_id: str | None = None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_modelarts.api.checks import job_id_in, job_ids_in
 from airflow_provider_modelarts.api.metrics import Metrics, NoMetrics
+from airflow_provider_modelarts.choices import WaitFor
 from airflow_provider_modelarts.waiting.kind import GONE, Kind, Status
 from airflow_provider_modelarts.waiting.names import name_key
 from airflow_provider_modelarts.waiting.target import WAIT_FOR, Target, Verdict
@@ -30,7 +31,7 @@ class JobsWait:
 
     __slots__ = ("_wait_for", "_waits")
 
-    def __init__(self, waits: Sequence[Wait], wait_for: str = "all") -> None:
+    def __init__(self, waits: Sequence[Wait], wait_for: WaitFor = "all") -> None:
         if wait_for not in WAIT_FOR:
             raise ValueError(f"wait_for: {wait_for!r} is not one of {', '.join(WAIT_FOR)}")
         self._waits = {wait.job_id: wait for wait in waits}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
+from airflow_provider_modelarts.choices import WaitFor
+
 
 # A trigger inherits these fields, and keeps Airflow's own idea of equality and representation. There may be thousands:
 # with all fields in its `__dict__`, a trigger would take 1.3 KB more.
@@ -34,7 +36,7 @@ class WaitRequest:
     job_id: Any = None
     job_ids: Any = None
     job_name: Any = None
-    wait_for: str = "all"
+    wait_for: WaitFor = "all"
     target_status: Any
     failure_statuses: Any = None
     modelarts_conn_id: str = "modelarts_default"

@@ -6,16 +6,16 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from airflow_provider_modelarts.api.checks import text_items
+from airflow_provider_modelarts.choices import WaitFor
 from airflow_provider_modelarts.waiting.kind import GONE, Kind, Status
 
 ENDED: Final = "ENDED"
 """Stands for every terminal status where a target is expected."""
 
-WAIT_FOR: Final = ("all", "any")
-"""Whether a wait is for all of several jobs, or for any of them."""
+WAIT_FOR: Final[tuple[WaitFor, ...]] = get_args(WaitFor)
 
 
 class Verdict(Enum):

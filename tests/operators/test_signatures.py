@@ -1,4 +1,4 @@
-"""Editors and type checkers know each argument of an operator and of the task group by its name."""
+"""Editors and type checkers know each argument of a task and of the task group by its name, and no others exist."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_modelarts._compat import BaseOperator, airflow_version
-from airflow_provider_modelarts.operators import base, existing, starting, visualization_job
+from airflow_provider_modelarts._compat import BaseOperator, BaseSensorOperator, airflow_version
+from airflow_provider_modelarts.operators import base, existing, starting, training_job, visualization_job
 from airflow_provider_modelarts.operators.clean_up import (
     ModelArtsCleanUpTrainingJobsOperator,
     ModelArtsCleanUpVisualizationJobsOperator,
 )
-from airflow_provider_modelarts.task_arguments import OperatorArguments, TaskArguments
+from airflow_provider_modelarts.sensors.base import JobSensor
+from airflow_provider_modelarts.sensors.training_job import ModelArtsTrainingJobSensor
+from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
+from airflow_provider_modelarts.task_arguments import OperatorArguments, SensorArguments, TaskArguments
 from airflow_provider_modelarts.task_groups import visualization_job as task_group
 
 OPERATORS = [
@@ -22,6 +25,8 @@ OPERATORS = [
     ModelArtsCleanUpTrainingJobsOperator,
     ModelArtsCleanUpVisualizationJobsOperator,
 ]
+SENSORS = [ModelArtsTrainingJobSensor, ModelArtsVisualizationJobSensor]
+TASKS = [*OPERATORS, *(getattr(training_job, name) for name in training_job.__all__), *SENSORS]
 BASES = [
     base.JobOperator,
     base.WaitingJobOperator,
@@ -56,6 +61,23 @@ def test_the_task_group_names_the_arguments_of_its_operators() -> None:
 def test_the_arguments_of_a_task_are_those_of_airflow() -> None:
     assert set(OperatorArguments.__annotations__) == set(parameters(BaseOperator.__init__)) - {"kwargs"}
     assert set(TaskArguments.__annotations__) < set(OperatorArguments.__annotations__)
+    of_sensors = set(parameters(BaseSensorOperator.__init__)) - {"kwargs"}
+    assert set(SensorArguments.__annotations__) == of_sensors | set(OperatorArguments.__annotations__)
+
+
+@pytest.mark.parametrize("sensor", SENSORS)
+def test_a_sensor_names_its_arguments_as_its_base_does(sensor: type[Any]) -> None:
+    own, inherited = parameters(sensor.__init__), parameters(JobSensor.__init__)
+    assert own.pop("kwargs").annotation == "Unpack[SensorArguments]"
+    assert set(own) == set(inherited) - {"kwargs"}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_an_argument_that_does_not_exist_is_an_error(task: type[Any]) -> None:
+    needed = {"train_url": "/bucket/logs/", "job_id": 1, "job_desc": "text", "longer_than": 60}
+    needed = {name: value for name, value in needed.items() if name in parameters(task.__init__)}
+    with pytest.raises(Exception, match="polk_interval"):
+        task(task_id="task", **needed, polk_interval=60)
 
 
 @pytest.mark.parametrize("operator", OPERATORS)

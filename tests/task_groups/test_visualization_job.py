@@ -14,6 +14,7 @@ except ImportError:  # Airflow 2.11
     from airflow import DAG
     from airflow.decorators import task, task_group  # type: ignore[attr-defined, no-redef]
 
+from airflow_provider_modelarts.choices import GroupEnd
 from airflow_provider_modelarts.task_groups.visualization_job import visualization_job
 
 BOARD: dict[str, Any] = {"group_id": "board", "train_url": "/bucket/logs/"}
@@ -208,7 +209,7 @@ def attributes(dag: DAG, task_id: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("end", ["stop", "delete"])
 @pytest.mark.parametrize("by_default_args", [False, True], ids=["arguments", "default_args"])
-def test_both_tasks_are_alike(end: str, by_default_args: bool, dag: Any) -> None:
+def test_both_tasks_are_alike(end: GroupEnd, by_default_args: bool, dag: Any) -> None:
     with visualization_job(**BOARD, end=end, **({"default_args": SHARED} if by_default_args else SHARED)):
         pass
     assert attributes(dag, "board.create") == SHARED
@@ -247,7 +248,7 @@ def test_the_job_is_as_the_arguments_say_and_its_end_is_tried_at_least_four_time
 def test_an_argument_that_nobody_knows_and_an_end_that_there_is_not_are_refused(dag: Any) -> None:
     with (
         pytest.raises(ValueError, match="end: 'keep' is not one of stop, delete"),
-        visualization_job(**BOARD, end="keep"),
+        visualization_job(**{**BOARD, "end": "keep"}),
     ):
         pass
     with pytest.raises(Exception, match="polk_interval"), visualization_job(**{**BOARD, "polk_interval": 1}):

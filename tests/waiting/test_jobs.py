@@ -11,6 +11,7 @@ from airflow_provider_modelarts.api.errors import ModelArtsPermissionError, Mode
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
 from airflow_provider_modelarts.api.visualization_jobs.models import VisualizationJob
 from airflow_provider_modelarts.api.visualization_jobs.statuses import JobStatus, to_status
+from airflow_provider_modelarts.choices import WaitFor
 from airflow_provider_modelarts.waiting.jobs import JobsWait, parse_job_ids
 from airflow_provider_modelarts.waiting.request import WaitRequest
 from airflow_provider_modelarts.waiting.target import Target
@@ -26,7 +27,7 @@ def job(job_id: str, status: int) -> VisualizationJob:
     return VisualizationJob(job_id, to_status(status))
 
 
-def wait_for(how: str, count: int = 3) -> JobsWait:
+def wait_for(how: WaitFor, count: int = 3) -> JobsWait:
     waits = [
         Wait(str(number), Target.of(VISUALIZATION_JOBS, 8), 600, logging.getLogger("jobs")) for number in range(count)
     ]
@@ -122,7 +123,7 @@ def test_what_is_over_is_not_said_to_go_on(caplog: pytest.LogCaptureFixture) -> 
 
 def test_what_wait_for_may_be() -> None:
     with pytest.raises(ValueError, match="wait_for"):
-        wait_for("most")
+        wait_for("most")  # type: ignore[arg-type]
 
 
 def test_descriptions() -> None:

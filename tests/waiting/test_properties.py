@@ -26,6 +26,7 @@ from airflow_provider_modelarts.api.errors import (
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
 from airflow_provider_modelarts.api.visualization_jobs.models import VisualizationJob
 from airflow_provider_modelarts.api.visualization_jobs.statuses import ENDED, FAILED, JobStatus, to_status
+from airflow_provider_modelarts.choices import WaitFor
 from airflow_provider_modelarts.waiting.jobs import JobsWait
 from airflow_provider_modelarts.waiting.kind import GONE, Status
 from airflow_provider_modelarts.waiting.request import WaitRequest
@@ -186,7 +187,7 @@ NEWS = st.lists(st.fixed_dictionaries({}, optional={job_id: observations(job_id)
 
 @given(st.sampled_from(WAIT_FOR), TARGETS, TOLERANCES, NEWS)
 def test_waits_for_several_jobs(
-    wait_for: str, target: set[Status], tolerance: float, news: list[dict[str, VisualizationJob | ModelArtsError]]
+    wait_for: WaitFor, target: set[Status], tolerance: float, news: list[dict[str, VisualizationJob | ModelArtsError]]
 ) -> None:
     request = WaitRequest(
         job_ids=list(JOB_IDS), wait_for=wait_for, target_status=target, poll_failure_tolerance=tolerance

@@ -18,6 +18,7 @@ from airflow_provider_modelarts.api.training_jobs.body import environment_secret
 from airflow_provider_modelarts.api.training_jobs.logs import LOG_START, JobEvent, LogLines, LogPosition, LogPreview
 from airflow_provider_modelarts.api.training_jobs.models import TrainingJob, TrainingJobPage
 from airflow_provider_modelarts.api.training_jobs.parameters import (
+    FLAVOR_TYPES,
     MAX_EVENTS_PER_PAGE,
     MAX_FILTER_VALUES,
     MAX_LOG_LINES,
@@ -35,12 +36,11 @@ from airflow_provider_modelarts.api.training_jobs.parameters import (
     update_body,
 )
 from airflow_provider_modelarts.api.training_jobs.resources import Engine, Flavor, Quota
+from airflow_provider_modelarts.choices import EventLevel, FlavorType, Order
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-FLAVOR_TYPES: Final = ("CPU", "GPU", "Ascend")
 
 
 def _operation(name: str, method: str, action: str, **about: bool) -> Operation:
@@ -121,7 +121,7 @@ class TrainingJobs:
         filters: Iterable[FilterLike] = (),
         limit: int = MAX_PER_PAGE,
         offset: int = 0,
-        order: str = "desc",
+        order: Order = "desc",
         workspace_id: str | None = None,
     ) -> TrainingJobPage:
         """
@@ -286,7 +286,7 @@ class TrainingJobs:
         )
 
     def events(
-        self, job_id: str, *, order: str = "asc", level: str | None = None, pattern: str | None = None
+        self, job_id: str, *, order: Order = "asc", level: EventLevel | None = None, pattern: str | None = None
     ) -> Iterator[JobEvent]:
         """
         Yield the events of a job (``GET …/events``), fetching pages on demand.
@@ -319,7 +319,7 @@ class TrainingJobs:
         parse = Parse.data(lambda data: [Engine.from_api(entry) for entry in Fields(data).objects("items")])
         return self._http.read(self._call(_ENGINES, "training-job-engines", parse))
 
-    def flavors(self, flavor_type: str | None = None) -> list[Flavor]:
+    def flavors(self, flavor_type: FlavorType | None = None) -> list[Flavor]:
         """
         Return the public resource flavors (``GET /v2/{project_id}/training-job-flavors``).
 

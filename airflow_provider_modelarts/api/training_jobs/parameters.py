@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, get_args
 
 from airflow_provider_modelarts.api import checks
+from airflow_provider_modelarts.choices import EventLevel, FilterOperator, FlavorType, Order
 
 MAX_PER_PAGE: Final = 50
 MAX_FILTERS: Final = 20
@@ -16,9 +17,10 @@ MAX_FILTER_VALUES: Final = 10
 MAX_EVENTS_PER_PAGE: Final = 100
 MAX_LOG_LINES: Final = 500
 
-ORDERS: Final = ("asc", "desc")
-OPERATORS: Final = ("between", "like", "in", "not")
-EVENT_LEVELS: Final = ("Info", "Warning", "Error")
+ORDERS: Final[tuple[Order, ...]] = get_args(Order)
+OPERATORS: Final[tuple[FilterOperator, ...]] = get_args(FilterOperator)
+EVENT_LEVELS: Final[tuple[EventLevel, ...]] = get_args(EventLevel)
+FLAVOR_TYPES: Final[tuple[FlavorType, ...]] = get_args(FlavorType)
 
 _MAX_WINDOW: Final = timedelta(days=31)
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -40,7 +42,7 @@ class Filter:
     """
 
     key: str
-    operator: str
+    operator: FilterOperator
     values: tuple[str, ...]
 
 
@@ -127,7 +129,7 @@ def search_body(
     filters: Iterable[FilterLike] = (),
     limit: int = MAX_PER_PAGE,
     offset: int = 0,
-    order: str = "desc",
+    order: Order = "desc",
     workspace_id: str | None = None,
 ) -> dict[str, Any]:
     """
@@ -174,7 +176,7 @@ def update_body(*, description: str | None = None, body: Mapping[str, Any] | Non
     return changes
 
 
-def events_query(*, offset: int, order: str, level: str | None, pattern: str | None) -> dict[str, str]:
+def events_query(*, offset: int, order: Order, level: EventLevel | None, pattern: str | None) -> dict[str, str]:
     """
     Return the query of a page of events.
 

@@ -27,6 +27,7 @@ from airflow_provider_modelarts.api.visualization_jobs.parameters import (
     list_query,
 )
 from airflow_provider_modelarts.api.visualization_jobs.statuses import OVER, JobStatus
+from airflow_provider_modelarts.choices import JobType, Order, SortField
 
 log = logging.getLogger(__name__)
 
@@ -79,8 +80,8 @@ class VisualizationJobs:
         status: StatusLike | None = None,
         per_page: int = 100,
         page: int = 1,
-        sort_by: str = "job_id",
-        order: str = "asc",
+        sort_by: SortField = "job_id",
+        order: Order = "asc",
         search_content: str | None = None,
         workspace_id: str | None = None,
     ) -> VisualizationJobPage:
@@ -179,7 +180,7 @@ class VisualizationJobs:
         job_name: str,
         train_url: str,
         job_desc: str | None = None,
-        job_type: str = "tensorboard",
+        job_type: JobType = "tensorboard",
         flavor: str | None = None,
         schedule: ScheduleLike | None = None,
     ) -> VisualizationJob:

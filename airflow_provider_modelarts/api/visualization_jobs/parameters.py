@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, get_args
 
 from airflow_provider_modelarts.api import checks
 from airflow_provider_modelarts.api.visualization_jobs.models import Schedule
 from airflow_provider_modelarts.api.visualization_jobs.statuses import JobStatus, to_status
+from airflow_provider_modelarts.choices import JobType, Order, SortField
 
-JOB_TYPES: Final = ("tensorboard", "mindinsight")
-SORT_FIELDS: Final = ("job_id", "job_name", "job_desc", "create_time", "status")
-ORDERS: Final = ("asc", "desc")
+JOB_TYPES: Final[tuple[JobType, ...]] = get_args(JobType)
+SORT_FIELDS: Final[tuple[SortField, ...]] = get_args(SortField)
+ORDERS: Final[tuple[Order, ...]] = get_args(Order)
 MAX_PER_PAGE: Final = 1000
 
 _MAX_DIGITS: Final = 19
@@ -64,8 +65,8 @@ def list_query(
     status: StatusLike | None,
     per_page: int,
     page: int,
-    sort_by: str,
-    order: str,
+    sort_by: SortField,
+    order: Order,
     search_content: str | None,
     workspace_id: str | None,
 ) -> dict[str, str]:
@@ -94,7 +95,7 @@ def create_body(
     job_name: str,
     train_url: str,
     job_desc: str | None,
-    job_type: str,
+    job_type: JobType,
     flavor: str | None,
     schedule: ScheduleLike | None,
     workspace_id: str | None,
