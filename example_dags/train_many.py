@@ -25,7 +25,7 @@ def train_many() -> None:
     ).expand(parameters=[{"learning_rate": rate} for rate in (0.1, 0.01, 0.001)])
 
     @task
-    def choose(jobs: list[dict[str, Any]]) -> str:
+    def choose(jobs: Any) -> str:
         fastest = min(jobs, key=lambda job: job["duration_ms"])
         return str(fastest["job_id"])
 

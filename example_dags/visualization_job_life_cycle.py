@@ -39,7 +39,7 @@ def visualization_job_life_cycle() -> None:
         job_type="tensorboard",
         auto_stop_hours=4,  # a running job is billed: this ends it whatever happens to Airflow
     )
-    job_id: Any = create.output["job_id"]
+    job_id = create.output["job_id"]
     describe = ModelArtsUpdateVisualizationJobOperator(task_id="describe", job_id=job_id, job_desc="Run {{ run_id }}")
     stop = ModelArtsStopVisualizationJobOperator(task_id="stop", job_id=job_id)
     restart = ModelArtsRestartVisualizationJobOperator(task_id="restart", job_id=job_id)

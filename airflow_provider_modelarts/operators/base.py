@@ -66,6 +66,11 @@ class JobOperator(HasClock, BaseOperator):
         self.workspace_id = workspace_id
         self.link: str | None = ""
 
+    @property
+    def output(self) -> Any:
+        """The XCom, for other tasks. (Airflow's own type of it fits no argument of a ``@task`` function.)"""
+        return super().output
+
     @cached_property
     def hook(self) -> ModelArtsHook:
         """The hook that the operator works through."""

@@ -174,6 +174,11 @@ class JobSensor(HasClock, BaseSensorOperator):
         if is_literal(self.target_status) and is_literal(self.failure_statuses):
             Target.of(self.kind, self.target_status, self.failure_statuses)
 
+    @property
+    def output(self) -> Any:
+        """The XCom, for other tasks. (Airflow's own type of it fits no argument of a ``@task`` function.)"""
+        return super().output
+
     @cached_property
     def hook(self) -> ModelArtsHook:
         """The hook that the sensor polls through."""
