@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -16,6 +18,8 @@ XCOM_KEY: Final = "modelarts_job_link"
 
 _MAX_LENGTH: Final = 2048
 """The longest address, in characters, that browsers and proxies support."""
+
+_MAX_PAGES_IN_LOG: Final = 20
 
 _HOST: Final = r"(?:[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*\.?|\[[0-9a-f:.]+\])"
 _WEB_ADDRESS: Final = re.compile(rf"(?i:https?://{_HOST}(?::[0-9]{{1,5}})?)(?:[/?#][!#-&(-;=?-\[\]_a-z~]*)?")
@@ -66,6 +70,19 @@ def publish_link(task: Any, context: Context, page_url: str | None) -> None:
         # A test that only pokes a sensor may have no task instance.
         if (ti := context.get("ti")) is not None:
             push_plain_xcom(ti, XCOM_KEY, url)
+
+
+def log_pages(task: Any, jobs: Mapping[str, Mapping[str, Any]]) -> None:
+    """
+    Log where the pages of jobs are, for some jobs at most.
+
+    :param task: has ``kind`` and ``log``
+    :param jobs: summaries by job ID
+    """
+    for job_id, summary in islice(jobs.items(), _MAX_PAGES_IN_LOG):
+        page = link_to(summary.get(task.kind.page_field))
+        if page:
+            task.log.info("Page of %s %s: %s", task.kind.noun, job_id, page)
 
 
 def clear_link(task: Any, context: Context) -> None:

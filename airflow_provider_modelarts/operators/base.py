@@ -266,12 +266,14 @@ class WaitingJobOperator(JobOperator):
 
     def _stop_job(self, job_id: str) -> None:
         """Stop a job, unless it has just ended by itself."""
+        self.log.info("Stopping %s %s", self.kind.noun, job_id)
         unnecessary = self._jobs.ensure_stopped(job_id)
         if unnecessary:
             self.log.info("%s %s %s", self.kind.noun.capitalize(), job_id, unnecessary)
 
     def _delete_job(self, context: Context, job_id: str) -> None:
         """Delete a job, unless it is gone already."""
+        self.log.info("Deleting %s %s", self.kind.noun, job_id)
         try:
             self._change(context, self._jobs.delete, job_id, lambda job: job is None)
         except ModelArtsConflictError as error:

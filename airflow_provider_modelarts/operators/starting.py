@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_modelarts._compat import airflow_version, current_context
 from airflow_provider_modelarts.hooks.stopping import stop_or_log, stop_with_deadline
+from airflow_provider_modelarts.links.base import log_pages
 from airflow_provider_modelarts.operators.base import WaitingJobOperator
 
 if TYPE_CHECKING:
@@ -136,6 +137,7 @@ class StartingJobOperator(WaitingJobOperator):
             stop_or_log(self.kind.noun, self.hook.get_conn, self._find_started_job, self._ensure_stopped, self.log)
 
     def _succeed(self, context: Context, summary: dict[str, Any]) -> dict[str, Any]:
+        log_pages(self, {summary["job_id"]: summary})
         xcom = self._finish(context, summary)
         self._clear_stored_job_id(context)
         return xcom

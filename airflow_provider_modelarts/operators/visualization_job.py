@@ -213,6 +213,7 @@ class ModelArtsUpdateVisualizationJobOperator(ExistingJobOperator):
         job_desc = checked_job_desc(self.job_desc)
         with self.hook as hook:
             job_id = self._require_job_id()
+            self.log.info("Changing the description of %s %s", self.kind.noun, job_id)
             self._change(
                 context,
                 lambda job_id: hook.update_visualization_job(job_id, job_desc=job_desc),

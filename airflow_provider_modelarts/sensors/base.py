@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from airflow_provider_modelarts._compat import (
     DEFER_TIMEOUT_MARGIN,
@@ -29,7 +29,7 @@ from airflow_provider_modelarts.assets.base import add_to_outlet_events
 from airflow_provider_modelarts.choices import WaitFor
 from airflow_provider_modelarts.deferral import defer, resume, resumes_another_try, when_try_started
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
-from airflow_provider_modelarts.links.base import link_to, publish_link
+from airflow_provider_modelarts.links.base import log_pages, publish_link
 from airflow_provider_modelarts.sensors.in_triggerer import why_on_worker
 from airflow_provider_modelarts.templates import is_literal, materialized, plain, seconds, time_to_wait
 from airflow_provider_modelarts.ui.shown_jobs import publish_shown_jobs
@@ -53,9 +53,6 @@ if TYPE_CHECKING:
     from airflow.triggers.base import StartTriggerArgs
 
     from airflow_provider_modelarts.waiting.fetch import JobFetcher
-
-
-MAX_PAGES_IN_LOG: Final = 20
 
 
 class _InstanceProperty(property):
@@ -358,18 +355,12 @@ class JobSensor(HasClock, BaseSensorOperator):
 
     def _xcom(self, context: Context, jobs: Mapping[str, Mapping[str, Any]]) -> Any:
         """Return the XCom of a wait that has succeeded. Set the outlets' events and the XComs of the fields as well."""
-        self._log_pages(jobs)
+        log_pages(self, jobs)
         xcom = next(iter(jobs.values())) if self.job_ids is None else dict(jobs)
         add_to_outlet_events(self, context, xcom)
         if self.job_ids is None:
             push_fields(self, context, xcom)
         return xcom
-
-    def _log_pages(self, jobs: Mapping[str, Mapping[str, Any]]) -> None:
-        for job_id, summary in list(jobs.items())[:MAX_PAGES_IN_LOG]:
-            page = link_to(summary.get(self.kind.page_field))
-            if page:
-                self.log.info("Page of %s %s: %s", self.kind.noun, job_id, page)
 
     def _fail(self, error: Exception) -> NoReturn:
         """Raise Airflow's exception for a wait that ended without its target, the same in every mode."""

@@ -395,3 +395,35 @@ def test_a_description_may_be_as_long_as_the_api_allows(length: int, clock: Simu
     assert emulator.job(job_id).job_desc == "x" * length
     with pytest.raises(ValueError, match="has 257 characters, at most 256 are allowed"):
         Update(task_id="update", job_id=job_id, job_desc="x" * 257)
+
+
+@pytest.mark.parametrize(
+    ("operator", "status", "line"),
+    [
+        (Stop, 8, "Stopping visualization job "),
+        (Restart, 12, "Restarting visualization job "),
+        (Delete, 12, "Deleting visualization job "),
+    ],
+)
+def test_each_request_is_one_line_of_the_log(
+    operator: Any, status: int, line: str, task: Callable[..., Any], emulator: Emulator, written: Callable[[], str]
+) -> None:
+    job_id = emulator.create_job(status=status)
+    assert task(operator, job_id=job_id).run().state == "success"
+    assert written().count(f"{line}{job_id}") == 1
+
+
+def test_an_update_is_one_line_of_the_log(
+    clock: SimulatedClock, emulator: Emulator, written: Callable[[], str]
+) -> None:
+    job_id = emulator.create_job()
+    assert Task(Update, {"job_id": job_id, "job_desc": "new"}, clock).run().state == "success"
+    assert written().count(f"Changing the description of visualization job {job_id}") == 1
+
+
+def test_the_log_ends_with_the_page_of_a_job_that_runs(
+    task: Callable[..., Any], emulator: Emulator, written: Callable[[], str]
+) -> None:
+    job_id = emulator.create_job(status=12)
+    page = task(Restart, job_id=job_id).run().xcom["service_url"]
+    assert f"Page of visualization job {job_id}: {page}" in written().splitlines()[-1]

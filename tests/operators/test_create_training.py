@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -40,13 +39,6 @@ def jobs(emulator: Emulator) -> dict[str, str]:
 
 def submissions(emulator: Emulator) -> int:
     return emulator.request_counts().get("training.create", 0)
-
-
-@pytest.fixture
-def written(caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
-    """Return what was logged, once: Airflow 2.11 writes what caplog catches to the standard output as well."""
-    caplog.set_level(logging.INFO)
-    return lambda: capsys.readouterr().out or caplog.text
 
 
 def test_a_job_is_created_and_completed(train: Callable[..., Any], emulator: Emulator) -> None:
