@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from fnmatch import fnmatchcase
+from math import ceil
 from typing import TYPE_CHECKING, Any, ClassVar, Final, get_args
 
 from airflow_provider_modelarts.api.checks import to_text
 from airflow_provider_modelarts.api.errors import ModelArtsError
 from airflow_provider_modelarts.api.training_jobs.kind import TRAINING_JOBS
 from airflow_provider_modelarts.api.training_jobs.statuses import ON_THE_WAY, READY, TrainingJobPhase
+from airflow_provider_modelarts.api.training_jobs.usage import accelerator_samples, all_idle
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
 from airflow_provider_modelarts.api.visualization_jobs.statuses import JobStatus
 from airflow_provider_modelarts.choices import CleanUpAction
@@ -22,10 +24,12 @@ if TYPE_CHECKING:
     from airflow.sdk import Context, XComArg
     from typing_extensions import Unpack
 
+    from airflow_provider_modelarts.api.training_jobs.models import TrainingJob
     from airflow_provider_modelarts.task_arguments import OperatorArguments
     from airflow_provider_modelarts.waiting.kind import Status
 
 ACTIONS: Final[tuple[CleanUpAction, ...]] = get_args(CleanUpAction)
+IDLE_BELOW: Final = 5.0
 
 
 class CleanUpJobsOperator(JobOperator):
@@ -150,15 +154,65 @@ class ModelArtsCleanUpVisualizationJobsOperator(CleanUpJobsOperator):
 
 class ModelArtsCleanUpTrainingJobsOperator(CleanUpJobsOperator):
     """
-    Finds training jobs that have run for too long or have a certain name, and reports or stops them.
+    Finds training jobs that have run for too long, have a certain name or leave their accelerators idle, and reports or
+    stops them.
 
-    It looks at one workspace. Queueing does not count as running. The parameters are those of
-    :class:`.CleanUpJobsOperator`.
+    It looks at one workspace. Queueing does not count as running. A job whose use of accelerators is not known, for all
+    minutes of ``idle_for``, is not idle; neither is one without accelerators.
+
+    :param idle_for: finds running jobs whose accelerators have all been idle for so long, as a timedelta or in seconds.
+        Costs one request for each task of a job that has been running for longer (``longer_than`` is this by default)
+    :param idle_below: percent of use under which an accelerator is idle
+    :param kwargs: the other parameters are those of :class:`.CleanUpJobsOperator`
     """
 
     custom_operator_name = "Clean up training jobs"
     kind = TRAINING_JOBS
     running = str(TrainingJobPhase.RUNNING)
 
+    def __init__(
+        self,
+        *,
+        longer_than: timedelta | float | None = None,
+        job_name: str | XComArg | None = None,
+        idle_for: timedelta | float | None = None,
+        idle_below: float = IDLE_BELOW,
+        action: str = "report",
+        modelarts_conn_id: str = ModelArtsHook.default_conn_name,
+        region: str | None = None,
+        project_id: str | None = None,
+        workspace_id: str | None = None,
+        **kwargs: Unpack[OperatorArguments],
+    ) -> None:
+        idle_seconds = None if idle_for is None else seconds("idle_for", idle_for, may_be_zero=False)
+        super().__init__(
+            longer_than=idle_seconds if longer_than is None else longer_than,
+            job_name=job_name,
+            action=action,
+            modelarts_conn_id=modelarts_conn_id,
+            region=region,
+            project_id=project_id,
+            workspace_id=workspace_id,
+            **kwargs,
+        )
+        self.idle_for = idle_seconds
+        self.idle_below = idle_below
+        if not 0 < idle_below <= 100:
+            raise ValueError(f"idle_below: {idle_below!r} is not a percentage above 0")
+
     def _list(self, hook: ModelArtsHook) -> Iterable[Any]:
         return hook.list_training_jobs(phase=ON_THE_WAY | READY)
+
+    def _is_meant(self, job: Any) -> bool:
+        return super()._is_meant(job) and (self.idle_for is None or self._idles(job, self.idle_for))
+
+    def _idles(self, job: TrainingJob, seconds: float) -> bool:
+        jobs = self.hook.get_conn().training_jobs
+        try:
+            accelerators = accelerator_samples(jobs.metrics(job.job_id, task) for task in job.tasks)
+        except ModelArtsError as error:
+            self.log.warning("Left out training job %s: its metrics cannot be read. %s", job.job_id, error)
+            return False
+        if not accelerators:
+            self.log.warning("Left out training job %s: the API tells no use of accelerators", job.job_id)
+        return all_idle(accelerators, ceil(seconds / 60), self.idle_below)

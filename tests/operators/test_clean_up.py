@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -207,3 +208,63 @@ def test_only_active_training_jobs_are_listed(emulator: Emulator) -> None:
         emulator.training_jobs.create(f"job-{number}", phase="Completed" if number % 2 else "Running")
     assert len(clean_up_training(job_name="*")["found"]) == 60
     assert emulator.request_counts() == {"training.search": 2}
+
+
+HALF_AN_HOUR = timedelta(minutes=30)
+
+
+@pytest.fixture
+def idle(emulator: Emulator) -> dict[str, str]:
+    """Training jobs by name: of "busy" and "idle", what the name says; "new" has idled for ten minutes only."""
+    jobs = emulator.training_jobs
+    made = {name: jobs.create(name, phase="Running", node_count=2) for name in ("busy", "idle")}
+    emulator.advance(7200)
+    made["new"] = jobs.create("new", phase="Running")
+    emulator.advance(600)
+    for name in ("idle", "new"):
+        made[name].utilization = 1.0
+    return {name: job.job_id for name, job in made.items()}
+
+
+def test_jobs_with_idle_accelerators_are_stopped(idle: dict[str, str], emulator: Emulator) -> None:
+    result = clean_up_training(idle_for=HALF_AN_HOUR, action="stop")
+    assert result["stopped"] == [idle["idle"]]
+    # Two nodes of two jobs; "new" cannot have idled for so long.
+    assert emulator.request_counts()["training.metrics"] == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "found"),
+    [
+        ({"idle_for": HALF_AN_HOUR, "idle_below": 1.0}, []),
+        ({"idle_for": HALF_AN_HOUR, "idle_below": 80}, ["idle", "busy"]),
+        ({"idle_for": 3600, "longer_than": 3 * 3600}, []),
+        ({"idle_for": 540, "job_name": "n*"}, ["new"]),
+    ],
+)
+@pytest.mark.usefixtures("idle")
+def test_which_idle_jobs_are_found(arguments: dict[str, Any], found: list[str]) -> None:
+    assert [job["job_name"] for job in clean_up_training(**arguments)["found"]] == found
+
+
+@pytest.mark.parametrize("status", [403, 500])
+def test_a_job_whose_metrics_cannot_be_read_is_not_stopped(
+    status: int, idle: dict[str, str], emulator: Emulator, written: Callable[[], str]
+) -> None:
+    emulator.inject(Fault("status", operation="training.metrics", times=8, status=status))
+    assert clean_up_training(idle_for=HALF_AN_HOUR, action="stop")["stopped"] == []
+    assert f"Left out training job {idle['idle']}: its metrics cannot be read. " in written()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"idle_for": 0}, "idle_for"),
+        ({"idle_for": "1h"}, "idle_for"),
+        ({"idle_for": 60, "idle_below": 0}, "idle_below: 0 is not a percentage above 0"),
+        ({"idle_for": 60, "idle_below": 101}, "idle_below"),
+    ],
+)
+def test_what_idle_cannot_mean_is_refused(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        clean_up_training(**arguments)
