@@ -47,13 +47,15 @@ def modelarts_emulator(pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.fixture
-def without_waiting(modelarts_emulator: Emulator) -> Callable[[Any], Any]:
+def without_waiting(modelarts_emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], Any]:
     """
     A function that makes the tasks of this provider in a DAG poll almost without a pause, and returns the DAG.
 
     The jobs of the emulator move 60 times as fast as real time.
     """
     modelarts_emulator.set_time_scale(TIME_SCALE)
+    # A pause for the scheduler, and ``dag.test()`` has none.
+    monkeypatch.setattr("airflow_provider_modelarts.deferral.FIRST_POLL_AFTER_DEFERRAL", 0.0)
 
     def speed_up(dag: Any) -> Any:
         for task in dag.tasks:

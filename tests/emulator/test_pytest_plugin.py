@@ -34,6 +34,7 @@ def test_other_connections(modelarts_emulator) -> None:
 """
 SPEED = """
 import time
+import pytest
 from airflow_provider_modelarts.operators.visualization_job import ModelArtsStopVisualizationJobOperator
 from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
 try:
@@ -41,6 +42,7 @@ try:
 except ImportError:
     from airflow import DAG
     from airflow.models.baseoperator import BaseOperator
+from tests.simulated_tasks import TaskDeferred
 
 class Other(BaseOperator):
     def __init__(self, *, number: int, **arguments) -> None:
@@ -59,6 +61,13 @@ def test_speed(modelarts_emulator, without_waiting) -> None:
     job_id = modelarts_emulator.create_job()
     time.sleep(0.4)  # the job runs after 15 s of its own time
     assert modelarts_emulator.job(job_id).status == 8
+
+def test_deferral(modelarts_emulator, without_waiting) -> None:
+    job_id = modelarts_emulator.create_job(status=7)
+    wait = ModelArtsVisualizationJobSensor(task_id="wait", job_id=job_id, deferrable=True)
+    with pytest.raises(TaskDeferred) as deferral:
+        wait.execute({})
+    assert deferral.value.trigger.first_poll_at <= time.time()
 """
 
 
@@ -81,4 +90,4 @@ def test_other_connections(pytester: pytest.Pytester, monkeypatch: pytest.Monkey
 def test_waits_take_no_time(pytester: pytest.Pytester) -> None:
     pytester.makeconftest(USER_CONFTEST)
     pytester.makepyfile(SPEED)
-    pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
+    pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=2)
