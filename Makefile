@@ -22,7 +22,7 @@ help:
 	@echo
 	@echo "To measure and to release it:"
 	@echo "make bench          measure the figures that the documentation quotes; about 35 minutes"
-	@echo "make matrix         run tests and a real DAG on every supported Airflow and Python; about 40 minutes"
+	@echo "make matrix         run tests and a real DAG on every supported Airflow and Python; about 50 minutes"
 	@echo "make kill-table     kill parts of Airflow while tasks wait, write docs/reports/kill-table.md; about 10 minutes"
 	@echo "make fleet          500 waits on Celery workers and two triggerers, some killed; needs PostgreSQL and Redis"
 	@echo "make screenshots    use the forms and buttons in a real browser, write docs/images; needs Chromium"

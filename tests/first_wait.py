@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import signal
@@ -68,7 +69,8 @@ def trigger_in_standalone(terminal: Terminal, standalone: str) -> None:
         poll_until(lambda: answers(url), TIMEOUT, printed.read_text)
         poll_until(lambda: re.search("(?i)password.*: .", printed.read_text()), TIMEOUT, printed.read_text)
         poll_until(lambda: DAG_ID in terminal.run("airflow dags list"), TIMEOUT, printed.read_text, interval=2)
-        job_id = terminal.run(".venv/bin/modelarts-emulator create-job").split()[-1]
+        # It takes longer to run than the page's, so that the task is sure to be seen waiting.
+        job_id = terminal.run(".venv/bin/modelarts-emulator create-job --follow 7:0,8:60").split()[-1]
         conf = shlex.quote(f'{{"job_id": "{job_id}"}}')
         terminal.run(f"airflow dags unpause {DAG_ID}")
         terminal.run(f"airflow dags trigger {DAG_ID} --run-id {RUN_ID} --conf {conf}")
@@ -165,7 +167,7 @@ class Terminal:
         ):
             try:
                 yield printed
-                process.send_signal(signal.SIGINT)
+                os.killpg(process.pid, signal.SIGINT)  # as a terminal does
                 assert process.wait(timeout=60) in (0, 1, -signal.SIGINT), printed.read_text()
             finally:
                 kill_session(process)
