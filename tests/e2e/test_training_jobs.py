@@ -29,6 +29,8 @@ SCRIPTS = {
     "train_quickly-*": COMPLETES,
     "train_after_failure-*-r1": "Creating:0,Running:1,Failed=137:2",
     "train_after_failure-*-r1-2": COMPLETES,
+    "train_by_policy-*-r1": "Creating:0,Running:1,Failed=143:2",
+    "train_by_policy-*-r1-2": "Creating:0,Running:1,Failed=1:2",
     "train_long-max_pending-*": "Creating:0,Pending:1",
 }
 
@@ -42,6 +44,7 @@ class Runs:
     failed: ObservedRun
     quick: ObservedRun
     after_failure: ObservedRun
+    by_policy: ObservedRun
     once: ObservedRun
     long: ObservedRun
 
@@ -70,7 +73,7 @@ def runs(local_airflow: LocalAirflow, servers: dict[str, Emulator], setting: str
     server = servers["trainings"]
     for name, script in SCRIPTS.items():
         server.training_jobs.scripts.add_rule(name, script)
-    dag_ids = ("train", "train", "train_quickly", "train_after_failure", "train_once", "train_long")
+    dag_ids = ("train", "train", "train_quickly", "train_after_failure", "train_by_policy", "train_once", "train_long")
     return Runs(server, *(ObservedRun(local_airflow, dag_id, {}) for dag_id in dag_ids))
 
 
@@ -187,6 +190,13 @@ def test_the_retry_after_a_failure_creates_the_next_job(runs: Runs) -> None:
         assert_one_at_a_time(jobs)
         assert run.xcoms(task_id)["return_value"]["job_id"] == jobs[-1].job_id
         assert "it used more memory than the flavor has" in run.log(task_id)
+
+
+def test_a_retry_policy_retries_a_lost_node_and_not_bad_code(runs: Runs) -> None:
+    run = runs.by_policy
+    assert run.wait(TIMEOUT) == "failed"
+    assert [(instance["try_number"], instance["max_tries"]) for instance in run.instances()] == [(2, 3), (2, 3)]
+    assert phases(runs.server, run) == each("Failed", "Failed")
 
 
 @pytest.mark.parametrize("name", HOW)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, ExceptionRetryPolicy, RetryAction, RetryRule
 
+from airflow_provider_modelarts.api.training_jobs.failures import TrainingCodeError
 from airflow_provider_modelarts.operators.training_job import ModelArtsCreateTrainingJobOperator
 
 HOW: dict[str, dict[str, Any]] = {"on_worker": {"deferrable": False}, "deferred": {"deferrable": True}}
@@ -39,6 +40,11 @@ for dag_id in ("train", "train_quickly", "train_after_failure"):
     with DAG(dag_id, schedule=None, params={"connection": "trainings"}):
         for name, how in HOW.items():
             train(name, "{{ params.connection }}", **RETRY, **how)
+
+with DAG("train_by_policy", schedule=None):
+    no_retry_of_bad_code = ExceptionRetryPolicy([RetryRule(exception=TrainingCodeError, action=RetryAction.FAIL)])
+    for name, how in HOW.items():
+        train(name, **{**RETRY, "retries": 3}, retry_policy=no_retry_of_bad_code, **how)
 
 with DAG("train_once", schedule=None):
     for name, how in HOW.items():
