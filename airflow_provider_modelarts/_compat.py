@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import sys
+from contextlib import suppress
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, cast
 
 try:
@@ -183,30 +185,21 @@ def mask_secret(secret: str) -> None:
     """Have a secret masked in the logs of this process."""
     try:
         from airflow.sdk.log import mask_secret as mask
-    except ImportError:
-        try:
-            # Airflow 3.0
-            from airflow.sdk.execution_time.secrets_masker import mask_secret as mask  # type: ignore[no-redef]
-        except ImportError:
-            # Airflow 2.11
-            from airflow.utils.log.secrets_masker import (  # type: ignore[import-not-found, no-redef]
-                mask_secret as mask,
-            )
+    except ImportError:  # Airflow 3.0, 2.11
+        mask = _secrets_masker().mask_secret
     mask(secret)
 
 
 def redact(text: str) -> str:
     """Return a text with asterisks in place of the secrets that are masked in this process."""
-    try:
-        from airflow.sdk._shared.secrets_masker import redact as mask
-    except ImportError:
-        try:
-            # Airflow 3.0
-            from airflow.sdk.execution_time.secrets_masker import redact as mask  # type: ignore[no-redef]
-        except ImportError:
-            # Airflow 2.11
-            from airflow.utils.log.secrets_masker import redact as mask  # type: ignore[no-redef]
-    return str(mask(text))
+    return str(_secrets_masker().redact(text))
+
+
+def _secrets_masker() -> Any:
+    for name in ("airflow.sdk._shared", "airflow.sdk.execution_time"):
+        with suppress(ImportError):
+            return import_module(f"{name}.secrets_masker")
+    return import_module("airflow.utils.log.secrets_masker")  # Airflow 2.11
 
 
 async def amask_secret(secret: str) -> None:
