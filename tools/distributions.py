@@ -1,14 +1,16 @@
 """
 Checks of the wheel and the source distribution in dist: `make build`, `make release-check`.
 
-``python -m tools.distributions`` compares their content with the files that git tracks. With ``--release [TAG]`` it
-checks that they may be published instead: the project has URLs, the changelog has a date, and the tag, if given, fits.
+``python -m tools.distributions`` compares their content with the files that git tracks, and imports the example DAGs
+from the wheel. With ``--release [TAG]`` it checks that they may be published instead: the project has URLs, the
+changelog has a date, and the tag, if given, fits.
 """
 
 from __future__ import annotations
 
 import argparse
 import email
+import os
 import re
 import subprocess
 import sys
@@ -16,10 +18,23 @@ import tarfile
 import zipfile
 from email.message import Message
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PACKAGE: Final = "airflow_provider_modelarts"
+EXAMPLE_DAGS: Final = "example_dags"
+
+URLS: Final = ("Source", "Documentation")
+"""URLs without which README's links lead nowhere, and Airflow's page of providers to a page that does not exist."""
+
+_IMPORT_EXAMPLE_DAGS: Final = f"""
+from importlib import import_module
+from pkgutil import iter_modules
+
+for module in iter_modules(import_module("{PACKAGE}.{EXAMPLE_DAGS}").__path__, "{PACKAGE}.{EXAMPLE_DAGS}."):
+    import_module(module.name)
+"""
 
 
 def content_problems(wheel: set[str], sdist: set[str], tracked: set[str]) -> list[str]:
@@ -31,18 +46,39 @@ def content_problems(wheel: set[str], sdist: set[str], tracked: set[str]) -> lis
     :param tracked: names of files that git tracks
     """
     package = {name for name in tracked if PurePosixPath(name).parts[0] == PACKAGE}
+    package |= {f"{PACKAGE}/{name}" for name in tracked if PurePosixPath(name).parts[0] == EXAMPLE_DAGS}
     return [*_differences("wheel", wheel, package), *_differences("source distribution", sdist, tracked)]
+
+
+def import_problems(wheel: Path) -> list[str]:
+    """Return why the example DAGs cannot be imported from a wheel. Its files are installed as they are."""
+    with TemporaryDirectory() as site_packages:
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(site_packages)  # noqa: S202 - it is our own
+        done = subprocess.run(  # noqa: S603
+            [sys.executable, "-c", _IMPORT_EXAMPLE_DAGS],  # which searches the working directory first
+            cwd=site_packages,
+            env={**os.environ, "AIRFLOW_HOME": site_packages},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if done.returncode == 0:
+        return []
+    return [f"the example DAGs cannot be imported from the wheel: {done.stderr.strip().splitlines()[-1]}"]
 
 
 def release_problems(metadata: Message, changelog: str, tag: str | None) -> list[str]:
     """Return what forbids to publish a wheel with this metadata."""
     version, problems = metadata["Version"], []
-    if not metadata.get_all("Project-URL"):
-        problems.append("pyproject.toml has no [project.urls]; a comment there says what to fill in")
-    if not re.search(rf"^## {re.escape(version)} - \d{{4}}-\d{{2}}-\d{{2}}$", changelog, re.MULTILINE):
-        problems.append(f"CHANGELOG.md has no line '## {version} - YYYY-MM-DD'")
-    if tag and tag != f"v{version}":
-        problems.append(f"the tag {tag} does not fit version {version}: it should be v{version}")
+    released = tag.removeprefix("v") if tag else version
+    urls = {url.partition(",")[0] for url in metadata.get_all("Project-URL", [])}
+    if missing := [name for name in URLS if name not in urls]:
+        problems.append(f"[project.urls] in pyproject.toml has no {' and no '.join(missing)}; a comment there says why")
+    if not re.search(rf"^## {re.escape(released)} - \d{{4}}-\d{{2}}-\d{{2}}$", changelog, re.MULTILINE):
+        problems.append(f"CHANGELOG.md has no line '## {released} - YYYY-MM-DD'")
+    if released != version:
+        problems.append(f"the version is {version}, not that of {tag}; tag this commit, and have a clean tree")
     return problems
 
 
@@ -53,7 +89,7 @@ def main(arguments: list[str] | None = None) -> int:
     tag = parser.parse_args(arguments).release
     [wheel], [sdist] = (ROOT / "dist").glob("*.whl"), (ROOT / "dist").glob("*.tar.gz")
     if tag is None:
-        problems = content_problems(_wheel_files(wheel), _sdist_files(sdist), _tracked_files())
+        problems = content_problems(_wheel_files(wheel), _sdist_files(sdist), _tracked_files()) + import_problems(wheel)
     else:
         problems = release_problems(_metadata(wheel), (ROOT / "CHANGELOG.md").read_text(), tag or None)
     for problem in problems:
