@@ -29,6 +29,7 @@ JSON = st.recursive(
         ("two\r\nlines\tand a tab", "two  lines and a tab"),
         ("\x1b[31mred\x1b[0m \x1b]0;title\x07end", "red end"),
         ("bidi \u202eevil, zero\u200bwidth, half \ud800", "bidi  evil, zero width, half  "),
+        ("x" * TEXT_LIMIT, "x" * TEXT_LIMIT),
         ("x" * (TEXT_LIMIT + 1), "x" * (TEXT_LIMIT - 1) + "…"),
     ],
 )
@@ -57,7 +58,8 @@ def test_cleaning_takes_time_in_proportion_to_the_text(character: str) -> None:
         ("0" * 32 + "7", None),
         (-3, -3),
         (MAX_NUMBER, MAX_NUMBER),
-        (2**64, None),
+        (-MAX_NUMBER, -MAX_NUMBER),
+        (MAX_NUMBER + 1, None),
         ("9" * 5000, None),
         (1e300, None),
         (float("nan"), None),
@@ -81,7 +83,14 @@ def test_a_whole_number_is_one_that_can_travel(sent: Any, read: int | None) -> N
         ("1641892655000", "2022-01-11T09:17:35Z"),
         (1641892655, "2022-01-11T09:17:35Z"),
         (0, None),
-        (10**17, None),
+        (10**9, "2001-09-09T01:46:40Z"),
+        (10**9 - 1, None),
+        (10**11 - 1, "5138-11-16T09:46:39Z"),
+        (10**11, None),
+        (10**12, "2001-09-09T01:46:40Z"),
+        (10**12 - 1, None),
+        (10**14 - 1000, "5138-11-16T09:46:39Z"),
+        (10**14, None),
         ("yesterday", None),
     ],
 )
@@ -101,6 +110,7 @@ def test_lists_keep_what_can_be_read_and_are_cut() -> None:
     assert fields.numbers("a") == (1.0, 2.0)
     assert [entry.text("b") for entry in fields.objects("a")] == ["y"]
     assert len(fields.texts("long")) == LIST_LIMIT
+    assert Fields({"a": list(range(LIST_LIMIT + 1))}).numbers("a") == tuple(range(1, LIST_LIMIT + 1))
     assert fields.objects("missing") == []
 
 

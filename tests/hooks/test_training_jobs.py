@@ -102,6 +102,8 @@ def test_logs_events_engines_and_flavors(emulator: Emulator, hook: ModelArtsHook
     assert rest.lines[-2].startswith("RuntimeError")
     messages = [event.message for event in hook.list_training_job_events(job_id, level="Error")]
     assert messages == ["Training finished. Exit code 1.", "Training job failed."]
+    newest_first = [event.message for event in hook.list_training_job_events(job_id, level="Error", order="desc")]
+    assert newest_first == messages[::-1]
     assert len(hook.list_training_job_engines()) == 2
     assert [flavor.flavor_type for flavor in hook.list_training_job_flavors("GPU")] == ["GPU"]
 

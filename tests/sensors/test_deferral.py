@@ -38,17 +38,16 @@ def test_a_retry_does_not_resume_with_the_event_of_the_try_before(
     assert deferral_of(task, ti, event).trigger.job_id == job_id
 
 
-def test_execution_timeout_counts_from_the_start_of_the_try_over_deferrals(
-    emulator: Emulator, clock: SimulatedClock, connection: Callable[..., Any]
+@pytest.mark.parametrize("limit", [{"execution_timeout": timedelta(seconds=100)}, {"timeout": 100}])
+def test_a_timeout_counts_from_the_start_of_the_try_over_deferrals(
+    limit: dict[str, Any], emulator: Emulator, clock: SimulatedClock, connection: Callable[..., Any]
 ) -> None:
     """Also below Airflow 3.3, where a resumed task knows only when it was resumed."""
     job_id = emulator.create_job(status=7)
     ti = TaskInstance(start_date=clock.utcnow())
 
     def make() -> Any:
-        return ModelArtsVisualizationJobSensor(
-            task_id="wait", job_id=job_id, skip_worker=True, execution_timeout=timedelta(seconds=100)
-        )
+        return ModelArtsVisualizationJobSensor(task_id="wait", job_id=job_id, skip_worker=True, **limit)
 
     first = deferral_of(make(), ti)
     clock.sleep(60)
@@ -58,4 +57,4 @@ def test_execution_timeout_counts_from_the_start_of_the_try_over_deferrals(
         **first.trigger.returned,
     }
     second = deferral_of(make(), ti, event)
-    assert second.trigger.deadline == first.trigger.deadline
+    assert second.trigger.deadline == first.trigger.deadline == clock.time() + 40
