@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import socket
 import threading
 import time
@@ -303,14 +304,18 @@ NOT_THERE = Reply(404, {"error_code": "ModelArts.0102", "error_msg": "no job"})
 
 
 def test_a_deletion_that_finds_nothing_after_a_lost_answer_was_carried_out(
-    server: ScriptedServer, client: ModelArtsClient
+    server: ScriptedServer, client: ModelArtsClient, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     server.answer(Reply(cut=True), NOT_THERE)
     client.visualization_jobs.delete(10)
+    assert "The answer to an earlier attempt was lost, but it was carried out. DELETE " in caplog.text
+    caplog.clear()
     server.answer(NOT_THERE)
     with pytest.raises(errors.ModelArtsNotFoundError) as caught:
         client.visualization_jobs.delete(10)
     assert not caught.value.may_have_happened
+    assert "carried out" not in caplog.text
 
 
 @pytest.mark.parametrize("last", [REFUSED, Reply(429, None, {"Retry-After": "3600"})])
@@ -345,13 +350,27 @@ BOARD: dict[str, Any] = {"job_name": "board", "train_url": "/bucket/dir/"}
 
 
 class TestCreateWhoseAnswerWasLost:
-    def test_the_job_is_found_by_its_exact_name(self, server: ScriptedServer, client: ModelArtsClient) -> None:
+    def test_the_job_is_found_by_its_exact_name(
+        self, server: ScriptedServer, client: ModelArtsClient, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO)
         mine: dict[str, Any] = {"job_id": 5, "status": 4, "create_time": now_ms(), **BOARD}
         other = {**mine, "job_id": 4, "job_name": "board-2"}
         server.answer(Reply(cut=True), page(other, mine))
         assert client.visualization_jobs.create(**BOARD).job_id == "5"
         assert [request.method for request in server.received] == ["POST", "GET"]
         assert "search_content=board&" in server.received[1].target
+        assert "The answer to creating job board was lost, but the job exists: 5" in caplog.text
+
+    def test_a_list_that_fails_after_it_is_the_errors_cause(
+        self, server: ScriptedServer, client: ModelArtsClient, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        server.answer(Reply(cut=True), Reply(403))
+        with pytest.raises(errors.ModelArtsConnectionError) as caught:
+            client.visualization_jobs.create(**BOARD)
+        assert caught.value.may_have_happened
+        assert isinstance(caught.value.__cause__, errors.ModelArtsPermissionError)
+        assert f"The API does not say whether the job was created. {caught.value.__cause__}" in caplog.text
 
     def test_it_is_sent_again_when_there_is_none(self, server: ScriptedServer, client: ModelArtsClient) -> None:
         server.answer(Reply(504), page(), Reply(200, CREATE_SUCCESS))
@@ -484,8 +503,10 @@ def test_one_connection_is_kept(server: ScriptedServer, client: ModelArtsClient)
 
 def test_unverified_tls_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
+        client_for("https://127.0.0.1:1").close()
+        assert caplog.text == ""
         client_for("https://127.0.0.1:1", verify=False).close()
-    assert "not verified" in caplog.text
+    assert "TLS certificates of https://127.0.0.1:1 are not verified" in caplog.text
 
 
 def test_secrets_are_in_no_log_line(
@@ -495,7 +516,7 @@ def test_secrets_are_in_no_log_line(
     server.answer(Reply(503), JOB)
     client.visualization_jobs.get(10)
     signature = server.received[0].headers["Authorization"].rpartition("=")[2]
-    assert "attempt 2 of 4" in caplog.text
+    assert re.search(r"HTTP 503.* Trying again in [01]\.\d s \(attempt 2 of 4\)", caplog.text)
     assert signature not in caplog.text
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,19 @@ class TestIam:
         server.answer(Reply(503), TOKEN, missing)
         with user(server) as client, pytest.raises(errors.ModelArtsNotFoundError):
             client.visualization_jobs.delete(10)
+
+    def test_a_token_that_is_refused_is_renewed_and_the_log_says_why(
+        self, server: ScriptedServer, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO)
+        expired = Reply(401, {"error_code": "APIGW.0307", "error_msg": "expired"})
+        server.answer(TOKEN, expired, TOKEN, Reply(401), TOKEN, JOB)
+        with user(server) as client:
+            with pytest.raises(errors.ModelArtsAuthenticationError):
+                client.visualization_jobs.get(10)
+            assert client.visualization_jobs.get(10).status == 8
+        renewals = [record.message for record in caplog.records if "getting a new one" in record.message]
+        assert renewals == ["The IAM token was refused (APIGW.0307); getting a new one"]
 
     def test_a_lost_answer_stays_in_doubt_when_iam_fails_after_it(self, server: ScriptedServer) -> None:
         refused = Reply(401, {"error_code": "APIGW.0307", "error_msg": "expired"})

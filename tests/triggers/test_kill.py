@@ -84,27 +84,33 @@ def test_a_job_that_cannot_be_reached_has_its_own_line(
 
 
 @pytest.mark.parametrize(
-    ("states", "status"),
+    ("states", "status", "said"),
     [
-        ({"run": {"create": "failed"}}, 9),
-        ({"run": {"create": "success"}}, 9),
-        ({"run": {"create": "removed"}}, 9),
-        ({"run": {}}, 9),
-        ({}, 9),
-        (RuntimeError("the API server is not there"), 9),
-        ({"run": {"create": None}}, 8),
-        ({"run": {"create": "scheduled"}}, 8),
-        ({"run": {"create": "running"}}, 8),
+        ({"run": {"create": "failed"}}, 9, "is being stopped, as its task ended early"),
+        ({"run": {"create": "success"}}, 9, ""),
+        ({"run": {"create": "removed"}}, 9, ""),
+        ({"run": {}}, 9, "Stopping the job: "),
+        ({}, 9, "Stopping the job: "),
+        (RuntimeError("the API server is not there"), 9, "it is unknown whether its task runs again"),
+        ({"run": {"create": None}}, 8, ""),
+        ({"run": {"create": "scheduled"}}, 8, ""),
+        ({"run": {"create": "running"}}, 8, ""),
     ],
     ids=["failed", "success", "removed", "no_task", "no_run", "unknown", "cleared", "scheduled", "running"],
 )
 def test_a_job_is_stopped_unless_its_task_runs_again(
-    states: RuntimeError | dict[str, Any], status: int, emulator: Emulator, airflow_answers: Callable[..., Any]
+    states: RuntimeError | dict[str, Any],
+    status: int,
+    said: str,
+    emulator: Emulator,
+    airflow_answers: Callable[..., Any],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     airflow_answers(states)
     job_id = emulator.create_job(status=8)
     kill(job_id)
     assert emulator.job(job_id).status == status
+    assert said in capsys.readouterr().out
 
 
 def test_every_job_that_cannot_be_stopped_in_time_has_its_own_line(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -369,8 +370,13 @@ class TestRefusedCredentials:
 
     @pytest.mark.parametrize("count", [1, 50])
     def test_a_changed_connection_is_gone_on_with(
-        self, emulator: Emulator, renewable: tuple[JobFetcher, list[Callable[..., Any]]], count: int
+        self,
+        emulator: Emulator,
+        renewable: tuple[JobFetcher, list[Callable[..., Any]]],
+        count: int,
+        caplog: pytest.LogCaptureFixture,
     ) -> None:
+        caplog.set_level(logging.INFO)
         fetcher, answers = renewable
         job_ids = make(emulator, count)
         fetcher.fetch(dict.fromkeys(job_ids))
@@ -378,6 +384,7 @@ class TestRefusedCredentials:
         answers.append(lambda: client_to(emulator))
         assert statuses_of(fetcher.fetch(dict.fromkeys(job_ids))) == {7}
         assert statuses_of(fetcher.fetch(dict.fromkeys(job_ids))) == {7}
+        assert caplog.text.count("The credentials were refused. The connection has other credentials now") == 1
 
     def test_a_changed_password_is_gone_on_with(self, emulator: Emulator, clock: Clock) -> None:
         def client(sleep: Callable[..., Any]) -> ModelArtsClient:
@@ -401,17 +408,25 @@ class TestRefusedCredentials:
         assert statuses_of(fetcher.fetch({job_id: None})) == {7}
         assert emulator.request_counts() == {"get": 2, "token": 2}, "one of each is refused"
 
-    @pytest.mark.parametrize("answer", [lambda: None, lambda: 1 / 0], ids=["unchanged", "unreadable"])
+    @pytest.mark.parametrize("is_readable", [True, False])
     def test_otherwise_the_refusal_is_told(
-        self, emulator: Emulator, renewable: tuple[JobFetcher, list[Callable[..., Any]]], answer: Callable[..., Any]
+        self,
+        emulator: Emulator,
+        renewable: tuple[JobFetcher, list[Callable[..., Any]]],
+        is_readable: bool,
+        caplog: pytest.LogCaptureFixture,
     ) -> None:
         fetcher, answers = renewable
         (job_id,) = make(emulator, 1)
+        unchanged = client_to(emulator)
         rotate(emulator)
         emulator.clear_requests()
-        answers.append(answer)
+        answers.append(lambda: unchanged if is_readable else 1 / 0)
         assert isinstance(fetcher.fetch({job_id: 7})[job_id], ModelArtsAuthenticationError)
         assert emulator.request_counts() == {"get": 1}
+        unreadable = "The credentials were refused, and the connection cannot be read again. The poll failed"
+        assert caplog.text.count(unreadable) == (0 if is_readable else 1)
+        assert "other credentials now" not in caplog.text
 
     def test_new_credentials_that_are_refused_too_are_asked_for_once_a_look(
         self, emulator: Emulator, renewable: tuple[JobFetcher, list[Callable[..., Any]]]
@@ -446,8 +461,9 @@ class TestRefusedCredentials:
         job_ids = make(emulator, 40)
         emulator.deny = ["list"]
         fetcher.fetch(dict.fromkeys(job_ids))
+        unchanged = client_to(emulator)
         rotate(emulator)
-        answers.append(lambda: None)
+        answers.append(lambda: unchanged)
         emulator.clear_requests()
         seen = fetcher.fetch(dict.fromkeys(job_ids))
         assert len(seen) == 40

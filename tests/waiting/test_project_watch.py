@@ -21,6 +21,8 @@ from airflow_provider_modelarts.emulator.faults import Fault
 from airflow_provider_modelarts.waiting.kind import Status
 from airflow_provider_modelarts.waiting.project import Snapshot
 from airflow_provider_modelarts.waiting.project_watch import snapshots, watching
+from tests.simulated_clock import SimulatedClock
+from tests.simulated_loop import run_simulated
 
 
 @pytest.fixture
@@ -121,6 +123,34 @@ def test_an_outage_is_waited_for_and_told_of_once(emulator: Emulator, caplog: py
     assert "could not be polled for" in told[0]
     assert "HTTP 503" in told[0]
     assert "can be polled again" in told[1]
+
+
+def test_a_long_outage_is_told_of_every_ten_minutes(emulator: Emulator, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    clock = SimulatedClock(emulator)
+    emulator.inject(Fault("status", status=503, retry_after=120))
+    clock.at(1501, emulator.clear_faults)
+
+    def connect(sleep: Callable[..., Any]) -> ModelArtsClient:
+        config = ModelArtsConfig(
+            endpoint=emulator.url, login=emulator.ak, password=emulator.sk, project_id=emulator.project_id
+        )
+        return ModelArtsClient(config, sleep=sleep)
+
+    async def look() -> None:
+        polls = snapshots(VISUALIZATION_JOBS, "key", connect, poke_interval=60, clock=clock)
+        async with aclosing(polls):
+            await anext(polls)
+            await anext(polls)
+
+    run_simulated(look(), clock)
+    told = [record.message.partition(". ")[0] for record in caplog.records if "of a project c" in record.message]
+    assert told == [
+        "The jobs of a project could not be polled for 0 s",
+        "The jobs of a project could not be polled for 10 min 0 s",
+        "The jobs of a project could not be polled for 20 min 0 s",
+        "The jobs of a project can be polled again, after 26 min 0 s",
+    ]
 
 
 def test_refused_credentials_are_asked_for_anew(emulator: Emulator, caplog: pytest.LogCaptureFixture) -> None:
