@@ -19,6 +19,7 @@ import airflow_provider_modelarts
 from airflow_provider_modelarts import __version__
 from airflow_provider_modelarts._compat import airflow_version
 from airflow_provider_modelarts.api.transport import Session
+from airflow_provider_modelarts.provider_info import get_provider_info
 from hatch_build import absolute_links
 from tests.documents import ROOT
 from tools.distributions import content_problems, import_problems, release_problems
@@ -147,6 +148,12 @@ def test_version() -> None:
     with Session(verify=True, proxies=None) as session:
         assert session.headers["User-Agent"] == f"airflow-provider-modelarts/{__version__}"
     assert not hasattr(airflow_provider_modelarts, "no_such_name")
+
+
+def test_settings_were_added_in_a_version_that_the_changelog_has() -> None:
+    sections = get_provider_info()["config"].values()
+    versions = {option["version_added"] for section in sections for option in section["options"].values()}
+    assert versions <= set(re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE))
 
 
 def test_the_version_is_looked_up_only_when_somebody_asks_and_may_be_unknown() -> None:

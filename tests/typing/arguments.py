@@ -98,3 +98,11 @@ def hook() -> None:
     hook.list_training_jobs(order="newest")  # type: ignore[arg-type]
     hook.list_training_job_events("a", level="Debug")  # type: ignore[arg-type]
     hook.list_training_job_flavors("TPU")  # type: ignore[arg-type]
+
+
+def client() -> None:
+    client = ModelArtsHook().get_conn()
+    client.visualization_jobs.list_all(sort_by="name")  # type: ignore[arg-type]
+    client.visualization_jobs.list_all(state="RUNNING")  # type: ignore[call-arg]
+    client.training_jobs.search(order="newest")  # type: ignore[arg-type]
+    client.training_jobs.search(phase="Running")  # type: ignore[call-arg]

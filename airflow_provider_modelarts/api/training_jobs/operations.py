@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from airflow_provider_modelarts.api import checks
 from airflow_provider_modelarts.api.config import ModelArtsConfig
@@ -17,6 +17,7 @@ from airflow_provider_modelarts.api.stopping import ensure_stopped
 from airflow_provider_modelarts.api.training_jobs.body import environment_secrets
 from airflow_provider_modelarts.api.training_jobs.logs import LOG_START, JobEvent, LogLines, LogPosition, LogPreview
 from airflow_provider_modelarts.api.training_jobs.models import TrainingJob, TrainingJobPage
+from airflow_provider_modelarts.api.training_jobs.offsets import Offsets
 from airflow_provider_modelarts.api.training_jobs.parameters import (
     FLAVOR_TYPES,
     MAX_EVENTS_PER_PAGE,
@@ -25,6 +26,7 @@ from airflow_provider_modelarts.api.training_jobs.parameters import (
     MAX_PER_PAGE,
     Filter,
     FilterLike,
+    Search,
     checked_job_id,
     checked_job_ids,
     checked_job_name,
@@ -37,6 +39,9 @@ from airflow_provider_modelarts.api.training_jobs.parameters import (
 )
 from airflow_provider_modelarts.api.training_jobs.resources import Engine, Flavor, Quota
 from airflow_provider_modelarts.choices import EventLevel, FlavorType, Order
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 log = logging.getLogger(__name__)
 
@@ -145,17 +150,17 @@ class TrainingJobs:
             log.warning("%d of %d jobs on a page of training jobs cannot be read", left_out, found.row_count)
         return found
 
-    def search_pages(self, *, limit: int = MAX_PER_PAGE, **search: Any) -> Iterator[TrainingJobPage]:
+    def search_pages(self, **search: Unpack[Search]) -> Iterator[TrainingJobPage]:
         """
         Yield all pages of a search, fetching each on demand.
 
         :param search: as for :meth:`search_page`, but for ``offset``
         """
-        filters = tuple(search.pop("filters", ()))
-        offsets = _Offsets(lambda offset: self.search_page(limit=limit, offset=offset, filters=filters, **search))
+        search["filters"] = tuple(search.get("filters", ()))
+        offsets = Offsets(lambda offset: self.search_page(offset=offset, **search))
         return read_pages(offsets.page)
 
-    def search(self, **search: Any) -> Iterator[TrainingJob]:
+    def search(self, **search: Unpack[Search]) -> Iterator[TrainingJob]:
         """
         Yield the jobs of all pages, each once, fetching pages on demand.
 
@@ -360,30 +365,6 @@ class TrainingJobs:
         project_id = self._project_id()
         url = f"{self._config.endpoint}/v2/{project_id}/{path}"
         return Call(operation, url, parse, project_id=project_id, **sent)
-
-
-class _Offsets:
-    """
-    Converts page numbers into offsets of a search.
-
-    An offset counts pages in some deployments, and jobs in others. The response for offset 1 shows which: if most of
-    its jobs were on the first page, offsets count jobs.
-    """
-
-    def __init__(self, read: Callable[[int], TrainingJobPage]) -> None:
-        self._read = read
-        self._step = 1
-        self._first: tuple[str, ...] = ()
-
-    def page(self, number: int) -> TrainingJobPage:
-        """Return a page by its number, counted from 1, in order."""
-        page = self._read((number - 1) * self._step)
-        if number == 1:
-            self._first = page.job_ids
-        if number == 2 and len(self._first) > 1 and 2 * len({*self._first} & {*page.job_ids}) >= len(self._first):
-            self._step = len(self._first)
-            page = self._read(self._step)
-        return page
 
 
 def _is_duplicate(data: Mapping[str, Any]) -> bool:

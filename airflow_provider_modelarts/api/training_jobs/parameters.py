@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Any, Final, TypeAlias, get_args
+from typing import Any, Final, TypeAlias, TypedDict, get_args
 
 from airflow_provider_modelarts.api import checks
 from airflow_provider_modelarts.choices import EventLevel, FilterOperator, FlavorType, Order
@@ -48,6 +48,15 @@ class Filter:
 
 FilterLike: TypeAlias = "Filter | Mapping[str, Any]"
 """A :class:`Filter`, or the API's own object ``{"key": ..., "operator": ..., "value": [...]}``."""
+
+
+class Search(TypedDict, total=False):
+    """Arguments of a search for all pages, as of :func:`search_body`."""
+
+    filters: Iterable[FilterLike]
+    limit: int
+    order: Order
+    workspace_id: str | None
 
 
 def checked_job_id(job_id: object) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from airflow_provider_modelarts.api.config import ModelArtsConfig
 from airflow_provider_modelarts.api.creation import create_once
@@ -19,6 +19,7 @@ from airflow_provider_modelarts.api.stopping import ensure_stopped
 from airflow_provider_modelarts.api.visualization_jobs.models import VisualizationJob
 from airflow_provider_modelarts.api.visualization_jobs.pages import StatusPage, VisualizationJobPage
 from airflow_provider_modelarts.api.visualization_jobs.parameters import (
+    ListFilters,
     ScheduleLike,
     StatusLike,
     checked_job_desc,
@@ -28,6 +29,9 @@ from airflow_provider_modelarts.api.visualization_jobs.parameters import (
 )
 from airflow_provider_modelarts.api.visualization_jobs.statuses import OVER, JobStatus
 from airflow_provider_modelarts.choices import JobType, Order, SortField
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +114,7 @@ class VisualizationJobs:
             log.warning("%d of %d jobs on page %d of the list cannot be read", left_out, found.row_count, page)
         return found
 
-    def list_all(self, *, per_page: int = 100, **filters: Any) -> Iterator[VisualizationJob]:
+    def list_all(self, *, per_page: int = 100, **filters: Unpack[ListFilters]) -> Iterator[VisualizationJob]:
         """
         Yield the jobs of all pages, each page when it is needed, each job once.
 

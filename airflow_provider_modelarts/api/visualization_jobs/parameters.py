@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, TypeAlias, get_args
+from typing import Any, Final, TypeAlias, TypedDict, get_args
 
 from airflow_provider_modelarts.api import checks
 from airflow_provider_modelarts.api.visualization_jobs.models import Schedule
@@ -24,6 +24,17 @@ _STATUS_PREFIX: Final = "JOBSTAT_"
 
 StatusLike: TypeAlias = "int | str | JobStatus"
 """A status as an argument: ``8``, ``"8"``, ``"RUNNING"``, ``"JOBSTAT_RUNNING"``, ``JobStatus.RUNNING``."""
+
+
+class ListFilters(TypedDict, total=False):
+    """Arguments of a list of all pages, as of :func:`list_query`."""
+
+    status: StatusLike | None
+    sort_by: SortField
+    order: Order
+    search_content: str | None
+    workspace_id: str | None
+
 
 ScheduleLike: TypeAlias = "Schedule | Mapping[str, Any] | Iterable[Schedule | Mapping[str, Any]]"
 """Auto stop as an argument: a :class:`Schedule`, the API's own object, or a list of one."""
