@@ -29,8 +29,8 @@ SCRIPTS = {
     "train_quickly-*": COMPLETES,
     "train_after_failure-*-r1": "Creating:0,Running:1,Failed=137:2",
     "train_after_failure-*-r1-2": COMPLETES,
-    "train_by_policy-*-r1": "Creating:0,Running:1,Failed=143:2",
-    "train_by_policy-*-r1-2": "Creating:0,Running:1,Failed=1:2",
+    "train_by_policy-*-r3": "Creating:0,Running:1,Failed=143:2",
+    "train_by_policy-*-r3-2": "Creating:0,Running:1,Failed=1:2",
     "train_long-max_pending-*": "Creating:0,Pending:1",
 }
 
