@@ -142,6 +142,10 @@ def test_what_forbids_a_release(wheel: Message, changelog: str, tag: str | None,
     assert all(expected in message for expected, message in zip(problems, found, strict=True))
 
 
+def test_the_license_is_an_spdx_expression() -> None:
+    assert (INSTALLED["License-Expression"], INSTALLED.get_all("License-File")) == ("Apache-2.0", ["LICENSE"])
+
+
 def test_version() -> None:
     """What users, servers and Airflow are told is the version of the installed package."""
     assert __version__ == INSTALLED["Version"]
