@@ -72,7 +72,8 @@ def test_a_job_whose_duration_the_api_does_not_tell_is_left_out(
     ("arguments", "found"),
     [
         ({"longer_than": timedelta(hours=1)}, ["old-a", "old-b", "keep"]),
-        ({"longer_than": 3 * 3600}, []),
+        ({"longer_than": 7199}, ["old-a", "old-b", "keep"]),
+        ({"longer_than": 7200}, []),
         ({"job_name": "old-*"}, ["old-a", "old-b", "old-queued"]),
         ({"job_name": "new-a"}, ["new-a"]),
         ({"job_name": "old-?", "longer_than": 60}, ["old-a", "old-b"]),
@@ -111,16 +112,19 @@ def test_a_job_that_cannot_be_read_does_not_keep_the_others_from_being_found(
 
 
 def test_one_stop_that_fails_does_not_keep_the_others_from_being_stopped(
-    jobs: dict[str, str], emulator: Emulator
+    jobs: dict[str, str], emulator: Emulator, written: Callable[[], str]
 ) -> None:
     emulator.inject(Fault("status", operation="stop", times=4, status=500))
     with pytest.raises(ModelArtsServerError):
         clean_up(job_name="old-*", action="stop")
     assert [emulator.job(jobs[name]).status for name in ("old-a", "old-b", "old-queued")] == [8, 9, 9]
+    said = written()
+    assert f"Visualization job {jobs['old-a']} could not be stopped. POST " in said
+    assert f"Visualization job {jobs['old-b']} is being stopped" in said
 
 
 def test_a_job_that_ends_meanwhile_is_no_failure(
-    jobs: dict[str, str], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+    jobs: dict[str, str], emulator: Emulator, monkeypatch: pytest.MonkeyPatch, written: Callable[[], str]
 ) -> None:
     is_meant = CleanUp._is_meant
 
@@ -132,6 +136,7 @@ def test_a_job_that_ends_meanwhile_is_no_failure(
 
     monkeypatch.setattr(CleanUp, "_is_meant", end_after_it_was_listed)
     assert clean_up(job_name="old-*", action="stop")["stopped"] == [jobs["old-b"], jobs["old-queued"]]
+    assert f"Visualization job {jobs['old-a']} is KILLED already" in written()
 
 
 def test_what_cannot_be_is_refused(emulator: Emulator) -> None:

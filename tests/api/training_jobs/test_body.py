@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_modelarts.api.training_jobs.body import create_body
+from airflow_provider_modelarts.api.training_jobs.body import create_body, environment_secrets
 
 IMAGE: dict[str, Any] = {"image_url": "org/img:1", "command": "python /home/train.py"}
 SMALL: dict[str, Any] = {"job_name": "n1", "flavor_id": "modelarts.vm.cpu.8u"}
@@ -141,6 +141,7 @@ def test_an_image_with_the_packages_of_an_engine_passes_through_the_body() -> No
         ({"environments": {"1A": "x"}}, "algorithm.environments: '1A' is not a name"),
         ({"environments": {"A": "s" * 4097}}, "algorithm.environments: A has 4097 characters"),
         ({"environments": {f"A{i}": "" for i in range(101)}}, "algorithm.environments: has 101 variables"),
+        ({"environments": {"A" * 8193: "x"}}, "algorithm.environments: 'AAA"),
         ({"image_url": None}, "algorithm: a job needs one of: algorithm_id; code_dir"),
         ({"command": None}, "command: needed"),
         ({"algorithm_id": "a"}, "algorithm_id and image_url: only one of them"),
@@ -152,10 +153,21 @@ def test_an_image_with_the_packages_of_an_engine_passes_through_the_body() -> No
         ({"body": {"algorithm": {"local_code_dir": "/home/ma-user/infer/x"}}}, "algorithm.local_code_dir: "),
         ({"body": {"algorithm": {"local_code_dir": "/opt"}}}, "algorithm.local_code_dir: "),
         ({"body": {"algorithm": {"local_code_dir": "/home/ma-user"}}}, "algorithm.local_code_dir: "),
+        ({"body": {"algorithm": {"local_code_dir": "/home/ma-user/"}}}, "algorithm.local_code_dir: "),
+        ({"body": {"algorithm": {"local_code_dir": "/home/ma-user/modelarts"}}}, "algorithm.local_code_dir: "),
+        ({"body": {"algorithm": {"local_code_dir": "/home/ma-user/modelarts-dev/x"}}}, "algorithm.local_code_dir: "),
         ({"body": {"spec": {"schedule_policy": {"priority": 4}}}}, "spec.schedule_policy.priority: 4"),
         ({"body": {"spec": {"notification": {"events": ["JobDone"]}}}}, "spec.notification.events: 'JobDone'"),
         ({"body": {"spec": {"auto_stop": {"time_unit": "DAYS"}}}}, "spec.auto_stop.time_unit: 'DAYS'"),
         ({"body": {"spec": {"retention": {"policy": "x"}}}}, "spec.retention.policy: 'x'"),
+        ({"body": {"spec": {"reserved_time": {"time_unit": "DAYS"}}}}, "spec.reserved_time.time_unit: 'DAYS'"),
+        ({"body": {"spec": {"reserved_time": {"duration": 0}}}}, "spec.reserved_time.duration: 0"),
+        ({"body": {"spec": {"log_export_config": {"version": "v2"}}}}, "spec.log_export_config.version: 'v2'"),
+        ({"body": {"metadata": {"training_experiment_reference": {"name": "x" * 65}}}}, "reference.name: has 65"),
+        (
+            {"body": {"metadata": {"training_experiment_reference": {"description": "x" * 257}}}},
+            "reference.description: has 257",
+        ),
         ({"body": {"metadata": ["x"]}, "job_name": None}, "metadata: "),
         ({"body": {"spec": {"resource": "small"}}, "flavor_id": None, "node_count": None}, "spec.resource: 'small'"),
         (
@@ -167,6 +179,61 @@ def test_an_image_with_the_packages_of_an_engine_passes_through_the_body() -> No
 def test_what_the_api_would_refuse_is_refused_first(parameters: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         create_body(**{**SMALL, **IMAGE, **parameters})
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"job_name": "x" * 64},
+        {"description": "x" * 256},
+        {"node_count": 1},
+        {"auto_stop_hours": 1},
+        {"environments": {f"A{i}": "" for i in range(100)}},
+        {"environments": {"A" * 8192: "s" * 4096}},
+        {"flavor_id": None, "pool_id": "pool-1"},
+        {"flavor_id": None, "body": {"spec": {"resource": {"pool_group_id": "group-1"}}}},
+        {"kind": "visualization_job", "flavor_id": None},
+        {"inputs": {"data": "obs://b/data/"}, "outputs": []},
+        {"body": {"algorithm": {"local_code_dir": "/home/ma-user/modelarts-x"}}},
+        {"body": {"algorithm": {"local_code_dir": "/home/ma-user/infer-x/"}}},
+        {"body": {"spec": {"schedule_policy": {"priority": 1}}}},
+        {"body": {"spec": {"schedule_policy": {"priority": 3}}}},
+        {"body": {"spec": {"retention": {"policy": "enabled"}}}},
+        {"body": {"spec": {"retention": {"policy": "disabled"}}}},
+        {"body": {"spec": {"reserved_time": {"time_unit": "HOURS", "duration": 1}}}},
+        {"body": {"spec": {"log_export_config": {"version": "v0"}}}},
+        {"body": {"spec": {"log_export_config": {"version": "v1"}}}},
+        {"body": {"metadata": {"training_experiment_reference": {"name": "x" * 64, "description": "x" * 256}}}},
+        {
+            "body": {
+                "spec": {
+                    "notification": {
+                        "events": [
+                            "JobStarted",
+                            "JobCompleted",
+                            "JobFailed",
+                            "JobTerminated",
+                            "JobRestarted",
+                            "JobHanged",
+                            "JobPreempted",
+                        ]
+                    }
+                }
+            }
+        },
+    ],
+    ids=lambda parameters: json.dumps(parameters)[:60],
+)
+def test_what_the_api_takes_is_taken_up_to_its_limits(parameters: dict[str, Any]) -> None:
+    create_body(**{**SMALL, **IMAGE, **parameters})
+
+
+@pytest.mark.parametrize(
+    ("environments", "secrets"),
+    [({"A": "1234", "B": "12345"}, ("12345",)), ({"A": 123456}, ("123456",)), ("A=12345", ()), (None, ())],
+)
+def test_values_of_five_characters_and_more_count_as_secrets(environments: object, secrets: tuple[str, ...]) -> None:
+    assert environment_secrets(environments) == secrets
 
 
 def test_no_message_shows_the_value_of_an_environment_variable() -> None:

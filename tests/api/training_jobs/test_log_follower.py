@@ -91,6 +91,22 @@ def test_lines_that_come_late_are_written(rig: Rig) -> None:
     follower._sleep = sleep
     follower.finish(["worker-0"])
     assert (rig.log.count("late 1"), rig.log.count("late 2"), len(slept)) == (1, 1, 3)
+    assert rig.log.count("still grow") == 0
+
+
+def test_a_log_that_does_not_stop_growing_is_left_and_said_to_be(rig: Rig) -> None:
+    follower = rig.start()
+    rig.end()
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        rig.write("one more")
+
+    follower._sleep = sleep
+    follower.finish(["worker-0"])
+    assert slept == [2.0, 2.0, 4.0]
+    assert rig.log.entries[-1] == (logging.WARNING, "The logs still grow; for the rest, see the page")
 
 
 def test_a_large_log_is_cut_and_said_to_be(rig: Rig) -> None:
@@ -160,6 +176,10 @@ def test_no_log_at_all_is_one_warning(rig: Rig) -> None:
         follower.poll(["worker-0"])
     follower.finish(["worker-0"])
     assert [level for level, _ in rig.log.entries] == [logging.WARNING]
+    fresh = Copied()
+    LogFollower(rig.jobs, rig.job_id, fresh, sleep=rig.emulator.advance).tail(["worker-0", "worker-1"])
+    assert len(fresh.lines) == 1
+    assert fresh.lines[0].startswith("The log of worker-0 cannot be read. GET ")
 
 
 def test_trouble_that_passes_loses_no_line(rig: Rig) -> None:

@@ -102,11 +102,31 @@ def test_a_search_says_everything_about_its_pages() -> None:
             {"filters": [Filter("create_time", "between", ("2026-01-01T00:00:00Z", "2026-02-02T00:00:00Z"))]},
             "at most 31 days",
         ),
+        (
+            {"filters": [Filter("create_time", "between", ("2026-01-01T00:00:01Z", "2026-01-01T00:00:00Z"))]},
+            "at most 31 days after the first",
+        ),
     ],
 )
 def test_a_search_outside_the_limits_is_refused(parameters: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         search_body(**parameters)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"limit": 1},
+        {"limit": 50},
+        {"offset": 0},
+        {"filters": [Filter("name", "like", ("x",))] * 20},
+        {"filters": [Filter("id", "in", tuple("abcdefghij"))]},
+        {"filters": [Filter("create_time", "between", ("2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"))]},
+        {"filters": [Filter("create_time", "between", ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z"))]},
+    ],
+)
+def test_a_search_may_go_up_to_the_limits(parameters: dict[str, Any]) -> None:
+    search_body(**parameters)
 
 
 def test_times_of_a_search_are_written_as_rfc_3339() -> None:
@@ -138,5 +158,8 @@ def test_queries_of_events_and_log_lines() -> None:
     for wrong in ({"level": "error"}, {"pattern": "x" * 257}, {"order": "up"}, {"offset": -1}):
         with pytest.raises(ValueError, match="|".join(wrong)):
             events_query(**{**EVENTS, **wrong})
-    with pytest.raises(ValueError, match="lines: 501"):
-        log_lines_query(base_line="0", lines=501)
+    assert log_lines_query(base_line="0" * 64, lines=1)["base_line"] == "0" * 64
+    events_query(**{**EVENTS, "pattern": "x" * 256})
+    for limits in ({"lines": 501}, {"lines": 0}, {"base_line": "0" * 65}):
+        with pytest.raises(ValueError, match=f"{next(iter(limits))}: "):
+            log_lines_query(**{"base_line": "0", "lines": 1, **limits})  # type: ignore[arg-type]
