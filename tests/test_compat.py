@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 
 import pytest
 
-from airflow_provider_modelarts._compat import airflow_version, in_triggerer
+from airflow_provider_modelarts import _compat
+from airflow_provider_modelarts._compat import aget_connection, airflow_version, in_triggerer
 
 IMPORT_EVERYTHING_AND_LISTEN = """
 import contextlib, importlib, pkgutil, warnings
@@ -45,3 +47,36 @@ def test_a_worker_is_no_triggerer_although_it_talks_to_its_supervisor_too(monkey
     for channel, expected in ((CommsDecoder, False), (TriggerCommsDecoder, True)):
         monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", object.__new__(channel), raising=False)
         assert in_triggerer() is expected
+
+
+class Hook:
+    """Airflow's own hook, as far as it reads connections."""
+
+    problem: Exception | None = None
+
+    @classmethod
+    async def aget_connection(cls, conn_id: str) -> str:
+        if cls.problem is not None:
+            raise cls.problem
+        return f"{conn_id}, without a thread"
+
+    @classmethod
+    def get_connection(cls, conn_id: str) -> str:
+        return f"{conn_id}, on a thread"
+
+
+@pytest.mark.parametrize("is_triggerer", [True, False])
+def test_a_connection_is_read_without_a_thread_where_airflow_can(
+    is_triggerer: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_compat, "BaseHook", Hook)
+    monkeypatch.setattr(_compat, "in_triggerer", lambda: is_triggerer)
+    assert asyncio.run(aget_connection("a")) == "a, without a thread"
+    monkeypatch.setattr(Hook, "problem", LookupError("not found"))
+    if is_triggerer:
+        with pytest.raises(LookupError, match="not found"):
+            asyncio.run(aget_connection("a"))
+    else:
+        assert asyncio.run(aget_connection("a")) == "a, on a thread"
+    monkeypatch.delattr(Hook, "aget_connection")
+    assert asyncio.run(aget_connection("a")) == "a, on a thread"

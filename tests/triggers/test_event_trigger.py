@@ -262,9 +262,26 @@ def test_the_payload_is_the_job(emulator: Emulator) -> None:
 
 def test_what_travels_makes_the_same_trigger() -> None:
     trigger = EventTrigger(
-        status=[JobStatus.RUNNING, 12], job_id=10, job_name="x*", region="eu-de", project_id="p", workspace_id="1"
+        status=[JobStatus.RUNNING, 12],
+        job_id=10,
+        job_name="x*",
+        modelarts_conn_id="other",
+        region="eu-de",
+        project_id="p",
+        workspace_id="1",
+        poke_interval=5.0,
     )
     path, arguments = trigger.serialize()
+    assert arguments == {
+        "status": [8, 12],
+        "job_id": 10,
+        "job_name": "x*",
+        "modelarts_conn_id": "other",
+        "region": "eu-de",
+        "project_id": "p",
+        "workspace_id": "1",
+        "poke_interval": 5.0,
+    }
     module, _, name = path.rpartition(".")
     again = getattr(importlib.import_module(module), name)(**json.loads(json.dumps(arguments)))
     assert again.serialize() == (path, arguments)
@@ -276,6 +293,8 @@ def test_triggers_share_a_look_where_they_can() -> None:
     assert one == EventTrigger(status="KILLED", job_name="x*").shared_stream_key()
     assert one != EventTrigger(poke_interval=5).shared_stream_key()
     assert one != EventTrigger(modelarts_conn_id="other").shared_stream_key()
+    assert one != EventTrigger(region="eu-de").shared_stream_key()
+    assert one != EventTrigger(project_id="p").shared_stream_key()
     assert one != EventTrigger(workspace_id="1").shared_stream_key()
 
 

@@ -103,6 +103,21 @@ def test_a_restart_neither_repeats_nor_misses(emulator: Emulator) -> None:
     assert [event["job_name"] for event in (*first, *second)] == ["before", "between"]
 
 
+def test_what_travels_makes_the_same_trigger() -> None:
+    arguments: dict[str, Any] = {
+        "status": ["Failed"],
+        "job_id": "425b7087-83de-49b4-9b65-6e2b91e4a5fe",
+        "job_name": "x*",
+        "modelarts_conn_id": "other",
+        "region": "eu-de",
+        "project_id": "p",
+        "workspace_id": "1" * 32,
+        "poke_interval": 5.0,
+    }
+    module = "airflow_provider_modelarts.triggers.training_job_event"
+    assert EventTrigger(**arguments).serialize() == (f"{module}.ModelArtsTrainingJobEventTrigger", arguments)
+
+
 @pytest.mark.parametrize("arguments", [{"status": "GONE"}, {"status": "8"}, {"job_id": "a/b"}, {"job_name": ""}])
 def test_what_cannot_be_is_refused(arguments: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"status|job_id|job_name"):

@@ -24,6 +24,7 @@ from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION
 from airflow_provider_modelarts.api.visualization_jobs.statuses import JobStatus
 from airflow_provider_modelarts.emulator import Emulator, Fault
 from airflow_provider_modelarts.waiting.fetch import JobFetcher
+from airflow_provider_modelarts.waiting.names import name_key
 from tests.conftest import Reply, ScriptedServer
 from tests.faults.servers import Exchange, FaultyServer
 
@@ -572,6 +573,55 @@ class TestTurns:
         reader.one = lambda job_id: one(job_id) if job_id != job_ids[3] else 1 / 0
         news, _ = look(job_ids)
         assert [job_id for job_id in job_ids if isinstance(news[job_id], ModelArtsError)] == [job_ids[3]]
+
+
+class TestNames:
+    """Jobs that are given by name are found one by one, each by a request of the list."""
+
+    KEYS = tuple(map(name_key, ("a-1", "b-1", "c-1")))
+
+    @pytest.mark.parametrize("exists", [True, False])
+    @pytest.mark.parametrize(("status", "failed"), [(503, {KEYS[1]}), (429, set())])
+    def test_an_outage_after_an_answer_concerns_only_the_job_that_it_hit(
+        self, exists: bool, status: int, failed: set[str], emulator: Emulator, look: Callable[..., Any]
+    ) -> None:
+        if exists:
+            emulator.create_job("a-1", status=7)
+        emulator.inject(Fault("status", operation="list", status=status, after=1))
+        observed, _ = look(list(self.KEYS))
+        assert observed.keys() == {self.KEYS[0], *failed}
+        assert isinstance(observed[self.KEYS[0]], ModelArtsNotFoundError) is not exists
+        assert all(isinstance(observed[key], ModelArtsServerError) for key in failed)
+
+    @pytest.mark.parametrize(
+        ("status", "error"),
+        [(503, ModelArtsServerError), (429, ModelArtsThrottledError), (401, ModelArtsAuthenticationError)],
+    )
+    def test_an_outage_from_the_start_concerns_every_job(
+        self, status: int, error: type[ModelArtsError], emulator: Emulator, look: Callable[..., Any]
+    ) -> None:
+        emulator.inject(Fault("status", operation="list", status=status))
+        observed, requests = look(list(self.KEYS))
+        assert {key: type(result) for key, result in observed.items()} == dict.fromkeys(self.KEYS, error)
+        assert requests == {"list": 1 if status == 401 else 4}
+
+    def test_the_server_decides_when_names_are_looked_up_again(
+        self, emulator: Emulator, look: Callable[..., Any], clock: Clock
+    ) -> None:
+        emulator.inject(Fault("status", operation="list", status=429, retry_after=120, times=1))
+        assert look(list(self.KEYS))[1] == {"list": 1}
+        clock.now = 119
+        assert look(list(self.KEYS)) == ({}, {})
+        clock.now = 120
+        assert look(list(self.KEYS))[1] == {"list": 3}
+
+    def test_a_name_that_failed_lets_the_others_go_first(
+        self, emulator: Emulator, look: Callable[..., Any], clock: Clock
+    ) -> None:
+        emulator.inject(Fault("status", operation="list", status=503, times=4))
+        look(list(self.KEYS[:1]))
+        emulator.inject(Fault("status", operation="list", status=503, after=1))
+        assert isinstance(look(list(self.KEYS))[0][self.KEYS[1]], ModelArtsNotFoundError)
 
 
 class TestUnlistedJobs:

@@ -220,16 +220,16 @@ def _object(path: str, value: object) -> dict[str, Any]:
     return dict(value)
 
 
-def _environments(path: str, value: Any) -> Any:
+def _environments(path: str, value: object) -> dict[str, Any]:
     if not isinstance(value, Mapping):
-        return value
+        # The value itself may be a secret.
+        raise ValueError(f"{path}: is not an object")
     if len(value) > 100:
         raise ValueError(f"{path}: has {len(value)} variables, at most 100 are allowed")
     for name, content in value.items():
         if not _VARIABLE.fullmatch(str(name)) or len(str(name)) > 8192:
             raise ValueError(f"{path}: {name!r:.100} is not a name of letters, digits and '_'")
         if len(str(content)) > 4096:
-            # The value itself may be a secret.
             raise ValueError(f"{path}: {name} has {len(str(content))} characters, at most 4096 are allowed")
     return dict(value)
 
@@ -316,15 +316,8 @@ def _texts(mapping: Mapping[str, Any]) -> dict[str, str]:
 
 def _without_none(value: Mapping[str, Any]) -> dict[str, Any]:
     """Return an object without fields that are None, or that are objects without any other fields."""
-    found = {
-        key: _without_none(inner) if isinstance(inner, Mapping) and key not in _FREE else inner
-        for key, inner in value.items()
-    }
-    return {key: inner for key, inner in found.items() if inner is not None and (inner != {} or key in _FREE)}
-
-
-_FREE: Final = ("annotations", "environments")
-"""Objects whose keys the caller chooses."""
+    found = {key: _without_none(inner) if isinstance(inner, Mapping) else inner for key, inner in value.items()}
+    return {key: inner for key, inner in found.items() if inner is not None and inner != {}}
 
 
 def _merged(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

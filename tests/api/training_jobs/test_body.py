@@ -130,6 +130,7 @@ def test_an_image_with_the_packages_of_an_engine_passes_through_the_body() -> No
         ({"job_name": "has blank"}, "job_name|metadata.name"),
         ({"job_name": "x" * 65}, "job_name|metadata.name"),
         ({"job_name": ""}, "job_name|metadata.name"),
+        ({"job_name": None}, "job_name: None"),
         ({"kind": "Job!"}, "kind: 'Job!' is not a kind of job"),
         ({"description": "x" * 257}, "description: has 257 characters"),
         ({"workspace_id": "1"}, "workspace_id: '1' is neither"),
@@ -241,6 +242,8 @@ def test_no_message_shows_the_value_of_an_environment_variable() -> None:
         with pytest.raises(ValueError, match=r"algorithm\.environments") as refused:
             create_body(**SMALL, **IMAGE, environments=environments)
         assert "s3cret" not in str(refused.value)
+    with pytest.raises(ValueError, match=r"algorithm\.environments: is not an object$"):
+        create_body(**SMALL, **IMAGE, body={"algorithm": {"environments": "TOKEN=s3cret"}})
 
 
 def test_a_subscribed_algorithm_passes_through_the_body() -> None:
@@ -249,7 +252,24 @@ def test_a_subscribed_algorithm_passes_through_the_body() -> None:
 
 
 def test_code_in_the_image_itself() -> None:
-    assert create_body(**SMALL, **IMAGE, code_dir="file:///home/code")["algorithm"]["code_dir"] == "file:///home/code"
+    code: dict[str, Any] = {"code_dir": "file:///home/code", "boot_file": "file:///home/code/train.py"}
+    body = create_body(**SMALL, **IMAGE, **code, body={"algorithm": {"local_code_dir": "/home/code"}})
+    assert body["algorithm"] == {
+        **code,
+        "local_code_dir": "/home/code",
+        "command": IMAGE["command"],
+        "engine": {"image_url": IMAGE["image_url"]},
+    }
+
+
+def test_lists_of_the_apis_own_objects_pass_through() -> None:
+    lists: dict[str, Any] = {
+        "parameters": [{"name": "p", "value": "1", "constraint": {}}],
+        "inputs": [{"name": "i", "remote": {"dataset": {"id": "d"}}}],
+        "outputs": [{"name": "o", "remote": {"obs": {"obs_url": "/b/o/"}}, "mode": "upload_periodically"}],
+    }
+    algorithm = create_body(**SMALL, **IMAGE, **lists)["algorithm"]
+    assert {name: algorithm[name] for name in lists} == lists
 
 
 def test_every_body_is_json() -> None:

@@ -36,7 +36,11 @@ def exited(code: int) -> dict[str, Any]:
         (ended(**exited(137)), said(), failures.TrainingCodeError),
         (ended(**exited(137)), said("The pod was evicted."), failures.TrainingInfrastructureError),
         (ended(**exited(143)), said(), failures.TrainingInfrastructureError),
+        (ended(**exited(126)), said(), failures.TrainingConfigurationError),
         (ended(**exited(127)), said(), failures.TrainingConfigurationError),
+        (ended(**exited(128)), said(), failures.TrainingCodeError),
+        (ended(running_records=[{"end_reason": "exit with 0"}]), said(), failures.TrainingJobFailedError),
+        (ended(task_statuses=[{"message": "No available node."}]), said(), failures.TrainingCapacityError),
         (ended(running_records=[{"end_reason": "exit with 3"}]), said(), failures.TrainingCodeError),
         (ended(running_records=[{"end_reason": "node fault"}]), said(), failures.TrainingInfrastructureError),
         (ended(start_time=1641892655000), said(), failures.TrainingInfrastructureError),
@@ -86,8 +90,62 @@ def test_the_text_of_a_failure() -> None:
     assert not any(secret in str(error) for secret in SECRETS)
 
 
-def test_advice_on_an_exit_code() -> None:
-    assert "larger flavor_id" in str(explain_failure(ended(**exited(137)), Evidence()))
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [
+        (126, "The command of the job is not executable."),
+        (127, "The command of the job was not found: check command, boot_file and the image."),
+        (134, "The process aborted itself, for example on a failed assertion in native code."),
+        (137, "The process was killed, most often because it used more memory than the flavor has. Use less memory "
+              "(batch size, data loader workers), or a larger flavor_id."),
+        (139, "The process crashed in native code (segmentation fault)."),
+        (143, "The process was terminated (SIGTERM), for example because a node was drained or the job was preempted."),
+    ],
+)  # fmt: skip
+def test_advice_on_an_exit_code(code: int, advice: str) -> None:
+    lines = str(explain_failure(ended(**exited(code)), Evidence())).split("\n")
+    assert lines[-2:] == [advice, f"worker-0 ended with exit code {code}"]
+
+
+@pytest.mark.parametrize(
+    ("job", "headline"),
+    [
+        (ended("Abnormal"), " is Abnormal; it never ran"),
+        (ended(start_time=1641892655000), " is Failed"),
+        (ended("Terminated", duration=90_000), " is Terminated after 90 s of running: it was stopped"),
+        (ended(running_records=[{"end_reason": "exit with 3"}]), " is Failed: worker-0 ended with exit code 3"),
+        (
+            ended(
+                running_records=[
+                    {"end_reason": "exit with 2", "end_related_task": "worker-2"},
+                    {"end_reason": "exit with 3", "end_related_task": "worker-3"},
+                    {"end_reason": "exit with 4"},
+                ]
+            ),
+            " is Failed: worker-3 ended with exit code 4",
+        ),
+    ],
+)
+def test_the_first_line_says_how_far_the_job_came(job: TrainingJob, headline: str) -> None:
+    assert str(explain_failure(job, Evidence())).split("\n")[0] == f"Training job {JOB_ID}{headline}"
+
+
+def test_the_last_lines_are_shown_up_to_their_limits() -> None:
+    message = [f"m{number}" for number in range(failures.MESSAGE_LINES + 1)]
+    job = ended(
+        task_statuses=[{"exit_code": 1, "message": "\n".join(message)}],
+        failureAnalysisResult={"analysis_results": [{"description": f"d{number}"} for number in range(6)]},
+    )
+    long = ["x" * failures.LINE_LENGTH, "y" * (failures.LINE_LENGTH + 1)]
+    assert str(explain_failure(job, Evidence(log=long))).split("\n")[1:-1] == [
+        "Message of worker-0:",
+        *(f"  {line}" for line in message[1:]),
+        "Diagnosis by ModelArts:",
+        *(f"  d{number}" for number in range(5)),
+        "Last lines of the log of worker-0:",
+        f"  {long[0]}",
+        f"  {long[1][: failures.LINE_LENGTH - 1]}…",
+    ]
 
 
 def test_the_text_is_bounded() -> None:
