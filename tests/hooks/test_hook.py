@@ -451,6 +451,24 @@ class TestWait:
         ):
             hook.wait_for_visualization_job(emulator.create_job(status=7), poke_interval=0.01, timeout=0.05)
 
+    def test_it_polls_at_its_interval_until_its_timeout(self, connect: Callable[..., Any], emulator: Emulator) -> None:
+        clock = SimulatedClock(emulator)
+        job_id = emulator.create_job(status=7)
+        with ModelArtsHook() as hook:
+            hook.clock = clock
+            with pytest.raises(WaitTimeoutError):
+                hook.wait_for_visualization_job(job_id, poke_interval=20, timeout=60)
+            assert clock.now == 60
+            assert emulator.request_counts() == {"get": 4}
+            with pytest.raises(WaitTimeoutError):
+                hook.wait_for_visualization_job(job_id, poke_interval=24 * 3600)
+            assert clock.now == 60 + 7 * 24 * 3600
+
+    def test_it_ends_at_what_the_call_says_is_a_failure(self, connect: Callable[..., Any], emulator: Emulator) -> None:
+        job_id = emulator.create_job(status=7)
+        with ModelArtsHook() as hook, pytest.raises(JobCannotArriveError, match="is WAITING"):
+            hook.wait_for_visualization_job(job_id, failure_statuses="WAITING")
+
     def test_a_secret_that_changes_does_not_end_it(self, connect: Callable[..., Any], emulator: Emulator) -> None:
         job_id = emulator.create_job(status=7)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ import pytest
 from airflow_provider_modelarts.api import errors
 from airflow_provider_modelarts.emulator import Emulator, Fault
 from airflow_provider_modelarts.hooks.modelarts import ModelArtsHook
-from airflow_provider_modelarts.waiting.wait import JobCannotArriveError, JobStateUnknownError
+from airflow_provider_modelarts.waiting.wait import JobCannotArriveError, JobStateUnknownError, WaitTimeoutError
+from tests.simulated_tasks import simulate
 
 MISSING = "425b7087-83de-49b4-9b65-6e2b91e4a5fe"
 IMAGE: dict[str, Any] = {"image_url": "org/img:1", "command": "python train.py", "flavor_id": "modelarts.vm.cpu.2u"}
@@ -114,6 +116,26 @@ def test_a_job_is_waited_for(emulator: Emulator, hook: ModelArtsHook) -> None:
     assert job is not None
     assert job.job_name == "train"
     assert hook.wait_for_training_job(MISSING, "GONE", poke_interval=0.01) is None
+
+
+def test_a_wait_polls_at_its_interval_until_its_timeout(
+    emulator: Emulator, hook: ModelArtsHook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = simulate(monkeypatch, emulator)
+    job_id = emulator.cloud.training_jobs.create("train", phase="Running").job_id
+    with pytest.raises(WaitTimeoutError):
+        hook.wait_for_training_job(job_id, poke_interval=20, timeout=timedelta(seconds=60))
+    assert clock.now == 60
+    assert emulator.request_counts() == {"training.get": 4}
+    with pytest.raises(WaitTimeoutError):
+        hook.wait_for_training_job(job_id, poke_interval=24 * 3600)
+    assert clock.now == 60 + 7 * 24 * 3600
+
+
+def test_a_wait_ends_at_what_the_call_says_is_a_failure(emulator: Emulator, hook: ModelArtsHook) -> None:
+    job_id = emulator.cloud.training_jobs.create("train", phase="Running").job_id
+    with pytest.raises(JobCannotArriveError, match="is Running and cannot become Completed"):
+        hook.wait_for_training_job(job_id, failure_statuses="running")
 
 
 def test_an_outage_is_tolerated_for_as_long_as_the_call_says(emulator: Emulator, hook: ModelArtsHook) -> None:

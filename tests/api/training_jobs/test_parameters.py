@@ -94,6 +94,7 @@ def test_a_search_says_everything_about_its_pages() -> None:
         ({"filters": [Filter("id", "in", ())]}, "filter id: has 0 values"),
         ({"filters": [Filter("id", "equals", ("a",))]}, "filter id: operator: 'equals' is not one of"),  # type: ignore[arg-type]
         ({"filters": [Filter("", "in", ("a",))]}, "filter: '' is not text"),
+        ({"filters": [Filter("k" * 65, "in", ("a",))]}, "filter: has 65 characters"),
         ({"filters": [{"key": "id", "operator": "in", "value": "a"}]}, "is not {'key': 'name'"),
         ({"filters": [{"key": "id"}]}, "is not {'key': 'name'"),
         ({"filters": [Filter("create_time", "between", ("2026-01-01T00:00:00Z",))]}, "is not a pair of times"),
@@ -121,6 +122,7 @@ def test_a_search_outside_the_limits_is_refused(parameters: dict[str, Any], mess
         {"offset": 0},
         {"filters": [Filter("name", "like", ("x",))] * 20},
         {"filters": [Filter("id", "in", tuple("abcdefghij"))]},
+        {"filters": [Filter("k" * 64, "in", ("a",))]},
         {"filters": [Filter("create_time", "between", ("2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"))]},
         {"filters": [Filter("create_time", "between", ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z"))]},
     ],
