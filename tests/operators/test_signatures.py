@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_modelarts._compat import BaseOperator, BaseSensorOperator, airflow_version
+from airflow_provider_modelarts.api.training_jobs.body import create_body
 from airflow_provider_modelarts.operators import base, existing, starting, training_job, visualization_job
 from airflow_provider_modelarts.operators.clean_up import (
     ModelArtsCleanUpTrainingJobsOperator,
@@ -95,3 +96,79 @@ def test_default_args_of_a_dag_hold_for_every_argument(operator: type[Any]) -> N
     needed = {name: value for name, value in needed.items() if name in own}
     task = operator(task_id="task", default_args=given, **needed)
     assert {name: getattr(task, name) for name in given} == given
+
+
+VISUALIZATION: dict[str, Any] = {
+    "job_id": "7",
+    "job_name": "board",
+    "job_ids": ["7", "8"],
+    "job_desc": "text",
+    "job_type": "mindinsight",
+    "train_url": "/bucket/logs/",
+    "flavor": "small",
+    "auto_stop_hours": 4,
+    "target_status": ["KILLED"],
+    "failure_statuses": ["KILLED"],
+}
+TRAINING: dict[str, Any] = {
+    "job_id": "425b7087-83de-49b4-9b65-6e2b91e4a5fe",
+    "job_name": "train",
+    "job_ids": ["425b7087-83de-49b4-9b65-6e2b91e4a5fe"],
+    "target_status": ["Terminated"],
+    "failure_statuses": ["Running"],
+    "name_prefix": "nightly-",
+    "job_kind": "visualization_job",
+    "max_pending": 60.0,
+    "get_logs": False,
+    "cancel_on_kill": False,
+    "idle_for": 60.0,
+    "idle_below": 3.0,
+}
+OF_BOTH: dict[str, Any] = {
+    "modelarts_conn_id": "other",
+    "region": "eu-de",
+    "project_id": "p",
+    "workspace_id": "1" * 32,
+    "wait_for_completion": False,
+    "deferrable": True,
+    "skip_worker": True,
+    "poke_interval": 5.0,
+    "timeout": 70.0,
+    "poll_failure_tolerance": 80.0,
+    "stop_on_failure": False,
+    "if_already": "fail",
+    "stop_first": False,
+    "wait_for": "any",
+    "longer_than": 90.0,
+    "action": "stop",
+}
+WITHOUT_DEFAULT: dict[str, dict[str, Any]] = {
+    "Create": {"train_url": "/bucket/other/", "algorithm_id": "a", "flavor_id": "f"},
+    "CleanUp": {"longer_than": 1},
+    "Update": {"job_id": "7", "job_desc": "other"},
+}
+
+
+def values_for(task: type[Any]) -> dict[str, Any]:
+    """Return a value for each argument of a task that becomes an attribute as it is."""
+    values = {**OF_BOTH, **(TRAINING if "Training" in task.__name__ else VISUALIZATION)}
+    of_the_body = (
+        set(parameters(create_body)) - {"job_name", "workspace_id"} if "CreateTraining" in task.__name__ else ()
+    )
+    return {name: values[name] for name in parameters(task.__init__) if name != "kwargs" and name not in of_the_body}
+
+
+@pytest.mark.parametrize(
+    ("task", "name"),
+    [(task, name) for task in TASKS for name in values_for(task)],
+    ids=lambda part: getattr(part, "__name__", part),
+)
+def test_each_argument_is_an_attribute_of_the_task(task: type[Any], name: str) -> None:
+    values, own = values_for(task), parameters(task.__init__)
+    needed = next(
+        (needed for verb, needed in WITHOUT_DEFAULT.items() if verb in task.__name__), {"job_id": values.get("job_id")}
+    )
+    arguments = {**{key: value for key, value in needed.items() if key in own}, name: values[name]}
+    if name in ("job_name", "job_ids"):
+        arguments.pop("job_id", None)
+    assert getattr(task(task_id="task", **arguments), name) == values[name] != own[name].default
