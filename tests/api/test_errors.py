@@ -234,3 +234,32 @@ def test_advice_of_the_server_is_bounded_and_shows_no_secret(server: ScriptedSer
     assert len(str(caught.value)) < 3000
     assert str(caught.value).isprintable()
     assert SECRET_KEY not in str(caught.value)
+
+
+RETRYABLE = {
+    errors.ModelArtsConnectionError,
+    errors.ModelArtsTimeoutError,
+    errors.ModelArtsThrottledError,
+    errors.ModelArtsStatusChangedError,
+    errors.ModelArtsServerError,
+    errors.ModelArtsMalformedResponseError,
+    errors.ModelArtsUnexpectedError,
+}
+
+
+def test_which_errors_may_pass_and_which_leave_open_what_was_carried_out() -> None:
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Exception)]
+    assert {kind for kind in kinds if kind("x").retryable} == RETRYABLE
+    assert {kind for kind in kinds if kind("x").may_have_happened} == {
+        errors.ModelArtsServerError,
+        errors.ModelArtsMalformedResponseError,
+    }
+
+
+def test_a_doubt_is_added_once_and_does_not_change_the_class() -> None:
+    error = errors.ModelArtsConflictError("Refused.")
+    error.doubt()
+    error.doubt()
+    assert str(error) == "Refused. Whether an earlier attempt was carried out is not known."
+    assert error.may_have_happened
+    assert not errors.ModelArtsConflictError("Refused.").may_have_happened
