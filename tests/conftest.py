@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -121,6 +122,13 @@ def empty_secrets_masker() -> None:
     masker = sys.modules.get("airflow.sdk._shared.secrets_masker.secrets_masker")
     if masker is not None:
         masker.reset_secrets_masker()
+
+
+@pytest.fixture
+def written(caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
+    """Return what was logged, once: Airflow 2.11 writes what caplog catches to the standard output as well."""
+    caplog.set_level(logging.INFO)
+    return lambda: capsys.readouterr().out or caplog.text
 
 
 @pytest.fixture

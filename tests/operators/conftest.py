@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -100,10 +99,3 @@ def task(clock: SimulatedClock, deferrable: bool) -> Callable[..., Any]:
         return Task(operator, arguments, clock, TaskInstance(task_id=task_id), StateStore() if store else None)
 
     return make
-
-
-@pytest.fixture
-def written(caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
-    """Return what was logged, once: Airflow 2.11 writes what caplog catches to the standard output as well."""
-    caplog.set_level(logging.INFO)
-    return lambda: capsys.readouterr().out or caplog.text

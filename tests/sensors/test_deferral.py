@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_modelarts.emulator import Emulator
+from airflow_provider_modelarts.emulator import Emulator, Fault
 from airflow_provider_modelarts.operators.visualization_job import ModelArtsStopVisualizationJobOperator
 from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
 from airflow_provider_modelarts.waiting.result import WaitResult
+from airflow_provider_modelarts.waiting.wait import point_in_time
 from tests.simulated_clock import SimulatedClock
 from tests.simulated_tasks import TaskDeferred, TaskInstance, first_event
 
@@ -25,7 +26,11 @@ def deferral_of(task: Any, ti: TaskInstance, event: Any = None) -> TaskDeferred:
 
 @pytest.mark.parametrize("kind", [ModelArtsVisualizationJobSensor, ModelArtsStopVisualizationJobOperator])
 def test_a_retry_does_not_resume_with_the_event_of_the_try_before(
-    kind: type[Any], emulator: Emulator, clock: SimulatedClock, connection: Callable[..., Any]
+    kind: type[Any],
+    emulator: Emulator,
+    clock: SimulatedClock,
+    connection: Callable[..., Any],
+    written: Callable[[], str],
 ) -> None:
     job_id = emulator.create_job(script="9:0,12:60" if "Stop" in kind.__name__ else "7:0,11:60")
     ti = TaskInstance()
@@ -36,6 +41,7 @@ def test_a_retry_does_not_resume_with_the_event_of_the_try_before(
     ti.try_number = 2
     task = kind(task_id="wait", job_id=job_id, deferrable=True)
     assert deferral_of(task, ti, event).trigger.job_id == job_id
+    assert "earlier try; " in written()
 
 
 @pytest.mark.parametrize("limit", [{"execution_timeout": timedelta(seconds=100)}, {"timeout": 100}])
@@ -58,3 +64,18 @@ def test_a_timeout_counts_from_the_start_of_the_try_over_deferrals(
     }
     second = deferral_of(make(), ti, event)
     assert second.trigger.deadline == first.trigger.deadline == clock.time() + 40
+
+
+def test_the_log_of_a_worker_says_until_when_it_waits_and_what_the_triggerer_has_left_to_it(
+    emulator: Emulator, clock: SimulatedClock, connection: Callable[..., Any], written: Callable[[], str]
+) -> None:
+    sensor = ModelArtsVisualizationJobSensor(
+        task_id="wait", job_id=emulator.create_job(status=7), deferrable=True, timeout=100, silent_fail=True
+    )
+    until = point_in_time(clock.time() + 100)
+    emulator.inject(Fault("status", status=403))
+    deferral_of(sensor, TaskInstance(start_date=clock.utcnow()), WaitResult("invalid", "'x' is undefined").to_dict())
+    said = written()
+    assert "The triggerer leaves the task to a worker: 'x' is undefined" in said
+    assert f"Polling every 1 min 0 s, until {until} at the latest" in said
+    assert "Poll failed, silently: The state of visualization job 1001 is unknown" in said

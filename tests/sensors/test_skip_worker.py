@@ -251,7 +251,11 @@ def test_300_mapped_waits_log_in_once(
 @skips_worker
 class TestEndInTheTriggerer:
     def test_an_xcom_that_cannot_be_pushed_is_left_to_a_worker(
-        self, emulator: Emulator, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+        self,
+        emulator: Emulator,
+        run: Callable[..., Any],
+        monkeypatch: pytest.MonkeyPatch,
+        written: Callable[[], str],
     ) -> None:
         async def refuse(ti: Any, key: str, value: Any) -> None:
             if key == "return_value":
@@ -260,6 +264,9 @@ class TestEndInTheTriggerer:
         monkeypatch.setattr("tests.simulated_tasks.push_from_trigger", refuse)
         outcome = run("skip_worker", job_id=emulator.create_job(status=8))
         assert (outcome.state, outcome.xcom["status_name"], outcome.starts) == ("success", "RUNNING", 1)
+        said = written()
+        assert "The XCom could not be stored; the task ends on a worker" in said
+        assert "the API server is not there" in said
 
     def test_a_variable_that_is_not_defined_is_left_to_a_worker(
         self, emulator: Emulator, connection: Callable[..., Any]

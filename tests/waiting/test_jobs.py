@@ -13,6 +13,7 @@ from airflow_provider_modelarts.api.visualization_jobs.models import Visualizati
 from airflow_provider_modelarts.api.visualization_jobs.statuses import JobStatus, to_status
 from airflow_provider_modelarts.choices import WaitFor
 from airflow_provider_modelarts.waiting.jobs import JobsWait, parse_job_ids
+from airflow_provider_modelarts.waiting.names import name_key
 from airflow_provider_modelarts.waiting.request import WaitRequest
 from airflow_provider_modelarts.waiting.target import Target
 from airflow_provider_modelarts.waiting.wait import (
@@ -109,6 +110,50 @@ def test_what_an_earlier_process_saw_holds() -> None:
     assert not see(jobs, _0=12, _1=7)
     assert see(jobs, _1=8)
     assert jobs.summaries()["0"]["job_name"] == "first"
+
+
+def test_a_wait_begins_by_ids_or_by_a_name_or_by_one_id() -> None:
+    log = logging.getLogger("jobs")
+    for request, keys in (
+        (WaitRequest(job_id="0", job_name="board", job_ids=["1"], target_status=8), ["1"]),
+        (WaitRequest(job_id="0", job_name="board", target_status=8), [name_key("board")]),
+        (WaitRequest(job_id="0", target_status=8), ["0"]),
+    ):
+        assert JobsWait.begin(VISUALIZATION_JOBS, request, log=log).pending() == keys
+
+
+def test_an_outage_at_the_first_poll_of_a_wait_is_tolerated_only_if_an_earlier_process_has_observed_the_jobs() -> None:
+    outage = {"0": ModelArtsServerError("503")}
+    assert not begin(was_observed=True).observe(outage, 0)
+    with pytest.raises(JobStateUnknownError):
+        begin().observe(outage, 0)
+
+
+def test_an_outage_counts_from_the_start_of_the_poll_that_failed() -> None:
+    jobs = begin(was_observed=True)
+    with pytest.raises(JobStateUnknownError, match="Polls have failed for 10 min 0 s"):
+        jobs.observe({"0": ModelArtsServerError("503")}, 1000, poll_seconds=600)
+
+
+@pytest.mark.parametrize(("target", "carried"), [("RUNNING", ["0"]), ("GONE", ["0", "1"])])
+def test_what_later_polls_may_not_give_again_is_carried_on(target: str, carried: list[str]) -> None:
+    request = WaitRequest(job_ids=["0", "1", "2"], target_status=target)
+    jobs = JobsWait.begin(VISUALIZATION_JOBS, request, log=logging.getLogger("jobs"))
+    see(jobs, _0=8, _1=7)
+    assert list(jobs.summaries_to_carry()) == carried
+
+
+def test_a_wait_is_failing_until_each_job_that_it_waits_for_was_polled() -> None:
+    jobs = begin(was_observed=True)
+    assert jobs.failing
+    see(jobs, _0=8)
+    assert jobs.failing
+    see(jobs, _1=7)
+    assert not jobs.failing
+    jobs.observe({"1": ModelArtsServerError("503")}, 0)
+    assert jobs.failing
+    see(jobs, _1=7)
+    assert not jobs.failing
 
 
 def test_what_is_over_is_not_said_to_go_on(caplog: pytest.LogCaptureFixture) -> None:
