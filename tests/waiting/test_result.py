@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
 import pytest
 
+from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
+from airflow_provider_modelarts.api.visualization_jobs.models import VisualizationJob
+from airflow_provider_modelarts.api.visualization_jobs.statuses import JobStatus
+from airflow_provider_modelarts.waiting.jobs import JobsWait
 from airflow_provider_modelarts.waiting.kind import Status
-from airflow_provider_modelarts.waiting.result import ARRIVED, OUTCOMES, WaitResult
+from airflow_provider_modelarts.waiting.request import WaitRequest
+from airflow_provider_modelarts.waiting.result import ARRIVED, OUTCOMES, VERSION, WaitResult
 from airflow_provider_modelarts.waiting.subscription import PollerError
 from airflow_provider_modelarts.waiting.wait import (
     InvalidWaitError,
@@ -42,27 +48,36 @@ def test_a_worker_takes_a_bug_of_the_poller_for_an_unknown_state() -> None:
 
 
 def test_no_error_is_raised_when_the_jobs_arrived() -> None:
-    result = WaitResult.of(None)
+    result = WaitResult.of(None, link="http://x")
     result.raise_error()
-    assert result.outcome == ARRIVED
+    assert result == WaitResult(ARRIVED, "", {}, "http://x", {})
+
+
+def test_it_has_what_the_wait_has_observed() -> None:
+    request = WaitRequest(job_ids=["1", "2"], target_status=8)
+    jobs = JobsWait.begin(VISUALIZATION_JOBS, request, log=logging.getLogger("jobs"))
+    jobs.observe({"1": VisualizationJob("1", JobStatus.RUNNING)}, 9.0)
+    result = WaitResult.of(WaitTimeoutError("why"), jobs, link="http://x")
+    assert result == WaitResult("timeout", "why", jobs.summaries(), "http://x", {"1": [(9.0, 8)], "2": []})
 
 
 @pytest.mark.parametrize(
-    "payload",
+    ("payload", "why"),
     [
-        None,
-        "success",
-        "",
-        {},
-        [],
-        {"version": 2, "outcome": "arrived"},
-        {"version": 1},
-        {"version": 1, "outcome": "ok"},
+        *((payload, "not understood") for payload in (None, "success", "", {}, [], {"version": 1, "outcome": ARRIVED})),
+        ({"version": VERSION, "outcome": "ok"}, "an unknown outcome: 'ok'"),
+        ({"version": VERSION}, "an unknown outcome: None"),
+        ({"version": VERSION, "outcome": ARRIVED}, "without the jobs that have arrived"),
+        ({"version": VERSION, "outcome": ARRIVED, "jobs": {}}, "without the jobs that have arrived"),
     ],
 )
-def test_what_is_not_understood_is_an_error_never_success(payload: dict[str, Any] | list[Any] | str | None) -> None:
-    with pytest.raises(ValueError, match="event"):
+def test_what_is_not_understood_is_an_error_never_success(payload: Any, why: str) -> None:
+    with pytest.raises(ValueError, match=f"The trigger sent an event .*{why}"):
         WaitResult.from_dict(payload)
+
+
+def test_what_a_failure_need_not_have_is_empty() -> None:
+    assert WaitResult.from_dict({"version": VERSION, "outcome": "timeout"}) == WaitResult("timeout")
 
 
 def test_one_wait_is_less_than_a_kilobyte() -> None:
