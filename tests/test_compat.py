@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -80,3 +82,38 @@ def test_a_connection_is_read_without_a_thread_where_airflow_can(
         assert asyncio.run(aget_connection("a")) == "a, on a thread"
     monkeypatch.delattr(Hook, "aget_connection")
     assert asyncio.run(aget_connection("a")) == "a, on a thread"
+
+
+@pytest.mark.skipif(airflow_version() < (3, 3), reason="Airflow 3.3 and later")
+@pytest.mark.parametrize("is_triggerer", [True, False])
+def test_a_triggerer_masks_a_secret_without_a_thread(is_triggerer: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.sdk import log
+
+    masked: list[tuple[str, str]] = []
+
+    async def amask(secret: str) -> None:
+        masked.append(("without a thread", secret))
+
+    monkeypatch.setattr(log, "amask_secret", amask)
+    monkeypatch.setattr(log, "mask_secret", lambda secret: masked.append(("plainly", secret)))
+    monkeypatch.setattr(_compat, "in_triggerer", lambda: is_triggerer)
+    asyncio.run(_compat.amask_secret("s3cret"))
+    assert masked == [("without a thread" if is_triggerer else "plainly", "s3cret")]
+
+
+@pytest.mark.skipif(airflow_version() < (3, 1), reason="Airflow 3.1 and later")
+def test_a_trigger_pushes_an_xcom_of_its_own_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.sdk.execution_time import task_runner
+
+    sent: list[Any] = []
+
+    async def asend(message: Any) -> None:
+        sent.append(message)
+
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", SimpleNamespace(asend=asend), raising=False)
+    ti = SimpleNamespace(dag_id="dag", run_id="run", task_id="task", map_index=3)
+    asyncio.run(_compat.apush_xcom(ti, "key", {"a": 1}))
+    asyncio.run(_compat.apush_xcom(None, "key", "value"))
+    [message] = sent
+    where = (message.dag_id, message.run_id, message.task_id, message.map_index)
+    assert (message.key, message.value, where) == ("key", {"a": 1}, ("dag", "run", "task", 3))

@@ -46,8 +46,8 @@ class ModelArtsCreateTrainingJobOperator(WaitingTrainingJobOperator):
     Creates a training job, waits until it is Completed, and returns it. One of ``job_kind="visualization_job"`` is
     waited for until it is Running.
 
-    One of three sets of parameters says what runs: ``algorithm_id``; ``code_dir``, ``boot_file`` and a preset engine
-    (``engine_id``, or ``engine_name`` and ``engine_version``); ``image_url`` and ``command``.
+    One of three sets of parameters, all templated, says what runs: ``algorithm_id``; ``code_dir``, ``boot_file`` and a
+    preset engine (``engine_id``, or ``engine_name`` and ``engine_version``); ``image_url`` and ``command``.
 
     A task has one job at a time. Its name is unique in ModelArts, and made of the DAG, the task, and a digest that only
     this task instance has. A retry takes over the job that an earlier try has created, unless that has failed. Clearing

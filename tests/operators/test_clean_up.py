@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -229,6 +230,14 @@ def idle(emulator: Emulator) -> dict[str, str]:
     for name in ("idle", "new"):
         made[name].utilization = 1.0
     return {name: job.job_id for name, job in made.items()}
+
+
+def test_a_job_without_accelerators_is_left_out_and_said_to_be(emulator: Emulator, written: Callable[[], str]) -> None:
+    job_id = emulator.training_jobs.create("plain", phase="Running").job_id
+    emulator.inject(Fault("status", "training.metrics", status=200, body=json.dumps({"metrics": []})))
+    emulator.advance(7200)
+    assert clean_up_training(idle_for=HALF_AN_HOUR)["found"] == []
+    assert f"Left out training job {job_id}: the API tells no use of accelerators" in written()
 
 
 def test_jobs_with_idle_accelerators_are_stopped(idle: dict[str, str], emulator: Emulator) -> None:

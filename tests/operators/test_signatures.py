@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -172,3 +173,13 @@ def test_each_argument_is_an_attribute_of_the_task(task: type[Any], name: str) -
     if name in ("job_name", "job_ids"):
         arguments.pop("job_id", None)
     assert getattr(task(task_id="task", **arguments), name) == values[name] != own[name].default
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_templated_arguments_are_those_that_the_documentation_names(task: type[Any]) -> None:
+    documentation = "\n".join(inspect.getdoc(kind) or "" for kind in task.__mro__ if "modelarts" in kind.__module__)
+    described = re.findall(r"^:param (\w+):(.*?)(?=^:|^\S|\Z)", documentation, re.DOTALL | re.MULTILINE)
+    templated = {name for name, text in described if "(templated)" in text}
+    for paragraph in documentation.split("\n\n"):
+        templated.update(re.findall(r"``(\w+)``", paragraph) if ", all templated," in paragraph else ())
+    assert set(task.template_fields) == templated & set(parameters(task.__init__))

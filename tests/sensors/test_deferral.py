@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_modelarts._compat import AirflowSensorTimeout, AirflowTaskTimeout
 from airflow_provider_modelarts.emulator import Emulator, Fault
 from airflow_provider_modelarts.operators.visualization_job import ModelArtsStopVisualizationJobOperator
 from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
@@ -64,6 +65,22 @@ def test_a_timeout_counts_from_the_start_of_the_try_over_deferrals(
     }
     second = deferral_of(make(), ti, event)
     assert second.trigger.deadline == first.trigger.deadline == clock.time() + 40
+
+
+@pytest.mark.parametrize(
+    ("limits", "error", "limit"),
+    [
+        ({"timeout": 100}, AirflowSensorTimeout, r"\(timeout 1 min 40 s\)"),
+        ({"execution_timeout": timedelta(seconds=50)}, AirflowTaskTimeout, r"\(execution_timeout 50 s\)"),
+    ],
+)
+def test_airflows_own_timeout_of_a_deferral_ends_the_task_as_the_waits_does(
+    limits: dict[str, Any], error: type[BaseException], limit: str
+) -> None:
+    sensor = ModelArtsVisualizationJobSensor(task_id="wait", job_id=1, deferrable=True, **limits)
+    arguments = {"error": "Trigger timeout"}
+    with pytest.raises(error, match=f"no event from the triggerer: Trigger timeout {limit}"):
+        sensor.resume_execution("__fail__", arguments, {"ti": TaskInstance()})  # type: ignore[typeddict-item]
 
 
 def test_the_log_of_a_worker_says_until_when_it_waits_and_what_the_triggerer_has_left_to_it(

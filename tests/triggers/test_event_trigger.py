@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_modelarts._compat import airflow_version
+from airflow_provider_modelarts.api.visualization_jobs.pages import StatusPage
 from airflow_provider_modelarts.api.visualization_jobs.statuses import JobStatus
 from airflow_provider_modelarts.emulator import Emulator, Fault
 
@@ -209,6 +210,15 @@ def test_what_cannot_be_read_is_not_overwritten(watcher: Callable[..., Any], emu
     store.failures["aget"] = 10**6
     watcher(store).events(1, lambda: emulator.create_job("second", status=8))
     assert store == kept
+
+
+def test_a_job_that_cannot_be_read_is_told_of_as_far_as_it_is_known(
+    watcher: Callable[..., Any], emulator: Emulator, monkeypatch: pytest.MonkeyPatch, written: Callable[[], str]
+) -> None:
+    monkeypatch.setattr(StatusPage, "job", lambda page, job_id: int("x"))
+    assert watcher().events(1, lambda: emulator.create_job("board", status=8)) == [None]
+    assert "Visualization job 1001 has arrived, but its details cannot be read: invalid literal" in written()
+    watcher(job_name="board").events(0, lambda: emulator.create_job("other", status=8))
 
 
 def test_an_entry_that_makes_no_sense_is_said_to_be_left_out(

@@ -14,6 +14,7 @@ from airflow_provider_modelarts.api.client_owner import ClientOwner
 from airflow_provider_modelarts.api.config import ModelArtsConfig
 from airflow_provider_modelarts.api.errors import (
     ModelArtsAuthenticationError,
+    ModelArtsConnectionError,
     ModelArtsError,
     ModelArtsMalformedResponseError,
     ModelArtsNotFoundError,
@@ -21,6 +22,7 @@ from airflow_provider_modelarts.api.errors import (
     ModelArtsThrottledError,
 )
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
+from airflow_provider_modelarts.api.visualization_jobs.pages import StatusPage
 from airflow_provider_modelarts.api.visualization_jobs.statuses import JobStatus
 from airflow_provider_modelarts.emulator import Emulator, Fault
 from airflow_provider_modelarts.waiting.fetch import JobFetcher
@@ -573,6 +575,27 @@ class TestTurns:
         reader.one = lambda job_id: one(job_id) if job_id != job_ids[3] else 1 / 0
         news, _ = look(job_ids)
         assert [job_id for job_id in job_ids if isinstance(news[job_id], ModelArtsError)] == [job_ids[3]]
+
+
+def test_a_row_that_cannot_be_read_concerns_only_its_job(
+    emulator: Emulator, look: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_ids = make(emulator, 9)
+    job = StatusPage.job
+    monkeypatch.setattr(StatusPage, "job", lambda page, job_id: int("x") if job_id == job_ids[3] else job(page, job_id))
+    observed, _ = look(job_ids)
+    assert observed.keys() == set(job_ids)
+    [error] = [result for result in observed.values() if isinstance(result, ModelArtsError)]
+    assert observed[job_ids[3]] is error
+    assert isinstance(error, ModelArtsMalformedResponseError)
+    assert str(error).startswith(f"The entry of job {job_ids[3]} in the list cannot be read: invalid literal")
+
+
+def test_no_request_begins_after_the_end(emulator: Emulator, fetcher: JobFetcher) -> None:
+    (job_id,) = make(emulator, 1)
+    fetcher.close()
+    assert isinstance(fetcher._detail(job_id), ModelArtsConnectionError)
+    assert emulator.request_counts() == {}
 
 
 class TestNames:

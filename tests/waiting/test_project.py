@@ -73,6 +73,15 @@ def test_only_the_watched_statuses_are_listed(emulator: Emulator, poll: Callable
     assert poll(frozenset({8, 11})) == ({running: 8}, {"list": 2})
 
 
+def test_a_job_that_has_left_is_shown_as_it_is_now(emulator: Emulator, poller: ProjectPoller) -> None:
+    stays, leaves = emulator.create_job("stays", status=8), emulator.create_job("leaves", status=8)
+    poller.poll(RUNNING)
+    emulator.set_status(leaves, 9)
+    snapshot: Any = poller.poll(RUNNING)
+    shown = [snapshot.job(job_id) for job_id in (stays, leaves)]
+    assert [(job.job_name, job.status) for job in shown] == [("stays", 8), ("leaves", 9)]
+
+
 def test_a_job_that_has_left_is_asked_for_once(emulator: Emulator, poll: Callable[..., Any]) -> None:
     first, second = emulator.create_job(status=8), emulator.create_job(status=8)
     poll()
