@@ -166,9 +166,9 @@ class WaitingTrainingJobOperator(StartingJobOperator):
     def _log_cost(self, job: TrainingJob) -> None:
         """Say what is billed, as far as the API tells it."""
         if job.duration is not None and job.node_count:
-            hours = job.duration.total_seconds() / 3600
+            ran = duration(job.duration.total_seconds())
             resource = job.flavor_id or f"pool {job.pool_id}"
-            self.log.info("Ran for %.2f h on %d x %s", hours, job.node_count, resource)
+            self.log.info("Ran for %s on %d x %s", ran, job.node_count, resource)
 
     @contextmanager
     def _ending(self, context: Context) -> Iterator[None]:

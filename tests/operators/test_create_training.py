@@ -276,7 +276,7 @@ def test_a_log_that_cannot_be_read_fails_nothing(train: Callable[..., Any], emul
 
 def test_what_is_billed_is_said(train: Callable[..., Any], written: Callable[..., Any]) -> None:
     train().run()
-    assert "Ran for 0.02 h on 1 x modelarts.vm.cpu.2u" in written()
+    assert "Ran for 1 min 0 s on 1 x modelarts.vm.cpu.2u" in written()
 
 
 @pytest.mark.parametrize(
