@@ -76,7 +76,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quiet", action="store_true", help="print no line for each request")
     commands = parser.add_subparsers(dest="command", metavar="[create-job]")
     add_arguments(
-        commands.add_parser("create-job", help="create a job in the emulator that runs, print its ID, and end"),
+        commands.add_parser(
+            "create-job",
+            help="create a job in the running emulator, print its ID, and exit",
+            formatter_class=_HelpFormatter,
+        ),
         f"http://127.0.0.1:{DEFAULT_PORT}",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")

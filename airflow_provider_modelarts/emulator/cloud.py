@@ -61,7 +61,7 @@ class Options:
     )
     scripts: Mapping[str, str] | None = _option(
         None,
-        "script that jobs of this name follow; NAME may hold wildcards (will-fail-*=fails). Repeatable",
+        "script of visualization jobs of this name; NAME may contain wildcards (will-fail-*=fails). Repeatable",
         action="append",
         metavar="NAME=SCRIPT",
     )
@@ -84,7 +84,7 @@ class Options:
     )
     training_scripts: Mapping[str, str] | None = _option(
         None,
-        "script that training jobs of this name follow; NAME may hold wildcards. Repeatable",
+        "script of training jobs of this name; NAME may contain wildcards. Repeatable",
         action="append",
         metavar="NAME=SCRIPT",
     )

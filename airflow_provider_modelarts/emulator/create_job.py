@@ -13,10 +13,10 @@ TIMEOUT: Final = 30.0  # seconds
 
 def add_arguments(parser: argparse.ArgumentParser, default_url: str) -> None:
     """Add the options of the command."""
-    parser.add_argument("job_name", nargs="?", help="its name; by default one is made up")
+    parser.add_argument("job_name", nargs="?", help="name of the job; by default a new one")
     parser.add_argument("--training", action="store_true", help="a training job instead of a visualization job")
-    parser.add_argument("--follow", metavar="SCRIPT", help="the script that it follows; by default, it comes to run")
-    parser.add_argument("--url", default=default_url, help="the emulator's address")
+    parser.add_argument("--follow", metavar="SCRIPT", help="script of the job; by default that of its name, or normal")
+    parser.add_argument("--url", default=default_url, help="address of the emulator")
 
 
 def create_job(arguments: argparse.Namespace) -> str:
