@@ -12,7 +12,7 @@ from airflow_provider_modelarts.api.checks import to_text
 from airflow_provider_modelarts.api.errors import ModelArtsError
 from airflow_provider_modelarts.api.training_jobs.kind import TRAINING_JOBS
 from airflow_provider_modelarts.api.training_jobs.statuses import ON_THE_WAY, READY, TrainingJobPhase
-from airflow_provider_modelarts.api.training_jobs.usage import accelerator_samples, all_idle
+from airflow_provider_modelarts.api.training_jobs.usage import MAX_MINUTES, accelerators_idle
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
 from airflow_provider_modelarts.api.visualization_jobs.statuses import JobStatus
 from airflow_provider_modelarts.choices import CleanUpAction
@@ -157,11 +157,12 @@ class ModelArtsCleanUpTrainingJobsOperator(CleanUpJobsOperator):
     Finds training jobs that have run for too long, have a certain name or leave their accelerators idle, and reports or
     stops them.
 
-    It looks at one workspace. Queueing does not count as running. A job whose use of accelerators is not known, for all
-    minutes of ``idle_for``, is not idle; neither is one without accelerators.
+    It looks at one workspace. Queueing does not count as running. Only a job whose use of accelerators is known for
+    every node and every minute of ``idle_for`` can be idle.
 
-    :param idle_for: finds running jobs whose accelerators have all been idle for so long, as a timedelta or in seconds.
-        Costs one request for each task of a job that has been running for longer (``longer_than`` is this by default)
+    :param idle_for: finds running jobs whose accelerators have all been idle for so long, as a timedelta or in seconds;
+        at most 1000 minutes. Sends one request per task of each job that has been running for longer than
+        ``longer_than``, which is ``idle_for`` by default
     :param idle_below: percent of use under which an accelerator is idle
     :param kwargs: the other parameters are those of :class:`.CleanUpJobsOperator`
     """
@@ -195,6 +196,8 @@ class ModelArtsCleanUpTrainingJobsOperator(CleanUpJobsOperator):
             workspace_id=workspace_id,
             **kwargs,
         )
+        if idle_seconds is not None and idle_seconds > MAX_MINUTES * 60:
+            raise ValueError(f"idle_for: is more than {MAX_MINUTES} minutes; metrics are not read further back")
         self.idle_for = idle_seconds
         self.idle_below = idle_below
         if not 0 < idle_below <= 100:
@@ -207,12 +210,16 @@ class ModelArtsCleanUpTrainingJobsOperator(CleanUpJobsOperator):
         return super()._is_meant(job) and (self.idle_for is None or self._idles(job, self.idle_for))
 
     def _idles(self, job: TrainingJob, seconds: float) -> bool:
-        jobs = self.hook.get_conn().training_jobs
+        jobs, minutes = self.hook.get_conn().training_jobs, ceil(seconds / 60)
         try:
-            accelerators = accelerator_samples(jobs.metrics(job.job_id, task) for task in job.tasks)
+            idle = accelerators_idle((jobs.metrics(job.job_id, task) for task in job.tasks), minutes, self.idle_below)
         except ModelArtsError as error:
             self.log.warning("Left out training job %s: its metrics cannot be read. %s", job.job_id, error)
             return False
-        if not accelerators:
-            self.log.warning("Left out training job %s: the API tells no use of accelerators", job.job_id)
-        return all_idle(accelerators, ceil(seconds / 60), self.idle_below)
+        if idle is None:
+            self.log.warning(
+                "Left out training job %s: its metrics do not tell the use of accelerators on all nodes for %d min",
+                job.job_id,
+                minutes,
+            )
+        return bool(idle)

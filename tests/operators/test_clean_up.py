@@ -232,12 +232,14 @@ def idle(emulator: Emulator) -> dict[str, str]:
     return {name: job.job_id for name, job in made.items()}
 
 
-def test_a_job_without_accelerators_is_left_out_and_said_to_be(emulator: Emulator, written: Callable[[], str]) -> None:
-    job_id = emulator.training_jobs.create("plain", phase="Running").job_id
-    emulator.inject(Fault("status", "training.metrics", status=200, body=json.dumps({"metrics": []})))
-    emulator.advance(7200)
-    assert clean_up_training(idle_for=HALF_AN_HOUR)["found"] == []
-    assert f"Left out training job {job_id}: the API tells no use of accelerators" in written()
+@pytest.mark.parametrize("nodes_without_metrics", [1, 2])
+def test_a_job_whose_use_of_accelerators_is_not_known_is_left_out_and_said_to_be(
+    nodes_without_metrics: int, idle: dict[str, str], emulator: Emulator, written: Callable[[], str]
+) -> None:
+    empty = json.dumps({"metrics": []})
+    emulator.inject(Fault("status", "training.metrics", status=200, body=empty, times=nodes_without_metrics))
+    assert clean_up_training(idle_for=HALF_AN_HOUR, job_name="idle")["found"] == []
+    assert f"Left out training job {idle['idle']}: its metrics do not tell the use of accelerators" in written()
 
 
 def test_jobs_with_idle_accelerators_are_stopped(idle: dict[str, str], emulator: Emulator) -> None:
@@ -275,6 +277,7 @@ def test_a_job_whose_metrics_cannot_be_read_is_not_stopped(
     [
         ({"idle_for": 0}, "idle_for"),
         ({"idle_for": "1h"}, "idle_for"),
+        ({"idle_for": timedelta(minutes=1001)}, "idle_for: is more than 1000 minutes"),
         ({"idle_for": 60, "idle_below": 0}, "idle_below: 0 is not a percentage above 0"),
         ({"idle_for": 60, "idle_below": 101}, "idle_below"),
     ],
