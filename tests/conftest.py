@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.recorded_metrics import RecordedMetrics
+
 # Airflow's examples bring a listener, which sends every task through a worker.
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 
@@ -129,6 +131,17 @@ def written(caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
     """Return what was logged, once: Airflow 2.11 writes what caplog catches to the standard output as well."""
     caplog.set_level(logging.INFO)
     return lambda: capsys.readouterr().out or caplog.text
+
+
+@pytest.fixture
+def reported(monkeypatch: pytest.MonkeyPatch) -> RecordedMetrics:
+    """What is reported to Airflow's Stats."""
+    from airflow_provider_modelarts._compat import metrics
+
+    recorded = RecordedMetrics()
+    for name in ("incr", "gauge", "timing"):
+        monkeypatch.setattr(metrics(), name, getattr(recorded, name), raising=False)
+    return recorded
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from airflow_provider_modelarts.api.visualization_jobs.statuses import JobStatus
 from airflow_provider_modelarts.emulator import Emulator
 from tests.api.samples import CREATE_SUCCESS, DETAIL_SUCCESS
 from tests.conftest import Reply, ScriptedServer
+from tests.recorded_metrics import RecordedMetrics
 
 PROJECT = "0123456789abcdef0123456789abcdef"
 OK = Reply(200, {"is_success": True})
@@ -509,6 +510,26 @@ def test_unverified_tls_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     assert "TLS certificates of https://127.0.0.1:1 are not verified" in caplog.text
 
 
+def test_each_request_is_counted_by_its_operation_and_its_answer(server: ScriptedServer) -> None:
+    metrics = RecordedMetrics()
+    config = ModelArtsConfig(
+        endpoint=server.url, iam_endpoint=server.url, region="r", login="AK", password="SK", read_timeout=5
+    )
+    projects = Reply(200, {"projects": [{"id": PROJECT, "name": "r"}], "links": {}})
+    server.answer(projects, Reply(503), Reply(cut=True), JOB, Reply(404))
+    with ModelArtsClient(config, sleep=lambda seconds: None, metrics=metrics) as client:
+        client.visualization_jobs.get(10)
+        with pytest.raises(errors.ModelArtsNotFoundError):
+            client.training_jobs.get("425b7087-83de-49b4-9b65-6e2b91e4a5fe")
+    assert metrics.counts == {
+        "modelarts.requests operation=projects status=200": 1,
+        "modelarts.requests operation=get status=503": 1,
+        "modelarts.requests operation=get status=0": 1,
+        "modelarts.requests operation=get status=200": 1,
+        "modelarts.requests operation=training.get status=404": 1,
+    }
+
+
 def test_secrets_are_in_no_log_line(
     server: ScriptedServer, client: ModelArtsClient, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -516,7 +537,7 @@ def test_secrets_are_in_no_log_line(
     server.answer(Reply(503), JOB)
     client.visualization_jobs.get(10)
     signature = server.received[0].headers["Authorization"].rpartition("=")[2]
-    assert re.search(r"HTTP 503.* Trying again in [01]\.\d s \(attempt 2 of 4\)", caplog.text)
+    assert re.search(r"HTTP 503.* Trying again in (0\.[5-9]|1\.0) s \(attempt 2 of 4\)", caplog.text)
     assert signature not in caplog.text
 
 

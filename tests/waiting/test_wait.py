@@ -26,6 +26,7 @@ from airflow_provider_modelarts.waiting.wait import (
     Wait,
     duration,
 )
+from tests.recorded_metrics import RecordedMetrics
 
 OUTAGE = ModelArtsServerError("GET … answered HTTP 503")
 NOT_FOUND = ModelArtsNotFoundError("GET … answered HTTP 404")
@@ -68,6 +69,15 @@ def test_one_line_a_transition_with_the_time_in_the_state_before(lines: Callable
         "Visualization job 10 (board) went from INIT (1) to WAITING (7) after 1 min 0 s; waiting for RUNNING (8)",
         "Visualization job 10 (board) went from WAITING (7) to RUNNING (8) after 2 min 5 s",
     ]
+
+
+def test_the_time_in_each_status_is_reported_once_the_job_has_left_it() -> None:
+    metrics = RecordedMetrics()
+    course = Course(metrics=metrics)
+    for seconds, status in [(0, 1), (5, 1), (60, 42), (185, 8)]:
+        course.at(seconds, status)
+    name = "modelarts.time_in_status status="
+    assert metrics.timings == [(f"{name}INIT", 60_000.0), (f"{name}42", 125_000.0)]
 
 
 def test_a_heartbeat_now_and_then(lines: Callable[..., Any]) -> None:
