@@ -22,6 +22,7 @@ from tools.local_airflow import free_port, isolated_environment, kill_session, p
 PAGE: Final = ROOT / "docs" / "first-wait.md"
 TIMEOUT: Final = 240.0  # seconds for a block
 IMPORTS_OF_2: Final = "from airflow.decorators import dag, task\nfrom airflow.models.param import Param\n"
+EMULATOR: Final = "http://127.0.0.1:8765"  # as on the page
 DAG_ID: Final = "first_wait"
 RUN_ID: Final = "by-hand"
 
@@ -41,7 +42,7 @@ def follow_the_page(directory: Path, install: Callable[[str], str]) -> None:
     terminal = Terminal(directory)
     terminal.run(install(page_install))
     with terminal.started(emulator) as printed:
-        poll_until(lambda: "airflow connections add" in printed.read_text(), 30, printed.read_text)
+        poll_until(lambda: "airflow connections add" in printed.read_text(), TIMEOUT, printed.read_text)
         assert connect_command(connect) in printed.read_text(), "not the command that the emulator prints"
         assert "Connection success!" in terminal.run(connect)
         terminal.run(folder)
@@ -69,12 +70,13 @@ def trigger_in_standalone(terminal: Terminal, standalone: str) -> None:
         poll_until(lambda: answers(url), TIMEOUT, printed.read_text)
         poll_until(lambda: re.search("(?i)password.*: .", printed.read_text()), TIMEOUT, printed.read_text)
         poll_until(lambda: DAG_ID in terminal.run("airflow dags list"), TIMEOUT, printed.read_text, interval=2)
-        # It takes longer to run than the page's, so that the task is sure to be seen waiting.
-        job_id = terminal.run(".venv/bin/modelarts-emulator create-job --follow 7:0,8:60").split()[-1]
+        # Unlike the page's, it does not run by itself, so that the task is sure to be seen waiting.
+        job_id = terminal.run(".venv/bin/modelarts-emulator create-job --follow 7:0").split()[-1]
         conf = shlex.quote(f'{{"job_id": "{job_id}"}}')
         terminal.run(f"airflow dags unpause {DAG_ID}")
         terminal.run(f"airflow dags trigger {DAG_ID} --run-id {RUN_ID} --conf {conf}")
         poll_until(lambda: state_of_wait(terminal) == "deferred", TIMEOUT, printed.read_text)
+        requests.put(f"{EMULATOR}/_emulator/jobs/{job_id}", json={"status": 8}, timeout=30).raise_for_status()
         poll_until(lambda: state_of_wait(terminal) == "success", TIMEOUT, printed.read_text)
 
 
@@ -102,7 +104,7 @@ def answers(url: str) -> bool:
     """Whether a page is there."""
     try:
         return requests.get(url, timeout=5).ok
-    except requests.ConnectionError:
+    except (requests.ConnectionError, requests.Timeout):
         return False
 
 
@@ -148,7 +150,7 @@ class Terminal:
     @contextmanager
     def started(self, block: str) -> Iterator[Path]:
         """
-        Run a command until Ctrl-C, which is what ends the context; gives the file with what it prints.
+        Run a command while the context lasts, and end it by Ctrl-C. The context is the file with what it prints.
 
         :raises AssertionError: it does not end by Ctrl-C
         """
