@@ -36,13 +36,11 @@ def connect(hook: ModelArtsHook, sleep: Callable[[float], None]) -> None:
     asyncio.run(main())
 
 
-def test_a_hiccup_of_airflow_costs_some_seconds(
-    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_hiccup_of_airflow_costs_some_seconds(written: Callable[[], str]) -> None:
     slept: list[float] = []
     connect(FlakyHook([LookupError("database is locked"), OSError("gone")]), slept.append)
     assert slept == [3.0, 6.0]
-    said = capsys.readouterr().out + caplog.text
+    said = written()
     assert "Connection modelarts_default cannot be read. Next try in 3 s. database is locked" in said
     assert "Connection modelarts_default cannot be read. Next try in 6 s. gone" in said
 
