@@ -54,7 +54,7 @@ def without_waiting(modelarts_emulator: Emulator, monkeypatch: pytest.MonkeyPatc
     The jobs of the emulator move 60 times as fast as real time.
     """
     modelarts_emulator.set_time_scale(TIME_SCALE)
-    # A pause for the scheduler, and ``dag.test()`` has none.
+    # This pause gives the scheduler time, and ``dag.test()`` has no scheduler.
     monkeypatch.setattr("airflow_provider_modelarts.deferral.FIRST_POLL_AFTER_DEFERRAL", 0.0)
 
     def speed_up(dag: Any) -> Any:

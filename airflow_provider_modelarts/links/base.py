@@ -74,7 +74,7 @@ def publish_link(task: Any, context: Context, page_url: str | None) -> None:
 
 def log_pages(task: Any, jobs: Mapping[str, Mapping[str, Any]]) -> None:
     """
-    Log where the pages of jobs are, for some jobs at most.
+    Log the addresses of the pages of jobs, for the first 20 jobs.
 
     :param task: has ``kind`` and ``log``
     :param jobs: summaries by job ID
