@@ -25,6 +25,7 @@ from airflow_provider_modelarts.waiting.wait import (
     JobStateUnknownError,
     Wait,
     duration,
+    point_in_time,
 )
 from tests.recorded_metrics import RecordedMetrics
 
@@ -88,6 +89,16 @@ def test_a_heartbeat_now_and_then(lines: Callable[..., Any]) -> None:
         f"Visualization job 10 (board) is still WAITING (7), for {minutes} min 0 s; waiting for RUNNING (8)"
         for minutes in (10, 20, 30)
     ]
+
+
+def test_a_wait_goes_on_from_the_last_entry_of_its_history(lines: Callable[..., Any]) -> None:
+    course = Course(history=[(0.0, 1), (60.0, 7)])
+    assert (course.wait.status, course.wait.was_observed, course.wait.verdict) == (7, True, Verdict.WAITING)
+    course.at(659, 7)
+    assert lines() == []
+    course.at(660, 7)
+    assert lines() == ["Visualization job 10 (board) is still WAITING (7), for 10 min 0 s; waiting for RUNNING (8)"]
+    assert Course(history=[(0.0, 7), (60.0, 8)]).wait.verdict is Verdict.ARRIVED
 
 
 def test_an_undocumented_status_is_warned_of_once_and_waited_on(caplog: pytest.LogCaptureFixture) -> None:
@@ -222,7 +233,20 @@ def test_what_another_process_saw_is_what_is_known_of_the_job() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (3599, "59 min 59 s"), (7200, "2 h 0 min"), (7320, "2 h 2 min")],
+    [
+        (0, "0 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 0 s"),
+        (60, "1 min 0 s"),
+        (3599, "59 min 59 s"),
+        (3600, "1 h 0 min"),
+        (7200, "2 h 0 min"),
+        (7320, "2 h 2 min"),
+    ],
 )
 def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_a_point_in_time_is_in_utc() -> None:
+    assert point_in_time(1641892655) == "2022-01-11 09:17:35 UTC"

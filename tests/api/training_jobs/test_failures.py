@@ -15,6 +15,7 @@ from airflow_provider_modelarts.api.training_jobs.operations import TrainingJobs
 from airflow_provider_modelarts.emulator import Emulator, Fault
 from tests.api.training_jobs.samples import JOB, JOB_ID, SECRETS
 from tests.api.training_jobs.test_operations import client_for
+from tests.conftest import Reply, ScriptedServer
 
 
 def ended(phase: str = "Failed", **status: Any) -> TrainingJob:
@@ -188,6 +189,52 @@ def test_auto_stop_is_named(started: tuple[Emulator, TrainingJobs]) -> None:
     error = read_failure(jobs, jobs.get(job_id))
     assert type(error) is failures.TrainingStoppedError
     assert "Terminated after 3600 s of running: auto stop ended it" in str(error)
+
+
+EVENTS = Reply(
+    200,
+    {"events": [{"message": f"event {number}", "time": f"10:0{number}"} for number in (7, 6, 5, 4, 3, 2)], "total": 6},
+)
+NO_EVENTS = Reply(200, {"events": [], "total": 0})
+LOG = Reply(200, {"content": "\n".join(f"line {number}" for number in range(30))})
+
+
+@pytest.mark.parametrize(
+    ("job", "replies", "asked"),
+    [
+        (ended(tasks=["worker-0"]), [EVENTS, LOG], ["Error", "log"]),
+        (ended(tasks=["worker-0"]), [NO_EVENTS, LOG], ["Error", "log"]),
+        (ended("Terminated", tasks=["worker-0"]), [EVENTS, LOG], ["Error", "log"]),
+        (ended("Terminated", tasks=["worker-0"]), [NO_EVENTS, EVENTS, LOG], ["Error", "Warning", "log"]),
+        (ended(), [EVENTS], ["Error"]),
+    ],
+)
+def test_the_last_events_and_the_end_of_the_log_are_asked_for(
+    job: TrainingJob, replies: list[Reply], asked: list[str], server: ScriptedServer
+) -> None:
+    server.answer(*replies)
+    with client_for(server.url) as client:
+        text = str(read_failure(client.training_jobs, job))
+    targets = {
+        "Error": "events?level=Error&limit=100&offset=0&order=desc",
+        "Warning": "events?level=Warning&limit=100&offset=0&order=desc",
+        "log": "tasks/worker-0/logs/preview",
+    }
+    assert [received.target.partition(f"{JOB_ID}/")[2] for received in server.received] == [
+        targets[each] for each in asked
+    ]
+    shown = [f"  10:0{number}: event {number}" for number in (3, 4, 5, 6, 7)] if EVENTS in replies else []
+    assert [line for line in text.split("\n") if ": event" in line] == shown
+    lines = [f"  line {number}" for number in range(10, 30)] if LOG in replies else []
+    assert [line for line in text.split("\n") if line.startswith("  line")] == lines
+
+
+def test_a_task_that_cannot_be_asked_for_has_no_log(server: ScriptedServer) -> None:
+    server.answer(NO_EVENTS)
+    with client_for(server.url) as client:
+        text = str(read_failure(client.training_jobs, ended(tasks=["../x"])))
+    assert "The log of ../x cannot be read. task: '../x' is not the name of a task" in text
+    assert len(server.received) == 1
 
 
 @pytest.mark.parametrize("operation", ["training.events", "training.log_preview"])
