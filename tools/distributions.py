@@ -51,12 +51,12 @@ def content_problems(wheel: set[str], sdist: set[str], tracked: set[str]) -> lis
 
 
 def import_problems(wheel: Path) -> list[str]:
-    """Return why the example DAGs cannot be imported from a wheel. Its files are installed as they are."""
+    """Return why the example DAGs of a wheel cannot be imported after it is unpacked, if so."""
     with TemporaryDirectory() as site_packages:
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(site_packages)  # noqa: S202 - it is our own
         done = subprocess.run(  # noqa: S603
-            [sys.executable, "-c", _IMPORT_EXAMPLE_DAGS],  # which searches the working directory first
+            [sys.executable, "-c", _IMPORT_EXAMPLE_DAGS],  # with -c, imports come from the working directory first
             cwd=site_packages,
             env={**os.environ, "AIRFLOW_HOME": site_packages},
             capture_output=True,
@@ -69,7 +69,7 @@ def import_problems(wheel: Path) -> list[str]:
 
 
 def release_problems(metadata: Message, changelog: str, tag: str | None) -> list[str]:
-    """Return what forbids to publish a wheel with this metadata."""
+    """Return what forbids publishing a wheel with this metadata."""
     version, problems = metadata["Version"], []
     released = tag.removeprefix("v") if tag else version
     urls = {url.partition(",")[0] for url in metadata.get_all("Project-URL", [])}
