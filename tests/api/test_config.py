@@ -36,6 +36,9 @@ def test_regions(region: str, modelarts: str, iam: str) -> None:
         ("http://127.0.0.1:8765", "http://127.0.0.1:8765"),
         ("https://gateway.example.com/modelarts/", "https://gateway.example.com/modelarts"),
         ("https://[::1]:8443", "https://[::1]:8443"),
+        ("http://x.example.com:80", "http://x.example.com"),
+        ("http://x.example.com:443", "http://x.example.com:443"),
+        ("https://x.example.com:80", "https://x.example.com:80"),
     ],
 )
 def test_explicit_endpoints(endpoint: str, expected: str) -> None:
@@ -117,11 +120,43 @@ def test_a_user_and_password_may_resemble_an_ak_or_sk(login: str, password: str)
         ({"region": "eu-de", "security_token": "t"}, "security_token"),
         ({"region": "eu-de", "connect_timeout": 0}, "connect_timeout"),
         ({"region": "eu-de", "read_timeout": -1}, "read_timeout"),
+        ({"region": "eu-de", "read_timeout": 24 * 3600 + 1}, "read_timeout"),
+        ({"region": "eu-de", "login": "AK"}, "^password: missing, although login is set"),
+        ({"region": "eu-de", "password": "SK"}, "^login: missing, although password is set"),
+        ({"region": "eu-de", "proxies": {"https": "proxy"}}, "proxies: the address for https"),
+        (
+            {"region": "eu-de", "login": "u", "password": "p", "domain_name": "d", "security_token": "t"},
+            "security_token: belongs to an AK and SK",
+        ),
+        ({"endpoint": "https://x/#a"}, "host"),
+        ({"endpoint": "https://x:70000"}, "host: the port of 'x:70000' is not a port number"),
+        ({"endpoint": "https://"}, "host: not an http"),
+        ({"region": "eu-de", "project_id": "x" * 65}, "project_id"),
     ],
 )
 def test_refusals_name_the_field(fields: dict[str, Any], named: str) -> None:
     with pytest.raises(ValueError, match=named):
         ModelArtsConfig(**fields)
+
+
+def test_fields_may_go_up_to_their_limits() -> None:
+    config = ModelArtsConfig(region="eu-de", connect_timeout=0.001, read_timeout=24 * 3600, project_id="x" * 64)
+    assert (config.connect_timeout, config.read_timeout, config.project_id) == (0.001, 86400, "x" * 64)
+    token = ModelArtsConfig(region="eu-de", login="AK", password="SK", security_token="t")
+    assert token.secrets == ("SK", "t")
+
+
+@pytest.mark.parametrize(
+    ("fields", "url"),
+    [
+        ({"region": "cn-north-4"}, "https://console.huaweicloud.com/modelarts/?region=cn-north-4"),
+        ({"region": "eu-de"}, None),
+        ({"region": "cn-north-4", "endpoint": "https://modelarts.example.com"}, None),
+        ({"region": "cn-north-4", "console_url": "https://console.example.com/"}, "https://console.example.com/"),
+    ],
+)
+def test_the_console_is_known_for_some_regions(fields: dict[str, Any], url: str | None) -> None:
+    assert ModelArtsConfig(**fields).console_url == url
 
 
 def test_secrets_are_in_no_repr_and_no_message() -> None:

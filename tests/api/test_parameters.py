@@ -100,6 +100,19 @@ def test_a_full_list_query() -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
+    [("per_page", 1), ("per_page", 1000), ("page", 1), ("search_content", "x" * 64), ("status", 0)],
+)
+def test_a_list_may_go_up_to_the_limits(field: str, value: int | str) -> None:
+    assert list_query(**{**LIST, field: value})[field] == str(value)
+
+
+def test_the_largest_ids_and_the_smallest_status() -> None:
+    assert checked_job_id("9" * 19) == "9" * 19
+    assert checked_status(0) == checked_status("0") == 0
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
     [
         ("per_page", 0),
         ("per_page", 1001),
