@@ -6,6 +6,7 @@ import json
 import logging
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -121,6 +122,18 @@ def test_the_session_is_closed_in_the_end(emulator: Emulator, connection: Callab
     task = sensor(job_id=emulator.create_job(status=8))
     task.execute({"ti": TaskInstance()})  # type: ignore[typeddict-item]
     assert task.hook.client_owner._client is None
+
+
+@pytest.mark.parametrize("mode", ["poke", "deferrable"])
+def test_the_threads_that_poll_several_jobs_end(mode: str, emulator: Emulator, run: Callable[..., Any]) -> None:
+    emulator.deny = ["list"]
+    job_ids = [emulator.create_job(script="7:0,8:60") for _ in range(3)]
+    before = set(threading.enumerate())
+    assert run(mode, job_ids=job_ids, poke_interval=30).state == "success"
+    for thread in set(threading.enumerate()) - before:
+        if thread.name.startswith("modelarts-"):
+            thread.join(5)
+            assert not thread.is_alive()
 
 
 def test_transitions_are_logged(
