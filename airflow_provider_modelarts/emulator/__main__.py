@@ -60,6 +60,7 @@ def _serve(options: dict[str, Any]) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="modelarts-emulator",
+        usage="%(prog)s [options]\n       %(prog)s create-job [options] [job_name]",
         description="An emulator of the ModelArts API for visualization and training jobs, and of its IAM.",
         epilog=f"A SCRIPT is a name ({', '.join(SCRIPTS)}; of training jobs {', '.join(training_jobs.SCRIPTS)}), or a "
         "list of steps such as 1:0,7:5,11:10, or Pending:0,Running:5,Failed:10, which are status:seconds, or "
@@ -74,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
         parser.add_argument(_flag(option.name), dest=option.name, default=default, **argument)
     parser.set_defaults(port=DEFAULT_PORT)
     parser.add_argument("--quiet", action="store_true", help="print no line for each request")
-    commands = parser.add_subparsers(dest="command", metavar="[create-job]")
+    commands = parser.add_subparsers(dest="command", metavar="create-job", prog=parser.prog)
     add_arguments(
         commands.add_parser(
             "create-job",

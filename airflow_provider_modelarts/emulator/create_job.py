@@ -34,6 +34,15 @@ def create_job(arguments: argparse.Namespace) -> str:
         with build_opener(ProxyHandler({})).open(request, timeout=TIMEOUT) as response:
             return str(json.load(response)["job_id"])
     except HTTPError as error:
-        raise ValueError(error.read().decode(errors="replace")) from error
+        raise ValueError(_reason(error)) from error
     except URLError as error:
         raise OSError(f"no emulator answers on {arguments.url}: {error.reason}") from error
+
+
+def _reason(refused: HTTPError) -> str:
+    """Return why the emulator refuses a job; all of the answer if something else answers there."""
+    text = refused.read().decode(errors="replace")
+    try:
+        return str(json.loads(text)["error"])
+    except (ValueError, LookupError, TypeError):
+        return text

@@ -65,7 +65,7 @@ class Scripts(Generic[StatusT]):
             return self._named[text]
         if ":" not in text:
             names = ", ".join(self._named)
-            raise ValueError(f"no script is named {text!r}; there are {names}, or write status:seconds,...")
+            raise ValueError(f"no script is named {text!r}; scripts are {names}, and lists such as status:seconds,...")
         return tuple(self._parse_step(step.strip()) for step in text.split(","))
 
     def _parse_step(self, text: str) -> tuple[float, StatusT | str]:

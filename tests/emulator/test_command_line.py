@@ -9,7 +9,9 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -120,7 +122,17 @@ def test_create_job_that_is_refused(start: Start) -> None:
     url, _ = announced(start())
     done = create_job("--follow", "nonsense", "--url", url)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "nonsense" in done.stderr.splitlines()[-1]
+    *usage, reason = done.stderr.splitlines()
+    assert len(usage) == 2
+    assert reason.startswith("modelarts-emulator: error: no script is named 'nonsense'; scripts are normal, ")
+
+
+def test_create_job_where_something_else_answers() -> None:
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as other:
+        threading.Thread(target=other.handle_request).start()
+        done = create_job("--url", f"http://127.0.0.1:{other.server_port}")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Unsupported method ('POST')" in done.stderr
 
 
 def test_create_job_without_an_emulator() -> None:
