@@ -160,8 +160,8 @@ class ModelArtsCleanUpTrainingJobsOperator(CleanUpJobsOperator):
     It looks at one workspace. Queueing does not count as running. Only a job whose use of accelerators is known for
     every node and every minute of ``idle_for`` can be idle.
 
-    :param idle_for: finds running jobs whose accelerators have all been idle for this long, as a timedelta or in seconds;
-        at most 1000 minutes. Sends one request per task of each job that has been running for longer than
+    :param idle_for: finds running jobs whose accelerators have all been idle for this long, as a timedelta or in
+        seconds; at most 1000 minutes. Sends one request per task of each job that has been running for longer than
         ``longer_than``, which is ``idle_for`` by default
     :param idle_below: percent of use under which an accelerator is idle
     :param kwargs: the other parameters are those of :class:`.CleanUpJobsOperator`
