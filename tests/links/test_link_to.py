@@ -27,6 +27,7 @@ GOOD = (
     "HTTPS://Console.Example.com/",
     "https://[2001:db8::1]:8443/x",
     "https://xn--bcher-kva.example/a%20b?c=d&e=(f)",
+    f"https://console.example.com/{'x' * 2020}",
 )
 HOSTILE = (
     "javascript:alert(1)",
@@ -61,6 +62,8 @@ HOSTILE = (
     "https://[::1]evil.example.com/",
     "https://console.example.com:99999/",
     "https://console.example.com:port/",
+    "https://console.example.com:0/",
+    f"https://console.example.com/{'x' * 2021}",
     "https://console.example.com/" + "x" * 10_000,
     "https://" + "x" * 300 + ".example.com/",
     "",

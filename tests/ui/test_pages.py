@@ -18,6 +18,9 @@ import requests
 import uvicorn
 
 from airflow_provider_modelarts._compat import airflow_version
+from airflow_provider_modelarts.api.training_jobs.kind import TRAINING_JOBS
+from airflow_provider_modelarts.api.training_jobs.models import TrainingJob
+from airflow_provider_modelarts.api.training_jobs.statuses import TrainingJobPhase
 from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
 from airflow_provider_modelarts.api.visualization_jobs.models import VisualizationJob
 from airflow_provider_modelarts.ui import plugin
@@ -56,6 +59,9 @@ def test_a_page_and_what_it_needs_are_served_from_one_place(page: str, served: s
     answer = requests.get(served + page, timeout=10)
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    for name, value in {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}.items():
+        assert answer.headers[name] == value
+    assert requests.head(served + page, timeout=10).status_code == 200
     needed = re.findall(r'(?:src|href)="([^"]+)"', answer.text)
     assert len(needed) == 2
     for name in needed:
@@ -69,7 +75,9 @@ def test_nothing_else_is_served(path: str, served: str) -> None:
 
 
 def test_only_reading_is_allowed(served: str) -> None:
-    assert requests.post(served + "jobs.html", timeout=10).status_code == 405
+    for method in ("POST", "PUT", "DELETE"):
+        answer = requests.request(method, served + "jobs.html", timeout=10)
+        assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD")
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in PAGES.iterdir()))
@@ -89,6 +97,10 @@ def test_the_plugin_adds_the_pages_only_if_they_are_on(
     loaded = importlib.reload(plugin).ModelArtsJobsPlugin
     assert len(loaded.external_views) == views
     assert bool(loaded.fastapi_apps) is bool(views)
+    assert [view["destination"] for view in loaded.external_views] == ["task_instance", "nav"][:views]
+    assert {view["href"].partition("?")[0] for view in loaded.external_views} == (
+        {"modelarts/jobs.html", "modelarts/waits.html"} if views else set()
+    )
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -132,6 +144,32 @@ def test_what_the_pages_are_fed_with_has_limits() -> None:
     shown_jobs = shown_jobs_of(wait)
     assert (len(shown_jobs["jobs"]), shown_jobs["more"]) == (MAX_JOBS, 7)
     assert len(shown_jobs["jobs"][0]["history"]) == MAX_ENTRIES
+
+
+def test_what_the_pages_are_fed_with() -> None:
+    request = WaitRequest(job_ids=["a", "b"], target_status="Completed")
+    wait = JobsWait.begin(TRAINING_JOBS, request, log=Silent())
+    wait.observe({"a": TrainingJob("a", TrainingJobPhase.RUNNING, "train", node_count=4, page_url="https://x/")}, 5)
+    assert shown_jobs_of(wait) == {
+        "version": 1,
+        "noun": "training job",
+        "target": "Completed",
+        "jobs": [
+            {"title": "a (train)", "page": "https://x/", "nodes": 4, "history": [[5, "Running", "waiting"]]},
+            {"title": "b", "page": "", "nodes": None, "history": []},
+        ],
+        "more": 0,
+    }
+
+
+def test_the_latest_entries_and_the_first_jobs_are_shown() -> None:
+    ids = [str(number) for number in range(1, MAX_JOBS + 2)]
+    wait = JobsWait.begin(VISUALIZATION_JOBS, WaitRequest(job_ids=ids, target_status="RUNNING"), log=Silent())
+    for moment in range(MAX_ENTRIES + 1):
+        wait.observe({"1": VISUALIZATION_JOBS.unobserved("1", (7, 1)[moment % 2])}, moment)
+    shown_jobs = shown_jobs_of(wait)
+    assert [entry[0] for entry in shown_jobs["jobs"][0]["history"]] == list(range(1, MAX_ENTRIES + 1))
+    assert [job["title"] for job in shown_jobs["jobs"]] == ids[:-1]
 
 
 def test_a_page_with_a_dangerous_address_is_no_link() -> None:

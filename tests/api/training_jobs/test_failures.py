@@ -131,6 +131,21 @@ def test_the_first_line_says_how_far_the_job_came(job: TrainingJob, headline: st
     assert str(explain_failure(job, Evidence())).split("\n")[0] == f"Training job {JOB_ID}{headline}"
 
 
+@pytest.mark.parametrize(
+    ("statuses", "lines"),
+    [
+        ([{"task": "worker-0"}, {"task": "worker-1", "message": "why"}], ["Message of worker-1:", "  why"]),
+        (
+            [{"task": "worker-0", "exit_code": 0}, {"task": "worker-1", "exit_code": 3}, {"task": "x", "exit_code": 4}],
+            ["worker-1 ended with exit code 3"],
+        ),
+        ([{"task": "worker-0"}], []),
+    ],
+)
+def test_the_first_task_that_failed_is_shown(statuses: list[dict[str, Any]], lines: list[str]) -> None:
+    assert str(explain_failure(ended(task_statuses=statuses), Evidence())).split("\n")[1:] == lines
+
+
 def test_the_last_lines_are_shown_up_to_their_limits() -> None:
     message = [f"m{number}" for number in range(failures.MESSAGE_LINES + 1)]
     job = ended(
