@@ -65,11 +65,10 @@ class Fields:
         """Return the texts in a list; at most LIST_LIMIT of them."""
         return tuple(printable(entry) for entry in self._list(field) if isinstance(entry, str))
 
-    def numbers(self, field: str) -> tuple[float, ...]:
-        """Return the numbers in a list; at most the last LIST_LIMIT of them."""
+    def numbers(self, field: str) -> tuple[float | None, ...]:
+        """Return the numbers in a list, None for what is none; at most the last LIST_LIMIT of them."""
         value = self._data.get(field)
-        read = map(_number, value[-LIST_LIMIT:] if isinstance(value, list) else [])
-        return tuple(number for number in read if number is not None)
+        return tuple(map(_number, value[-LIST_LIMIT:] if isinstance(value, list) else []))
 
     def raw_text(self, field: str) -> str | None:
         """Return a text unchanged, for callers that split or parse it before they show it."""

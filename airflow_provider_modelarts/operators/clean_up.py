@@ -9,7 +9,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, ClassVar, Final, get_args
 
 from airflow_provider_modelarts.api.checks import to_text
-from airflow_provider_modelarts.api.errors import ModelArtsError
+from airflow_provider_modelarts.api.errors import ModelArtsError, ModelArtsPermissionError
 from airflow_provider_modelarts.api.training_jobs.kind import TRAINING_JOBS
 from airflow_provider_modelarts.api.training_jobs.statuses import ON_THE_WAY, READY, TrainingJobPhase
 from airflow_provider_modelarts.api.training_jobs.usage import MAX_MINUTES, accelerators_idle
@@ -213,6 +213,8 @@ class ModelArtsCleanUpTrainingJobsOperator(CleanUpJobsOperator):
         jobs, minutes = self.hook.get_conn().training_jobs, ceil(seconds / 60)
         try:
             idle = accelerators_idle((jobs.metrics(job.job_id, task) for task in job.tasks), minutes, self.idle_below)
+        except ModelArtsPermissionError:
+            raise  # Or a missing permission would look as if no job idled.
         except ModelArtsError as error:
             self.log.warning("Left out training job %s: its metrics cannot be read. %s", job.job_id, error)
             return False

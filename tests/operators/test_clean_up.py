@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_modelarts.api.errors import ModelArtsServerError
+from airflow_provider_modelarts.api.errors import ModelArtsPermissionError, ModelArtsServerError
 from airflow_provider_modelarts.api.visualization_jobs.models import VisualizationJob
 from airflow_provider_modelarts.emulator import Emulator
 from airflow_provider_modelarts.emulator.faults import Fault
@@ -263,11 +263,17 @@ def test_which_idle_jobs_are_found(arguments: dict[str, Any], found: list[str]) 
     assert [job["job_name"] for job in clean_up_training(**arguments)["found"]] == found
 
 
-@pytest.mark.parametrize("status", [403, 500])
+@pytest.mark.usefixtures("idle")
+def test_a_missing_permission_for_metrics_does_not_look_like_no_idle_job(emulator: Emulator) -> None:
+    emulator.inject(Fault("status", operation="training.metrics", times=8, status=403))
+    with pytest.raises(ModelArtsPermissionError):
+        clean_up_training(idle_for=HALF_AN_HOUR)
+
+
 def test_a_job_whose_metrics_cannot_be_read_is_not_stopped(
-    status: int, idle: dict[str, str], emulator: Emulator, written: Callable[[], str]
+    idle: dict[str, str], emulator: Emulator, written: Callable[[], str]
 ) -> None:
-    emulator.inject(Fault("status", operation="training.metrics", times=8, status=status))
+    emulator.inject(Fault("status", operation="training.metrics", times=8, status=500))
     assert clean_up_training(idle_for=HALF_AN_HOUR, action="stop")["stopped"] == []
     assert f"Left out training job {idle['idle']}: its metrics cannot be read. " in written()
 

@@ -376,6 +376,8 @@ def _is_duplicate(data: Mapping[str, Any]) -> bool:
 
 def _metrics(data: Mapping[str, Any]) -> dict[str, tuple[float | None, ...]]:
     return {
-        entry.text("metric", 64) or "": tuple(None if value < 0 else value for value in entry.numbers("value"))
+        entry.text("metric", 64) or "": tuple(
+            None if value is None or value < 0 else value for value in entry.numbers("value")
+        )
         for entry in Fields(data).objects("metrics")
     }
