@@ -51,6 +51,7 @@ lint: $(READY)
 # Read all pages each time (-E). Otherwise a page with a warning passes if it has not changed.
 docs: $(READY)
 	@AIRFLOW_HOME=$(CURDIR)/build/airflow .venv/bin/sphinx-build -E -W --keep-going -q -c docs . build/docs
+	@echo "The documentation is in build/docs/index.html"
 
 # Leaves out what takes real time: slow servers, bad weather, and real Airflow.
 test-unit: $(READY)
