@@ -21,6 +21,7 @@ from airflow_provider_modelarts.operators.identity import (
     settings_in,
     settings_of,
 )
+from airflow_provider_modelarts.operators.training_job_names import TrainingJobNames
 from tests.simulated_tasks import TaskInstance
 
 
@@ -90,6 +91,34 @@ def test_a_name_begins_with_the_dag_and_the_task(dag_id: str, task_id: str, read
     assert checked_job_name(name) == name
 
 
+def test_a_newer_version_of_the_provider_finds_the_jobs_of_an_older_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    for section in ("API", "WEBSERVER"):
+        monkeypatch.setenv(f"AIRFLOW__{section}__BASE_URL", "https://airflow.example.com")
+    ti = TaskInstance(dag_id="nightly", task_id="board", run_id="run", max_tries=2)
+    assert own_job_name(ti, "an-airflow") == "nightly-5hufjfit5yeu"
+    assert TrainingJobNames.of(ti, airflow="an-airflow").name(2) == "nightly-board-5hufjfit5yeu-r2-2"
+    assert own_job_desc(ti, "an-airflow", "tensorboard") == "Airflow c4bqpje4: nightly / board / run; tensorboard"
+
+
+@pytest.mark.parametrize(("map_index", "shown"), [(-1, "task / run"), (0, "task [0] / run"), (3, "task [3] / run")])
+def test_a_description_names_the_task_and_its_map_index(map_index: int, shown: str) -> None:
+    ti = TaskInstance(task_id="task", map_index=map_index)
+    assert re.fullmatch(rf"Airflow [a-z2-7]{{8}}: dag / {re.escape(shown)}; s", own_job_desc(ti, "a", "s"))
+
+
+@pytest.mark.parametrize(
+    ("body", "settings"),
+    [
+        ({"job_type": "tensorboard"}, "tensorboard"),
+        ({"job_type": "mindinsight", "schedule": [{"duration": 4}]}, "mindinsight, stops after 4 h"),
+        ({"job_type": "t", "schedule": [{"duration": 4}], "flavor": {"code": "f;g"}}, "t, stops after 4 h, f,g"),
+        ({"job_type": "t", "flavor": {"code": "f" * 100}}, "t, " + "f" * 71),
+    ],
+)
+def test_settings_as_text(body: dict[str, Any], settings: str) -> None:
+    assert settings_of(body) == settings
+
+
 def test_an_airflow_keeps_its_id(variables: Callable[..., Any]) -> None:
     variables()
     first = airflow_id(QuickClock())
@@ -128,7 +157,7 @@ def test_a_description_keeps_the_settings_however_long_its_task_is_called() -> N
     body = {"job_type": "tensorboard", "flavor": {"code": "f; " * 100}, "schedule": [{"duration": 24}]}
     ti = TaskInstance(dag_id="d" * 250, run_id="r; " * 80)
     desc = own_job_desc(ti, "a", settings_of(body))
-    assert len(desc) <= 256
+    assert len(desc) == 256
     assert settings_in(desc, own_job_desc(ti, "a", "other")) == settings_of(body)
     assert settings_in(desc, own_job_desc(ti, "b", "other")) is None
     assert settings_in(None, desc) is None

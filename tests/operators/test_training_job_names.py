@@ -56,6 +56,8 @@ def test_a_name_fits_whatever_the_dag_is_called() -> None:
     longest = names("p" * 32, dag_id="d.é " * 60, task_id="t" * 200, max_tries=9999)
     assert checked_job_name(longest.name(999)) == longest.name(999)
     assert longest.parse(longest.name(999)) == (9999, 999)
+    assert len(longest.name(999)) == 64
+    assert checked_name_prefix("p" * 32) == "p" * 32
 
 
 @pytest.mark.parametrize("prefix", ["a b", "x" * 33, "ü", None, 3])
