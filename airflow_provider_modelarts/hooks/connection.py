@@ -150,7 +150,8 @@ def describe_jobs(client: ModelArtsClient) -> str:
     failures: dict[str, ModelArtsError] = {}
     for noun, count in counts.items():
         try:
-            listed.append(f"{count()} {noun}")
+            number = count()
+            listed.append(f"{number} {noun.removesuffix('s') if number == 1 else noun}")
         except (ModelArtsPermissionError, ModelArtsRetiredError) as error:
             failures[noun] = error
     if not listed:

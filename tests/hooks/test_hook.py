@@ -509,7 +509,7 @@ class TestTestConnection:
 
     def test_it_works(self, says: Callable[..., Any], emulator: Emulator) -> None:
         emulator.create_job()
-        answer = f"ModelArts answers; project {emulator.project_id} has 1 visualization jobs and 0 training jobs"
+        answer = f"ModelArts answers; project {emulator.project_id} has 1 visualization job and 0 training jobs"
         assert says() == (True, answer)
 
     @pytest.mark.parametrize(
