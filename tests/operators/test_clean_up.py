@@ -11,6 +11,7 @@ import pytest
 
 from airflow_provider_modelarts.api.errors import ModelArtsPermissionError, ModelArtsServerError
 from airflow_provider_modelarts.api.visualization_jobs.models import VisualizationJob
+from airflow_provider_modelarts.api.visualization_jobs.operations import VisualizationJobs
 from airflow_provider_modelarts.emulator import Emulator
 from airflow_provider_modelarts.emulator.faults import Fault
 from airflow_provider_modelarts.operators.clean_up import ModelArtsCleanUpTrainingJobsOperator
@@ -122,6 +123,21 @@ def test_one_stop_that_fails_does_not_keep_the_others_from_being_stopped(
     said = written()
     assert f"Visualization job {jobs['old-a']} could not be stopped. POST " in said
     assert f"Visualization job {jobs['old-b']} is being stopped" in said
+
+
+def test_a_bug_ends_the_task_at_once(jobs: dict[str, str], emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(VisualizationJobs, "stop", lambda operations, job_id: 1 / 0)
+    asked: list[str] = []
+    ensure_stopped = VisualizationJobs.ensure_stopped
+
+    def count(operations: VisualizationJobs, job_id: str) -> str | None:
+        asked.append(job_id)
+        return ensure_stopped(operations, job_id)
+
+    monkeypatch.setattr(VisualizationJobs, "ensure_stopped", count)
+    with pytest.raises(ZeroDivisionError):
+        clean_up(job_name="old-*", action="stop")
+    assert asked == [jobs["old-a"]]
 
 
 def test_a_job_that_ends_meanwhile_is_no_failure(

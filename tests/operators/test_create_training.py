@@ -125,6 +125,14 @@ def test_the_cause_is_in_the_error_and_at_the_end_of_the_log(
     assert "training.terminate" not in emulator.request_counts(), "a job that is over is not stopped"
 
 
+def test_a_bug_in_the_explanation_of_a_failure_is_not_hidden(
+    train: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = "airflow_provider_modelarts.operators.waiting_training_job.read_failure"
+    monkeypatch.setattr(module, lambda jobs, job: 1 / 0)
+    assert isinstance(train("fails").run().error, ZeroDivisionError)
+
+
 def test_a_secret_that_the_training_prints_leaves_the_process_masked(
     train: Callable[..., Any], emulator: Emulator, written: Callable[..., Any]
 ) -> None:

@@ -35,7 +35,7 @@ def names(error: ModelArtsError) -> str:
     return f"{type(error).__name__}-{error}"
 
 
-def change(error: ModelArtsError, *, is_carried_out: bool) -> list[str]:
+def change(error: Exception, *, is_carried_out: bool) -> list[str]:
     """Change a job by a request that fails, and return which jobs were looked at after that."""
     looked: list[str] = []
 
@@ -65,6 +65,11 @@ def test_it_is_not_enough_after_any_other_error(error: ModelArtsError) -> None:
     with pytest.raises(type(error)) as caught:
         change(error, is_carried_out=True)
     assert caught.value is error
+
+
+def test_a_bug_is_raised_as_it_is() -> None:
+    with pytest.raises(ZeroDivisionError):
+        change(ZeroDivisionError("a bug"), is_carried_out=True)
 
 
 @pytest.mark.parametrize("error", [*REFUSED, *LOST, *NEITHER], ids=names)

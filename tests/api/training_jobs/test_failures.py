@@ -252,6 +252,16 @@ def test_a_task_that_cannot_be_asked_for_has_no_log(server: ScriptedServer) -> N
     assert len(server.received) == 1
 
 
+@pytest.mark.parametrize("operation", ["events", "log_preview"])
+def test_a_bug_is_not_taken_for_evidence_that_is_missing(
+    operation: str, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.answer(NO_EVENTS, LOG)
+    monkeypatch.setattr(TrainingJobs, operation, lambda jobs, *args, **options: 1 / 0)
+    with client_for(server.url) as client, pytest.raises(ZeroDivisionError):
+        read_failure(client.training_jobs, ended(tasks=["worker-0"]))
+
+
 @pytest.mark.parametrize("operation", ["training.events", "training.log_preview"])
 def test_what_the_api_does_not_tell_is_left_out(started: tuple[Emulator, TrainingJobs], operation: str) -> None:
     emulator, jobs = started
