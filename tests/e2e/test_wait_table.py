@@ -4,19 +4,83 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from airflow_provider_modelarts.api.visualization_jobs.statuses import status_label
+from airflow_provider_modelarts.api.training_jobs.kind import TRAINING_JOBS
+from airflow_provider_modelarts.api.visualization_jobs.kind import VISUALIZATION_JOBS
 from airflow_provider_modelarts.emulator import Emulator
+from airflow_provider_modelarts.links.training_job import ModelArtsTrainingJobLink
+from airflow_provider_modelarts.links.visualization_job import ModelArtsVisualizationJobLink
+from airflow_provider_modelarts.sensors.training_job import ModelArtsTrainingJobSensor
+from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
+from airflow_provider_modelarts.waiting.kind import Kind
 from tests.e2e.dags.wait_table import GONE, MODES, TABLE, Row
 from tests.e2e.observed_run import ObservedRun
+from tests.phases import PHASES, text_in_phases
 from tools.local_airflow import FINAL_STATES, LocalAirflow, poll_until
 
 TIMEOUT = 240.0  # seconds
-SUMMARY = {"job_id", "job_name", "status", "status_name", "service_url", "train_url", "create_time", "duration_ms"}
+
+
+def in_phases(row: Row) -> Row:
+    """Return a row of the table for training jobs."""
+    return replace(
+        row,
+        paths=tuple(tuple(PHASES.get(str(status), status) for status in path) for path in row.paths),
+        says=tuple(map(text_in_phases, row.says)),
+        status_name=PHASES.get(str(row.status_name), row.status_name),
+    )
+
+
+@dataclass(frozen=True)
+class TestedKind:
+    """A kind of job that the table is tested with: what an emulator does with its jobs, and what the XCom holds."""
+
+    kind: Kind[Any]
+    create: Callable[[Emulator, Any], str]
+    set_status: Callable[[Emulator, str, Any], None]
+    remove: Callable[[Emulator, str], None]
+    link: str
+    status_field: str
+    summary: set[str]
+    translate: Callable[[Row], Row] = lambda row: row
+
+    __test__ = False
+
+
+KINDS: dict[type, TestedKind] = {
+    ModelArtsVisualizationJobSensor: TestedKind(
+        VISUALIZATION_JOBS,
+        lambda server, status: server.create_job(status=status),
+        Emulator.set_status,
+        Emulator.remove_job,
+        ModelArtsVisualizationJobLink.name,
+        "status_name",
+        {"job_id", "job_name", "status", "status_name", "service_url", "train_url", "create_time", "duration_ms"},
+    ),
+    ModelArtsTrainingJobSensor: TestedKind(
+        TRAINING_JOBS,
+        lambda server, phase: server.training_jobs.create(phase=phase).job_id,
+        lambda server, job_id, phase: server.training_jobs.set_phase(job_id, phase),
+        lambda server, job_id: server.training_jobs.remove(job_id),
+        ModelArtsTrainingJobLink.name,
+        "phase",
+        {"job_id", "job_name", "phase", "create_time", "duration_ms", "outputs", "link"},
+        in_phases,
+    ),
+}
+"""By the sensor that waits for it."""
+
+
+def kind_of(row: Row) -> TestedKind:
+    return next(kind for sensor, kind in KINDS.items() if issubclass(row.sensor, sensor))
+
+
+ROWS = [kind_of(row).translate(row) for row in TABLE]
 
 
 @dataclass
@@ -24,36 +88,36 @@ class Job:
     """A job in an emulator, which takes the next status of its path once its wait has noticed the one before."""
 
     server: Emulator
+    kind: TestedKind
     task_id: str
     job_id: str
-    noticed: int
-    to_come: list[int]
+    noticed: int | str
+    to_come: list[int | str]
 
     def is_noticed(self, run: ObservedRun) -> bool:
-        news = rf"isualization job {self.job_id}\b.* (is|to) {re.escape(status_label(self.noticed))}"
+        noun, label = self.kind.kind.noun, self.kind.kind.status_label(self.noticed)
+        news = rf"{noun[1:]} {self.job_id}\b.* (is|to) {re.escape(label)}"
         return re.search(news, run.log(self.task_id)) is not None
 
     def has_gone_all_the_way(self, run: ObservedRun) -> bool:
         if self.to_come and self.is_noticed(run):
             self.noticed = self.to_come.pop(0)
             if self.noticed == GONE:
-                self.server.remove_job(self.job_id)
+                self.kind.remove(self.server, self.job_id)
             else:
-                self.server.set_status(self.job_id, self.noticed)
+                self.kind.set_status(self.server, self.job_id, self.noticed)
         return not self.to_come
 
 
 @pytest.fixture(scope="module")
 def jobs(servers: dict[str, Emulator]) -> list[Job]:
     """Return the jobs of all rows and modes."""
-    return [
-        Job(
-            servers[row.server], row.task_id(mode), servers[row.server].create_job(status=path[0]), path[0], [*path[1:]]
-        )
-        for row in TABLE
-        for mode in MODES
-        for path in row.paths
-    ]
+
+    def create(row: Row, mode: str, first: int | str, *to_come: int | str) -> Job:
+        server, kind = servers[row.server], kind_of(row)
+        return Job(server, kind, row.task_id(mode), kind.create(server, first), first, [*to_come])
+
+    return [create(row, mode, *path) for row in ROWS for mode in MODES for path in row.paths]
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +156,7 @@ def _walk(jobs: list[Job], run: ObservedRun) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_the_table(row: Row, mode: str, run: ObservedRun, jobs: list[Job]) -> None:
     task_id = row.task_id(mode)
     log = run.log(task_id)
@@ -107,8 +171,9 @@ def test_the_table(row: Row, mode: str, run: ObservedRun, jobs: list[Job]) -> No
     mine = [job for job in jobs if job.task_id == task_id]
     summaries = xcoms["return_value"] if len(mine) > 1 else {mine[0].job_id: xcoms["return_value"]}
     assert list(summaries) == [job.job_id for job in mine]
-    assert set(summaries[mine[-1].job_id]) == SUMMARY
-    assert summaries[mine[-1].job_id]["status_name"] == row.status_name
+    kind, summary = kind_of(row), summaries[mine[-1].job_id]
+    assert set(summary) == kind.summary
+    assert summary[kind.status_field] == row.status_name
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -137,11 +202,14 @@ def test_a_dag_returns_what_its_wait_does(mode: str, local_airflow: LocalAirflow
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_the_link_opens_the_job(mode: str, run: ObservedRun) -> None:
-    job = run.xcoms(f"arrives-{mode}")["return_value"]
-    assert job["service_url"].startswith("http://127.0.0.1:")
-    assert run.link(f"arrives-{mode}") == job["service_url"]
-    assert run.link(f"fails-{mode}") not in (None, "", job["service_url"])
+@pytest.mark.parametrize(
+    ("prefix", "kind"), zip(("", "training_"), KINDS.values(), strict=True), ids=["visualization", "training"]
+)
+def test_the_link_opens_the_job(prefix: str, kind: TestedKind, mode: str, run: ObservedRun) -> None:
+    page = run.xcoms(f"{prefix}arrives-{mode}")["return_value"][kind.kind.page_field]
+    assert page.startswith("http://127.0.0.1:")
+    assert run.link(f"{prefix}arrives-{mode}", name=kind.link) == page
+    assert run.link(f"{prefix}fails-{mode}", name=kind.link) not in (None, "", page)
 
 
 @pytest.mark.parametrize(
@@ -154,6 +222,9 @@ def test_the_link_opens_the_job(mode: str, run: ObservedRun) -> None:
         ("has_arrived-skip_worker", 0),
         ("all_of_several-skip_worker", 0),
         ("fails-skip_worker", 1),
+        ("training_arrives-deferrable", 2),
+        ("training_arrives-skip_worker", 0),
+        ("training_fails-skip_worker", 1),
     ],
 )
 def test_the_workers_that_a_wait_takes(task_id: str, starts: int, run: ObservedRun) -> None:

@@ -16,6 +16,7 @@ from airflow_provider_modelarts.api.errors import ModelArtsConfigurationError
 from airflow_provider_modelarts.emulator import Emulator, Fault
 from airflow_provider_modelarts.sensors.training_job import ModelArtsTrainingJobSensor
 from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
+from tests.phases import PHASES, text_in_phases
 from tests.simulated_clock import SimulatedClock
 
 MODES = ("poke", "reschedule", "deferrable", *(["skip_worker"] if airflow_version() >= (3, 3) else []))
@@ -129,29 +130,10 @@ class TestedKind:
     __test__ = False
 
 
-PHASES = {
-    "1": "Creating",
-    "7": "Pending",
-    "8": "Completed",
-    "9": "Terminating",
-    "10": "Running",
-    "11": "Failed",
-    "12": "Terminated",
-    "42": "Hibernating",
-    "RUNNING": "Completed",
-    "WAITING": "Pending",
-    "FAILED": "Failed",
-    "KILLED": "Terminated",
-    "CANCELED": "abnormal",
-    "999": "425b7087-83de-49b4-9b65-6e2b91e4a5fe",
-}
-"""What stands in the place of each status of the table, so that a training job is waited for until it is Completed."""
-
 TEXTS = {
-    r"[A-Z]+ \((\d+)\)": lambda label: PHASES[label[1]],
-    "ModelArts.0102": lambda _: "ModelArts.2775",
-    "tensorboard": lambda _: "trainJob",
-    "2023-06-30": lambda _: "APIGW.0101",
+    "ModelArts.0102": "ModelArts.2775",
+    "tensorboard": "trainJob",
+    "2023-06-30": "APIGW.0101",
 }
 
 
@@ -164,9 +146,9 @@ def in_phases(row: Row) -> Row:
         return PHASES.get(str(value), value)
 
     def text(part: str) -> str:
-        for pattern, replacement in TEXTS.items():
-            part = re.sub(pattern, replacement, part)
-        return part
+        for visualization, training in TEXTS.items():
+            part = part.replace(visualization, training)
+        return text_in_phases(part)
 
     # A completed job goes nowhere from there.
     script = re.sub("^8:0,", "7:0,", row.script)

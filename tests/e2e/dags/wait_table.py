@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import DAG, dag, task
 
+from airflow_provider_modelarts.sensors.base import JobSensor
+from airflow_provider_modelarts.sensors.training_job import ModelArtsTrainingJobSensor
 from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
 
 MODES: dict[str, dict[str, Any]] = {
     "poke": {"mode": "poke"},
-    "reschedule": {"mode": "reschedule"},
+    # Airflow fails a try that starts again before the scheduler has noticed the end of its last process.
+    "reschedule": {"mode": "reschedule", "poke_interval": 10, "retries": 1, "retry_delay": timedelta(seconds=1)},
     "deferrable": {"deferrable": True},
     "skip_worker": {"skip_worker": True},
 }
@@ -53,12 +57,12 @@ class Row:
 
     name: str
     state: str
-    paths: tuple[tuple[int, ...], ...]
+    paths: tuple[tuple[int | str, ...], ...]
     arguments: dict[str, Any] = field(default_factory=dict)
     server: str = "waits"
     says: tuple[str, ...] = ()
     status_name: str | None = None
-    sensor: type[ModelArtsVisualizationJobSensor] = ModelArtsVisualizationJobSensor
+    sensor: type[JobSensor] = ModelArtsVisualizationJobSensor
     mapped_over: bool = False
 
     def task_id(self, mode: str) -> str:
@@ -102,6 +106,12 @@ TABLE = [
         {"modelarts_conn_id": "no_such_connection", "never_fail": True}, says=("no_such_connection",)),
 ]  # fmt: skip
 
+TABLE += [
+    replace(row, name=f"training_{row.name}", sensor=ModelArtsTrainingJobSensor)
+    for row in TABLE
+    if row.name in ("arrives", "deletion", "fails", "vanishes", "hangs")
+]
+
 with DAG("wait_table", schedule=None, max_active_tasks=64, default_args={"poke_interval": 5}):
 
     @task
@@ -130,8 +140,7 @@ def make_dag_that_returns_a_wait(mode: str) -> None:
             task_id="wait",
             job_id="{{ params.job_id }}",
             modelarts_conn_id="waits",
-            poke_interval=5,
-            **MODES[mode],
+            **{"poke_interval": 5, **MODES[mode]},
         ).output
 
     returns_wait()
