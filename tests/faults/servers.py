@@ -132,7 +132,7 @@ class Exchange:
     def _training_jobs(self, change: Callable[[dict[str, Any]], Any]) -> None:
         server, request = self.server, self.request
         if request.operation == "list":
-            filters = json.loads(request.body)["filters"]
+            filters = json.loads(request.body).get("filters", ())
             wanted = next((each["value"] for each in filters if each["key"] == "id"), [*server.phases])
             items = [change(server.training_job(job_id)) for job_id in wanted if job_id in server.phases]
             self.send(200, {"total": len(items), "count": len(items), "items": items})

@@ -17,9 +17,10 @@ import requests
 from cryptography.fernet import Fernet
 
 from airflow_provider_modelarts.emulator import Emulator
+from airflow_provider_modelarts.emulator.training_jobs.job import TrainingJob
 from tests.e2e.observed_run import ObservedRun
 from tests.faults.servers import PROJECT_ID, FaultyServer
-from tests.secrets.dags.marked import BAD, GOOD, MODES
+from tests.secrets.dags.marked import BAD, EVENT_TRIGGERS, HOW, SETTINGS, TRAINING_JOB
 from tests.secrets.echoes import EchoingServer
 from tests.secrets.search import Secret
 from tools.local_airflow import LocalAirflow, poll_until
@@ -29,6 +30,10 @@ ROOT = Path(__file__).parents[2]
 SPECIAL = """/+&"<%'> \\"""
 IN_KEYS = SPECIAL.replace(" ", "")  # a key with a space is refused before anything is sent
 """What JSON, HTML, URLs and shells write in another way than it is."""
+
+RUN = [7, 7, "Running", "Running"]
+STOPPED = [12, 12, "Terminated", "Terminated"]
+"""The jobs of tasks that are killed, before and after."""
 
 CANARIES = ("log", "quoted", "json", "base64", "xcom", "exception", "trigger", "template", "dag file", "path", "run id")
 
@@ -67,6 +72,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     (dags / "marked.py").symlink_to(ROOT / "tests/secrets/dags/marked.py")
     settings = {
         "AIRFLOW__CORE__FERNET_KEY": Fernet.generate_key().decode(),
+        "AIRFLOW__CORE__PARALLELISM": "16",  # eight waits hold a worker each
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
         "CANARY_OF_THE_DAG_FILE": scene.canaries["dag file"].value,
         "PYTHONPATH": str(ROOT),
@@ -77,11 +83,18 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         stored = stack.enter_context(_Watched(airflow.home, Fernet(settings["AIRFLOW__CORE__FERNET_KEY"])))
         for name, fields in servers.connections.items():
             airflow.add_connection(name, fields)
+        for name in SETTINGS:
+            airflow.api("POST", "variables", json={"key": name, "value": scene.secret(f"environment, {name}")})
         _act(airflow, servers, scene)
         scene.secrets += [
             Secret("IAM token", token)
             for emulator in servers.emulators.values()
             for token in emulator.cloud.iam.tokens._tokens
+        ]
+        scene.secrets += [
+            Secret("token of a training job", job.token)
+            for emulator in servers.emulators.values()
+            for job in emulator.training_jobs.all()
         ]
         scene.secrets += [secret for server in servers.echoing for secret in server.secrets]
         scene.texts |= {f"stored trigger {index}": text for index, text in enumerate(sorted(stored.triggers))}
@@ -106,6 +119,9 @@ def _servers(scene: Scene, stack: ExitStack) -> Servers:
     for emulator in emulators.values():
         stack.enter_context(emulator)
         emulator.add_script_rule("slow-*", "1:0,7:2,8:100000")
+        for name in ("slow-*", "fails-*", "endless-*"):
+            # The triggerer, which polls later, is the first to see the jobs of deferred tasks run.
+            emulator.training_jobs.scripts.add_rule(name, "Creating:0,Running:80")
     proxy = stack.enter_context(FaultyServer(proxy=True))
     echoing = [
         stack.enter_context(EchoingServer(iam=name != "echo_iam", proxy=name == "echo_proxy"))
@@ -151,8 +167,16 @@ def _through_proxy(url: str, password: str, proxy_password: str) -> dict[str, An
 def _act(airflow: LocalAirflow, servers: Servers, scene: Scene) -> None:
     """Have everything happen that may show a secret."""
     _press_the_test_button(airflow, servers, scene)
-    idle = {name: emulator.create_job("idle", status=8) for name, emulator in servers.emulators.items()}
-    jobs = {name: emulator.create_job("awaited", status=7) for name, emulator in servers.emulators.items()}
+    for emulator in servers.emulators.values():
+        emulator.create_job("idle", status=8)
+        emulator.training_jobs.create("idle", phase="Running")
+    job_ids = {
+        "visualization": {name: each.create_job("awaited", status=7) for name, each in servers.emulators.items()},
+        "training": {
+            name: each.training_jobs.create("awaited", phase="Running").job_id
+            for name, each in servers.emulators.items()
+        },
+    }
     canaries = {name: canary.value for name, canary in scene.canaries.items()}
     airflow.wait_for_dag("canaries")
     requests.get(f"{airflow.url}/api/v2/dags/{canaries['path']}", timeout=30)
@@ -161,47 +185,77 @@ def _act(airflow: LocalAirflow, servers: Servers, scene: Scene) -> None:
         "dags/canaries/dagRuns",
         json={"dag_run_id": canaries["run id"], "logical_date": None, "conf": canaries},
     )
-    scene.runs["waits"] = waits = ObservedRun(airflow, "waits", {"job_ids": {**jobs, "proxied": "101"}})
-    count = len(GOOD) * len(MODES)
-    waiting = {"running", "deferred", "up_for_reschedule"}
-    poll_until(
-        lambda: len([state for state in waits.states() if state in waiting]) == count,
-        TIMEOUT,
-        lambda: f"{dict(zip([i['task_id'] for i in waits.instances()], waits.states(), strict=True))}",
-        interval=2,
-    )
+    proxied = {"visualization": "101", "training": TRAINING_JOB}
+    conf = {"job_ids": {kind: {**ids, "proxied": proxied[kind]} for kind, ids in job_ids.items()}}
+    scene.runs["waits"] = waits = ObservedRun(airflow, "waits", conf)
+    poll_until(lambda: not _not_waiting(waits), TIMEOUT, lambda: f"not waiting: {_not_waiting(waits)}", interval=2)
     scene.texts["REST API while tasks wait"] = json.dumps(waits.instances())
     scene.runs["kills"] = kills = ObservedRun(airflow, "kills", {})
     poll_until(
-        lambda: sorted(map(str, kills.states())) == ["deferred", "running"] and _slow(servers) == [7, 7],
+        lambda: sorted(map(str, kills.states())) == ["deferred"] * 2 + ["running"] * 2 and _slow(servers) == RUN,
         TIMEOUT,
         lambda: f"{kills.states()} {_slow(servers)}",
     )
-    # The trigger has it from a look of its own: it runs, and will be told.
+    # The triggers have it from a look of their own: they run, and will be told.
     poll_until(lambda: kills.link("deferred", name="TensorBoard"), TIMEOUT, lambda: kills.log("deferred"))
-    for task_id in ("on_worker", "deferred"):
-        kills.set_state(task_id, "failed")
+    poll_until(lambda: "to Running" in kills.log("train_deferred"), TIMEOUT, lambda: kills.log("train_deferred"))
+    for instance in kills.instances():
+        kills.set_state(instance["task_id"], "failed")
     servers.proxy.arrive()
     for name, emulator in servers.emulators.items():
-        emulator.set_status(jobs[name], 8)
+        emulator.set_status(job_ids["visualization"][name], 8)
+        emulator.training_jobs.set_phase(job_ids["training"][name], "Completed")
     for dag_id in ("operators", "failures"):
         scene.runs[dag_id] = ObservedRun(airflow, dag_id, {})
+    _fail_trainings(servers)
     for run in scene.runs.values():
         run.wait(TIMEOUT)
     airflow.wait("canaries", canaries["run id"], TIMEOUT)
-    poll_until(lambda: _slow(servers) == [12, 12], 60, lambda: f"jobs of killed tasks are {_slow(servers)}")
+    poll_until(lambda: _slow(servers) == STOPPED, 60, lambda: f"jobs of killed tasks are {_slow(servers)}")
     poll_until(lambda: _event_runs(airflow), 60, lambda: "no DAG ran on an event")
-    assert servers.emulators["aksk"].jobs[idle["aksk"]].status in (9, 12)
+    idle = [job.status for job in servers.emulators["aksk"].jobs.values() if job.job_name == "idle"]
+    assert idle in ([9], [12])
+    assert [job.phase for job in _trainings(servers, "aksk", "idle")] in (["Terminating"], ["Terminated"])
 
 
-def _slow(servers: Servers) -> list[int]:
+def _not_waiting(run: ObservedRun) -> list[str]:
+    task_ids = [instance["task_id"] for instance in run.instances()]
+    return [task_id for task_id in task_ids if "; waiting for " not in run.log(task_id)]
+
+
+def _trainings(servers: Servers, connection: str, prefix: str) -> list[TrainingJob]:
+    jobs = servers.emulators[connection].training_jobs.all()
+    return [job for job in jobs if job.job_name.startswith(prefix)]
+
+
+def _fail_trainings(servers: Servers) -> None:
+    """Let trainings print their environment, and fail."""
+
+    def failing() -> list[TrainingJob]:
+        return [job for connection in ("aksk", "tokens") for job in _trainings(servers, connection, "fails-")]
+
+    count = 2 * len(HOW)
+    poll_until(lambda: [job.phase for job in failing()] == ["Running"] * count, TIMEOUT, lambda: f"{failing()}")
+    for connection in ("aksk", "tokens"):
+        jobs = servers.emulators[connection].training_jobs
+        for job in _trainings(servers, connection, "fails-"):
+            values = job.body["algorithm"]["environments"].values()
+            jobs.write_log(job.job_id, "\n".join(f"logged in with {value}" for value in values))
+            jobs.set_phase(job.job_id, "Failed=1")
+
+
+def _slow(servers: Servers) -> list[int | str]:
+    """Return the statuses of the jobs of the tasks that are killed."""
     jobs = servers.emulators["tokens"].jobs.values()
-    return [job.status for job in jobs if (job.job_name or "").startswith("slow-")]
+    statuses = [job.status for job in jobs if (job.job_name or "").startswith("slow-")]
+    return [*statuses, *(job.phase for job in _trainings(servers, "tokens", "slow-"))]
 
 
 def _event_runs(airflow: LocalAirflow) -> bool:
     return all(
-        "success" in [run["state"] for run in airflow.api("GET", f"dags/on_event_of_{name}/dagRuns")["dag_runs"]]
+        "success"
+        in [run["state"] for run in airflow.api("GET", f"dags/on_event_of_{kind}_jobs_of_{name}/dagRuns")["dag_runs"]]
+        for kind in EVENT_TRIGGERS
         for name in ("aksk", "tokens")
     )
 

@@ -24,6 +24,14 @@ def told(exchange: Exchange) -> str:
     return "\n".join([*lines, request.body.decode("utf-8", errors="replace")])
 
 
+def _is_search_by_name(exchange: Exchange) -> bool:
+    """Return whether this is what an operator asks before it creates a training job."""
+    request = exchange.request
+    if not (request.is_v2 and request.operation == "list"):
+        return False
+    return "name" in [each["key"] for each in json.loads(request.body).get("filters", ())]
+
+
 def _redirect(exchange: Exchange, text: str) -> None:
     exchange.send(302, b"", [("Location", f"http://127.0.0.1:9/?from={quote(text, safe='')}")])
 
@@ -54,7 +62,9 @@ ECHOES: dict[str, Callable[[Exchange, str], None]] = {
 
 class EchoingServer(FaultyServer):
     """
-    Answers the first look at job 101, and tokens; all else it answers with what it was sent, each time in another way.
+    Answers the first look at job 101 and at the first training job, searches by name, and tokens.
+
+    All else it answers with what it was sent, each time in another way.
 
     :param iam: whether to give tokens rather than repeat the password
     :param proxy: to be a proxy, and the server behind it
@@ -65,10 +75,10 @@ class EchoingServer(FaultyServer):
         self.secrets: list[Secret] = []
         self.iam = iam
         self._echoes = [ECHOES[name] for name in echoes]
-        self._looks = 0
         self._turn = count()
         self._guard = threading.Lock()
         super().__init__(proxy=proxy)
+        self._unseen = {"101", next(iter(self.phases))}
         self.behaviour = self._echo
 
     def issue_token(self, exchange: Exchange) -> None:
@@ -91,10 +101,10 @@ class EchoingServer(FaultyServer):
             self.issue_token(exchange)
             return
         with self._guard:
-            is_first_look = exchange.request.operation == "get" and exchange.request.job_id == "101" and not self._looks
-            self._looks += is_first_look
+            is_first_look = exchange.request.operation == "get" and exchange.request.job_id in self._unseen
+            self._unseen.discard(exchange.request.job_id)
             turn = next(self._turn)
-        if is_first_look:
+        if is_first_look or _is_search_by_name(exchange):
             exchange.jobs()
         else:
             signature = exchange.request.headers.get("authorization", "").rpartition("Signature=")[2]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tests.e2e.observed_run import ObservedRun
 from tests.secrets.conftest import CANARIES, Scene
+from tests.secrets.dags.marked import HOW, SETTINGS
 from tests.secrets.search import found
 
 pytestmark = [pytest.mark.secrets, pytest.mark.timeout(900)]
@@ -45,7 +47,7 @@ def test_everything_happened(scene: Scene) -> None:
     assert set(states["failures"].values()) == {"failed"}, states["failures"]
     assert set(states["kills"].values()) == {"failed"}, states["kills"]
     names = {secret.name for secret in scene.secrets}
-    assert {"IAM token", "token of an echoing server"} <= names
+    assert {"IAM token", "token of an echoing server", "token of a training job"} <= names
     assert any("Trigger" in text and '"tokens"' in text for text in scene.texts.values())
     good = ("aksk", "tokens", "temporary", "proxied")
     assert {name: answer["status"] for name, answer in scene.answers.items()} == {
@@ -53,5 +55,12 @@ def test_everything_happened(scene: Scene) -> None:
     }
 
 
-def _ids(run: object) -> list[str]:
-    return [instance["task_id"] for instance in run.instances()]  # type: ignore[attr-defined]
+@pytest.mark.parametrize("task_id", [f"{name}_{how}_training_fails" for name in ("aksk", "tokens") for how in HOW])
+def test_trainings_printed_their_environment(task_id: str, scene: Scene) -> None:
+    log, _, error = scene.runs["failures"].log(task_id).partition("Task failed with exception")
+    for text in (log, error):
+        assert text.count("logged in with ***") >= len(SETTINGS)
+
+
+def _ids(run: ObservedRun) -> list[str]:
+    return [instance["task_id"] for instance in run.instances()]
