@@ -10,6 +10,7 @@ from typing import Any
 import psutil
 
 from airflow_provider_modelarts.emulator import Emulator
+from airflow_provider_modelarts.emulator.training_jobs.job import TrainingJob
 from tools.local_airflow import LocalAirflow
 
 WORKER_START = "::group::Pre Execute"
@@ -100,6 +101,13 @@ def connected_to(server: Emulator) -> list[int]:
         if connection.raddr and connection.raddr.port == server.port and connection.pid not in (None, os.getpid()):
             found.add(connection.pid)
     return sorted(found)
+
+
+def training_jobs_of(server: Emulator, run: ObservedRun, task_id: str) -> list[TrainingJob]:
+    """Return the training jobs that a task has created, oldest first."""
+    mine = f" / {task_id} / {run.run_id}"
+    jobs = server.training_jobs.all()
+    return [job for job in jobs if str(job.body["metadata"].get("description")).endswith(mine)]
 
 
 def _event(line: str) -> str:

@@ -15,7 +15,7 @@ from airflow_provider_modelarts.emulator import Emulator
 from airflow_provider_modelarts.emulator.faults import Fault
 from airflow_provider_modelarts.emulator.training_jobs.job import TrainingJob
 from tests.e2e.dags.training_jobs import HOW, LIMITS, SETTING
-from tests.e2e.observed_run import ObservedRun, connected_to
+from tests.e2e.observed_run import ObservedRun, connected_to, training_jobs_of
 from tests.secrets.search import Secret, found
 from tools.local_airflow import LocalAirflow, poll_until
 
@@ -49,7 +49,7 @@ class Runs:
     long: ObservedRun
 
     def jobs(self, run: ObservedRun, task_id: str) -> list[TrainingJob]:
-        return jobs_of(self.server, run, task_id)
+        return training_jobs_of(self.server, run, task_id)
 
 
 @pytest.fixture(scope="module")
@@ -77,15 +77,9 @@ def runs(local_airflow: LocalAirflow, servers: dict[str, Emulator], setting: str
     return Runs(server, *(ObservedRun(local_airflow, dag_id, {}) for dag_id in dag_ids))
 
 
-def jobs_of(server: Emulator, run: ObservedRun, task_id: str) -> list[TrainingJob]:
-    """Return the jobs of a task, oldest first."""
-    mine = f" / {task_id} / {run.run_id}"
-    return [job for job in server.training_jobs.all() if job.body["metadata"]["description"].endswith(mine)]
-
-
 def phases(server: Emulator, run: ObservedRun) -> dict[str, list[str]]:
     """Return the phases of the jobs of each task, oldest first."""
-    return {task_id: [job.phase for job in jobs_of(server, run, task_id)] for task_id in HOW}
+    return {task_id: [job.phase for job in training_jobs_of(server, run, task_id)] for task_id in HOW}
 
 
 def each(*phases: str) -> dict[str, list[str]]:
@@ -98,7 +92,7 @@ def logs(run: ObservedRun) -> str:
 
 def complete(server: Emulator, run: ObservedRun) -> None:
     for task_id in HOW:
-        for job in jobs_of(server, run, task_id):
+        for job in training_jobs_of(server, run, task_id):
             if job.active:
                 server.training_jobs.set_phase(job.job_id, "Completed")
 

@@ -12,11 +12,10 @@ import psutil
 
 from airflow_provider_modelarts.emulator import Emulator
 from tests.e2e.observed_run import ObservedRun
+from tests.kill.dags.waits_to_be_killed import MODES, ON_WORKERS
 from tools.local_airflow import LocalAirflow, poll_until
 
 TRIGGERERS: Final = ("triggerer", "triggerer-2")
-ON_WORKERS: Final = ("poke", "reschedule")
-ALL_MODES: Final = (*ON_WORKERS, "deferrable", "skip_worker")
 DOWN: Final = 10.0
 """Seconds for which a component stays away: some looks, and some heartbeats of Airflow's tasks."""
 
@@ -180,7 +179,7 @@ DISASTERS: Final = (
         lambda scene: scene.kill("api-server"),
         lambda scene: scene.start("api-server"),
         # What starts on a worker while there is no API server fails there.
-        may_cost_a_try=ALL_MODES,
+        may_cost_a_try=MODES,
     ),
     Disaster("secret changed, the old one refused", _change_secret),
     Disaster(

@@ -8,9 +8,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from tests.kill.dags.waits_to_be_killed import FATES, MODES
+from tests.kill.dags.waits_to_be_killed import MODES
 from tests.kill.disasters import DOWN
-from tests.kill.table import Outcome
+from tests.kill.table import WAITS, Outcome
 
 TARGET: Final = Path(__file__).resolve().parents[2] / "docs" / "reports" / "kill-table.md"
 
@@ -20,19 +20,21 @@ HEAD: Final = """\
 # What waits outlive
 
 `make kill-table` ran this on Airflow {airflow}: API server, scheduler with LocalExecutor, DAG processor and two
-triggerers, each a process of its own, and the emulator of the API. For each disaster a DAG run creates {jobs} jobs and
-waits for them, {waits} in each mode. While all of them wait, the disaster happens, by SIGKILL but for the rolling
-restart. Half of the jobs move at once, into RUNNING and into FAILED, while things are broken; the others once Airflow
-has noticed the first ones. What was killed is away for {down:.0f} s; after the power cut the API server starts first.
+triggerers, each a process of its own, and the emulator of the API. For each disaster, a DAG run waits for {jobs} jobs:
+in sensors for visualization jobs in each mode, in sensors for training jobs, and in operators that create a training
+job and wait for it. While all of them wait, the disaster happens, by SIGKILL but for the rolling restart. Half of the
+jobs move at once, some to their target and some into failure, while things are broken; the others once Airflow has
+noticed the first ones. What was killed is away for {down:.0f} s; after the power cut the API server starts first.
 Airflow notices what is dead after 15 to 20 s here, by default after 30 s (triggerer, scheduler) and 5 min (worker).
 
-*Ended right*: where its job runs, the task succeeded with that job in its XCom, and the task behind it ran; where its
-job failed, it failed for that reason. *Ended twice*: more than one try succeeded, or the task behind it ran again.
-*Tries used*: all tasks had `retries=1`. Airflow loses a try with a worker, whatever the task does; and it fails what
-starts on a worker while there is no API server: start it before the scheduler, and have a `retry_delay` that outlasts
-its restart, above all in reschedule mode, where each poke starts on a worker.
+*Ended right*: where its job reached the target, the task succeeded with that job in its XCom, and the task behind it
+ran; where its job failed, it failed for that reason. A task that creates a job has created one, and that is Completed.
+*Ended twice*: more than one try succeeded, or the task behind it ran again. *Tries used*: all tasks had `retries=1`.
+Airflow loses a try with a worker, whatever the task does; and it fails what starts on a worker while there is no API
+server: start it before the scheduler, and have a `retry_delay` that outlasts its restart, above all in reschedule mode,
+where each poke starts on a worker.
 
-| Disaster | Mode | Waits | Ended right | Ended twice | Tries used | Jobs on the emulator |
+| Disaster | Task | Waits | Ended right | Ended twice | Tries used | Jobs on the emulator |
 | --- | --- | --- | --- | --- | --- | --- |
 """
 
@@ -40,7 +42,8 @@ its restart, above all in reschedule mode, where each poke starts on a worker.
 def rows(outcome: Outcome) -> list[str]:
     """Return the rows of one disaster."""
     lines = []
-    for number, mode in enumerate(MODES):
+    name, jobs = outcome.disaster.name, f"{outcome.jobs} of {outcome.creates} created, {outcome.stops} stopped"
+    for mode, about in MODES.items():
         waits = outcome.of(mode)
         right = sum(not wait.mistakes for wait in waits)
         twice = sum(wait.ends > 1 for wait in waits)
@@ -48,12 +51,12 @@ def rows(outcome: Outcome) -> list[str]:
         used = ", ".join(
             f"{count} ({tries[count]} of them)" if len(tries) > 1 else str(count) for count in sorted(tries)
         )
-        name, jobs = (outcome.disaster.name, f"{outcome.jobs} of {outcome.creates} created") if not number else ("", "")
-        lines.append(f"| {name} | {mode} | {len(waits)} | {right} | {twice} | {used} | {jobs} |")
+        lines.append(f"| {name} | {about.title} | {len(waits)} | {right} | {twice} | {used} | {jobs} |")
+        name = jobs = ""
     return lines
 
 
 def write(outcomes: Sequence[Outcome]) -> None:
     """Write the table of all disasters."""
-    head = HEAD.format(airflow=version("apache-airflow"), jobs=len(MODES) * len(FATES), waits=len(FATES), down=DOWN)
+    head = HEAD.format(airflow=version("apache-airflow"), jobs=len(WAITS), down=DOWN)
     TARGET.write_text(head + "".join(f"{row}\n" for outcome in outcomes for row in rows(outcome)))

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.kill.dags.waits_to_be_killed import FATES, MODES
+from tests.kill.dags.waits_to_be_killed import MODES
 from tests.kill.disasters import DISASTERS, Disaster
 from tests.kill.report import rows, write
-from tests.kill.table import Outcome, airflow_for_disasters, play
+from tests.kill.table import WAITS, Outcome, airflow_for_disasters, play
 from tools.local_airflow import LocalAirflow
 
 pytestmark = [pytest.mark.kill, pytest.mark.timeout(600)]
@@ -43,7 +43,7 @@ def outcome(request: pytest.FixtureRequest, airflow: LocalAirflow, outcomes: lis
 @pytest.mark.parametrize("mode", MODES)
 def test_every_wait_ends_as_its_job_does(outcome: Outcome, mode: str) -> None:
     waits = outcome.of(mode)
-    assert len(waits) == len(FATES)
+    assert len(waits) == len(MODES[mode].fates)
     assert [wait for wait in waits if wait.mistakes] == []
 
 
@@ -56,7 +56,11 @@ def test_no_log_holds_the_secret_key(outcome: Outcome) -> None:
 
 
 def test_no_job_is_made_twice(outcome: Outcome) -> None:
-    assert (outcome.jobs, outcome.creates) == (len(MODES) * len(FATES),) * 2
+    assert (outcome.jobs, outcome.creates) == (len(WAITS),) * 2
+
+
+def test_no_job_is_stopped(outcome: Outcome) -> None:
+    assert outcome.stops == 0
 
 
 @pytest.mark.parametrize("mode", MODES)
