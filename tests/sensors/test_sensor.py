@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -122,6 +124,25 @@ def test_the_session_is_closed_in_the_end(emulator: Emulator, connection: Callab
     task = sensor(job_id=emulator.create_job(status=8))
     task.execute({"ti": TaskInstance()})  # type: ignore[typeddict-item]
     assert task.hook.client_owner._client is None
+
+
+@pytest.mark.parametrize("mode", ["poke", "deferrable"])
+def test_a_wait_without_a_change_is_logged_every_ten_minutes(
+    mode: str, emulator: Emulator, run: Callable[..., Any], written: Callable[[], str]
+) -> None:
+    run(mode, job_id=emulator.create_job(script="7:0,8:1500"), poke_interval=60)
+    minutes = re.findall(r"is still WAITING \(7\), for (\d+) min", written())
+    assert [int(each) // 10 for each in minutes] == [1, 2]
+
+
+@pytest.mark.parametrize("mode", ["poke", "deferrable"])
+def test_a_job_that_has_arrived_is_polled_no_more(mode: str, emulator: Emulator, run: Callable[..., Any]) -> None:
+    emulator.deny = ["list"]
+    early, late = emulator.create_job(script="7:0,8:30"), emulator.create_job(script="7:0,8:300")
+    assert run(mode, job_ids=[early, late], poke_interval=30).state == "success"
+    polls = Counter(request.path.rpartition("/")[2] for request in emulator.requests() if request.operation == "get")
+    assert polls[early] <= 3
+    assert polls[late] >= 10
 
 
 @pytest.mark.parametrize("mode", ["poke", "deferrable"])
