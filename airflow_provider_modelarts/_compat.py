@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 import sys
+from concurrent.futures import Future
 from contextlib import suppress
 from importlib import import_module
+from threading import Thread
 from typing import TYPE_CHECKING, Any, Final, cast
 
 try:
@@ -99,6 +101,7 @@ __all__ = [
     "push_plain_xcom",
     "redact",
     "stores_xcoms_elsewhere",
+    "task_state",
 ]
 
 
@@ -294,11 +297,42 @@ async def aget_task_state(ti: Any) -> str | None:
 
     :raises LookupError: the task instance does not exist, for example because its DAG or its run was deleted
     """
-    from airflow.sdk.execution_time.comms import GetTaskStates
     from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
 
-    question = GetTaskStates(dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=ti.map_index)
-    answer: Any = await SUPERVISOR_COMMS.asend(question)
+    return _state_in(await SUPERVISOR_COMMS.asend(_ask_for_state(ti)), ti)
+
+
+def task_state(ti: Any, timeout: float) -> str | None:
+    """
+    Return the present state of a worker's own task (Airflow 3); None if the task was cleared. For signal handlers.
+
+    Asks on another thread, because the code that the signal has interrupted may wait for an answer itself.
+
+    :param timeout: seconds to wait for the answer
+    :raises LookupError: the task instance does not exist, for example because its DAG or its run was deleted
+    :raises Exception: Airflow has not answered
+    """
+    from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
+
+    answer: Future[Any] = Future()
+
+    def ask() -> None:
+        try:
+            answer.set_result(SUPERVISOR_COMMS.send(_ask_for_state(ti)))
+        except Exception as error:  # noqa: BLE001 - the caller raises it
+            answer.set_exception(error)
+
+    Thread(target=ask, name="modelarts-task-state", daemon=True).start()
+    return _state_in(answer.result(timeout), ti)
+
+
+def _ask_for_state(ti: Any) -> Any:
+    from airflow.sdk.execution_time.comms import GetTaskStates
+
+    return GetTaskStates(dag_id=ti.dag_id, task_ids=[ti.task_id], run_ids=[ti.run_id], map_index=ti.map_index)
+
+
+def _state_in(answer: Any, ti: Any) -> str | None:
     states = answer.task_states.get(ti.run_id)
     if not states:
         raise LookupError(f"DAG {ti.dag_id}, run {ti.run_id} has no task instance {ti.task_id} any more")

@@ -53,9 +53,9 @@ class ModelArtsCreateTrainingJobOperator(WaitingTrainingJobOperator):
     this task instance has. A retry takes over the job that an earlier try has created, unless that has failed. Clearing
     the task starts over: it stops a job that still runs, and creates another.
 
-    If the task fails, times out, or is ended by a user, it stops the job. Only if the job's state is unknown and
-    retries are left, the job goes on for the next try. Below Airflow 3.3, nothing tells a deferred task that a user has
-    ended it: ``auto_stop_hours`` bounds the cost then.
+    If the task fails, times out, or is ended by a user, it stops the job. If retries are left, the job goes on for the
+    next try when its state is unknown, or when Airflow has ended the worker's process but not the task. Below Airflow
+    3.3, nothing tells a deferred task that a user has ended it: ``auto_stop_hours`` bounds the cost then.
 
     :param name_prefix: what the job's name begins with, at most 32 letters, digits, ``_`` or ``-`` (templated)
     :param job_kind: ``job``, or another ``kind`` of the API (templated)

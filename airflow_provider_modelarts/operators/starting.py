@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_modelarts._compat import airflow_version, current_context
+from airflow_provider_modelarts._compat import (
+    FINAL_TASK_STATES,
+    AirflowTaskTimeout,
+    airflow_version,
+    current_context,
+    task_state,
+)
 from airflow_provider_modelarts.hooks.stopping import stop_or_log, stop_with_deadline
 from airflow_provider_modelarts.links.base import log_pages
 from airflow_provider_modelarts.operators.base import WaitingJobOperator
@@ -18,6 +25,12 @@ if TYPE_CHECKING:
 
 JOB_ID_KEY: Final = "job_id"
 """Key of the XCom that holds the ID of a job that a try has started, even if the task fails after that."""
+
+ENDED_BY_USER: Final = (*FINAL_TASK_STATES, "restarting", None)
+"""States of a task that a user has marked or cleared. A cleared task starts over."""
+
+STATE_TIMEOUT: Final = 2.0
+"""Seconds that a killed worker waits for the state of its task. Airflow 3 kills the process after about 5."""
 
 
 class StartingJobOperator(WaitingJobOperator):
@@ -37,6 +50,7 @@ class StartingJobOperator(WaitingJobOperator):
         self._job_id: str | None = None
         """The job that this task has started, or is about to start."""
         self._killed = False
+        self._left_to_next_try = False
 
     def execute_complete(self, context: Context, event: Any = None) -> dict[str, Any]:
         """
@@ -60,12 +74,20 @@ class StartingJobOperator(WaitingJobOperator):
             raise
 
     def on_kill(self) -> None:
-        """Stop the job when a worker is told to end the task, even if the request that starts it is under way."""
+        """
+        Stop the job when a worker is told to end the task, even if the request that starts it is under way.
+
+        A job that the next try takes over is not stopped: Airflow also ends the process of a task that goes on, when
+        its machine shuts down, when the process has lost the API server, or when another try runs in its place.
+        """
         self._killed = True
+        context = current_context()
         if airflow_version() < (3, 0) and not self._may_have_started:
             # Airflow 2.11 can time a task out before it resumes.
-            context = current_context()
             self._job_id = None if context is None else _pushed_job_id(context)
+        if self._stops_job and context is not None and self._has_next_try(context["ti"]):
+            self._left_to_next_try = True
+            self.log.warning("Not stopping the %s of this task: it goes on for the next try", self.kind.noun)
         if self._stops_job:
             stop_with_deadline(
                 self.kind.noun, self.hook.new_client, self._find_started_job, self._ensure_stopped, self.log
@@ -73,11 +95,25 @@ class StartingJobOperator(WaitingJobOperator):
 
     @property
     def _stops_job(self) -> bool:
-        return self.stop_on_failure and self._may_have_started
+        return self.stop_on_failure and self._may_have_started and not self._left_to_next_try
 
     @property
     def _may_have_started(self) -> bool:
         return self._job_id is not None
+
+    def _has_next_try(self, ti: Any) -> bool:
+        """Return whether Airflow ends this process, but will try, or tries, the task again."""
+        is_timeout = isinstance(sys.exc_info()[1], AirflowTaskTimeout)
+        if airflow_version() < (3, 0) or is_timeout or ti.try_number > ti.max_tries:
+            return False
+        try:
+            state = task_state(ti, STATE_TIMEOUT)
+        except LookupError:
+            return False
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody has ended the task as far as this process knows
+            self.log.warning("The state of this task is unknown: Airflow has not answered. %r", error)
+            return True
+        return state not in ENDED_BY_USER
 
     @property
     def _store_key(self) -> str:
