@@ -103,6 +103,7 @@ class StartingJobOperator(WaitingJobOperator):
 
     def _has_next_try(self, ti: Any) -> bool:
         """Return whether Airflow ends this process, but will try, or tries, the task again."""
+        # For its own execution_timeout, Airflow kills a task whose state is still "running".
         is_timeout = isinstance(sys.exc_info()[1], AirflowTaskTimeout)
         if airflow_version() < (3, 0) or is_timeout or ti.try_number > ti.max_tries:
             return False
