@@ -27,6 +27,7 @@ SETTLING: Final = FIRST_POLL_AFTER_DEFERRAL + POKE_INTERVAL
 """Seconds until a triggerer has looked at the jobs of all deferred waits; before that, they have not really begun."""
 
 WAITS: Final = [(mode, fate) for mode in MODES for fate in MODES[mode].fates]
+STOPS: Final = ("stop", "training.terminate")
 ENDED: Final = ("success", "failed", "upstream_failed", "skipped")
 SETTINGS: Final = {
     "AIRFLOW__CORE__PARALLELISM": "16",
@@ -92,6 +93,7 @@ class Outcome:
     jobs: int
     creates: int
     stops: int
+    """Without those that were refused, because the job had ended already."""
     seconds: float
     leaks: list[str]
 
@@ -131,13 +133,13 @@ def play(airflow: LocalAirflow, disaster: Disaster) -> Outcome:
         logs = airflow.home.rglob("*.log")
         leaks = [log.name for log in logs if emulator.sk in log.read_text(errors="replace")]
         airflow.wait_until_healthy()
-        requests = emulator.request_counts()
+        counts = emulator.request_counts()
         return Outcome(
             disaster,
             waits,
             jobs=len(emulator.jobs) + len(emulator.training_jobs.all()),
-            creates=requests["create"] + requests["training.create"],
-            stops=requests.get("stop", 0) + requests.get("training.terminate", 0),
+            creates=counts["create"] + counts["training.create"],
+            stops=sum(request.operation in STOPS and request.status in (200, 202) for request in emulator.requests()),
             seconds=time.monotonic() - began,
             leaks=leaks,
         )

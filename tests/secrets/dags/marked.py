@@ -50,7 +50,7 @@ BAD = ("wrong_key", "wrong_user", "echo_aksk", "echo_token", "echo_temporary", "
 MODES: dict[str, dict[str, Any]] = {
     "poke": {"mode": "poke"},
     # Airflow fails a try that starts again before the scheduler has noticed the end of its last process.
-    "reschedule": {"mode": "reschedule", "poke_interval": 10, "retries": 1, "retry_delay": timedelta(seconds=1)},
+    "reschedule": {"mode": "reschedule", "poke_interval": 10, "retries": 2, "retry_delay": timedelta(seconds=1)},
     "deferrable": {"deferrable": True},
     "skip_worker": {"skip_worker": True},
 }
