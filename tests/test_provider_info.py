@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,10 +13,15 @@ import airflow
 import jsonschema
 import pytest
 
+import airflow_provider_modelarts as package
 from airflow_provider_modelarts._compat import airflow_version
 from airflow_provider_modelarts.api.config import ModelArtsConfig
 from airflow_provider_modelarts.hooks.connection import field_behaviour
+from airflow_provider_modelarts.links.base import JobLink
+from airflow_provider_modelarts.operators.base import JobOperator
 from airflow_provider_modelarts.provider_info import CONNECTION_FIELDS, get_provider_info
+from airflow_provider_modelarts.sensors.base import JobSensor
+from airflow_provider_modelarts.triggers.base import JobTrigger
 
 
 def test_airflows_schema_accepts_it() -> None:
@@ -56,6 +62,32 @@ def test_what_it_names_is_there() -> None:
         hook = getattr(importlib.import_module(module), name)
         assert hook.conn_type == connection["connection-type"]
         assert hook.hook_name == connection["hook-name"]
+
+
+@pytest.mark.skipif(airflow_version() < (3, 0), reason="Airflow 2.11 has no event triggers")
+def test_it_names_all_that_there_is() -> None:
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        if ".emulator" not in module.name:
+            importlib.import_module(module.name)
+    from airflow_provider_modelarts.triggers.base_event import JobEventTrigger
+
+    info = get_provider_info()
+    named = {
+        name
+        for kind in ("sensors", "operators", "triggers")
+        for entry in info[kind]
+        for module in entry["python-modules"]
+        for name in vars(importlib.import_module(module))
+    }
+    for base in (JobSensor, JobOperator, JobTrigger, JobEventTrigger):
+        assert {kind.__name__ for kind in subclasses(base) if kind.__name__.startswith("ModelArts")} <= named
+    links = {f"{link.__module__}.{link.__qualname__}" for link in subclasses(JobLink)}
+    assert links == set(info["extra-links"])
+
+
+def subclasses(kind: type) -> set[type]:
+    direct: list[type] = kind.__subclasses__()
+    return {*direct, *(below for each in direct for below in subclasses(each))}
 
 
 def test_the_form_has_every_field_of_the_configuration() -> None:

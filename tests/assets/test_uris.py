@@ -38,6 +38,9 @@ def test_a_uri_has_one_spelling() -> None:
         "modelarts://r/p/training-jobs/",
         "modelarts:///p/training-jobs/a",
         "modelarts://r/p/training-jobs/a?x=1",
+        "modelarts://r/p/training-jobs/a#x",
+        "modelarts://r/p/training-jobs/a/b",
+        "modelarts://r//training-jobs/a",
     ],
 )
 def test_what_is_not_the_uri_of_a_job_is_refused(uri: str) -> None:

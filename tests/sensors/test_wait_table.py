@@ -251,13 +251,15 @@ def test_what_was_seen_of_a_job_before_an_outage_is_kept(
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_silent_sensor_outlives_an_outage_that_is_there_from_the_start(
-    mode: str, emulator: Emulator, clock: SimulatedClock, run: Callable[..., Any]
+    mode: str, emulator: Emulator, clock: SimulatedClock, run: Callable[..., Any], written: Callable[[], str]
 ) -> None:
     job_id = emulator.create_job(script="7:0,8:120")
     emulator.inject(OUTAGE)
     clock.at(1000, emulator.clear_faults)
     outcome = run(mode, job_id=job_id, poke_interval=300, silent_fail=True)
     assert (outcome.state, outcome.xcom["status_name"]) == ("success", "RUNNING")
+    if mode in ("deferrable", "skip_worker"):
+        assert written().count("Poll failed, silently: The state of visualization job") >= 3
 
 
 @pytest.mark.parametrize("mode", MODES)
