@@ -502,6 +502,17 @@ def test_one_connection_is_kept(server: ScriptedServer, client: ModelArtsClient)
     assert len(server.ports) == 1
 
 
+def test_a_connection_is_kept_until_the_client_is_closed(server: ScriptedServer) -> None:
+    server.answer(JOB)
+    with client_for(server.url) as client:
+        client.visualization_jobs.get(10)
+        client.visualization_jobs.get(10)
+        assert len(server.ports) == 1
+    client.visualization_jobs.get(10)
+    assert len(server.ports) == 2
+    client.close()
+
+
 def test_unverified_tls_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         client_for("https://127.0.0.1:1").close()
