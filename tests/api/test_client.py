@@ -345,6 +345,8 @@ def test_refused_connections_are_repeated_for_writes_too(slept: list[Any]) -> No
         with pytest.raises(errors.ModelArtsConnectionError, match="Connection refused") as caught:
             client_for(url, slept.append).visualization_jobs.stop(10)
     assert (caught.value.may_have_happened, caught.value.part, len(slept)) == (False, "connection", 3)
+    where = f"{url}/v1/{PROJECT}/visualization-jobs/10/stop"
+    assert (caught.value.method, caught.value.url, caught.value.retryable) == ("POST", where, True)
 
 
 BOARD: dict[str, Any] = {"job_name": "board", "train_url": "/bucket/dir/"}

@@ -48,14 +48,27 @@ class TestIam:
     @pytest.mark.parametrize("change", CHANGES)
     @pytest.mark.parametrize(
         "reply",
-        [Reply(500), Reply(503, b"<html>"), Reply(201, b"<html>"), Reply(201, {}), Reply(cut=True), Reply(302)],
-        ids=["500", "503", "HTML", "no token", "cut", "redirect"],
+        [
+            Reply(500),
+            Reply(503, b"<html>"),
+            Reply(201, b"<html>"),
+            Reply(201, {}),
+            Reply(cut=True),
+            Reply(302),
+            Reply(201, TOKEN.body),
+            Reply(201, TOKEN.body, {"X-Subject-Token": "a b"}),
+        ],
+        ids=["500", "503", "HTML", "no token", "cut", "redirect", "no header", "a token with a blank"],
     )
     def test_its_failure_changes_nothing(self, server: ScriptedServer, change: str, reply: Reply) -> None:
         server.answer(reply)
         with user(server) as client, pytest.raises(errors.ModelArtsError) as caught:
             CHANGES[change](client)
         assert not caught.value.may_have_happened
+        assert (caught.value.method, str(caught.value.url).partition("?")[0]) == (
+            "POST",
+            f"{server.url}/v3/auth/tokens",
+        )
         assert "carried out" not in str(caught.value)
         assert {request.target for request in server.received} == {"/v3/auth/tokens?nocatalog"}
 

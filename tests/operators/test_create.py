@@ -24,7 +24,7 @@ from airflow_provider_modelarts.operators.visualization_job import ModelArtsCrea
 from airflow_provider_modelarts.waiting.jobs import JobsWait
 from airflow_provider_modelarts.waiting.wait import JobCannotArriveError, WaitTimeoutError
 from tests.operators.conftest import Task
-from tests.simulated_tasks import TaskDeferred, first_event
+from tests.simulated_tasks import TaskDeferred, TaskInstance, first_event
 
 try:
     from airflow.sdk import DAG
@@ -571,9 +571,21 @@ def test_a_time_limit_right_after_a_restart_stops_the_job_although_it_looks_over
 
 
 def test_the_button_does_not_lead_to_a_job_that_was_replaced(task: Callable[..., Task], emulator: Emulator) -> None:
-    created = left_in(16, task, emulator, wait_for_completion=False)
-    created.run()
-    assert "1001" not in created.ti.xcoms.get(XCOM_KEY, "")
+    created = left_in(8, task, emulator, store=True)
+    assert created.store is not None
+    created.store.set("modelarts_visualization_job_id", f"{emulator.project_id}/1001")
+    created.arguments.update(auto_stop_hours=4, wait_for_completion=False)
+    pushed: list[tuple[str, Any]] = []
+
+    class Recorded(TaskInstance):
+        def xcom_push(self, key: str, value: Any) -> None:
+            pushed.append((key, value))
+            super().xcom_push(key, value)
+
+    created.ti = Recorded(task_id="task")
+    assert created.run().xcom["job_id"] == "1002"
+    links = [value for key, value in pushed if key == XCOM_KEY]
+    assert (len(links), links[-1]) == (2, "")
 
 
 @pytest.mark.parametrize(

@@ -167,13 +167,17 @@ def test_jobs_of_another_workspace_are_soon_looked_at_without_the_list(
     assert news.keys() == set(job_ids)
 
 
-def test_small_pages_where_large_ones_are_refused(emulator: Emulator, look: Callable[..., Any]) -> None:
+def test_small_pages_where_large_ones_are_refused(
+    emulator: Emulator, look: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     emulator.per_page_limit = 100
     job_ids = make(emulator, 250)
     news, counted = look(job_ids)
     assert news.keys() == set(job_ids)
     assert counted == {"list": 4}
     assert look(job_ids)[1] == {"list": 3}
+    assert caplog.messages.count("This deployment refuses pages of 1000 jobs; taking 100") == 1
 
 
 def test_details_where_the_list_is_forbidden(
