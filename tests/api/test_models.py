@@ -96,6 +96,20 @@ def test_schedule_in_every_form(value: dict[str, str] | list[Any]) -> None:
     assert job(schedule=value).schedule == (Schedule(duration=1),)
 
 
+def test_each_other_field_is_read() -> None:
+    read = job(remaining_duration="90.5", resource_id="r", train_url="/b/d/", job_desc="d", duration=1500)
+    assert (read.remaining_duration, read.resource_id, read.train_url, read.job_desc) == (90.5, "r", "/b/d/", "d")
+    assert read.duration == pendulum.duration(milliseconds=1500)
+
+
+@pytest.mark.parametrize("written", ["/bucket/dir/", "/bucket/dir", "obs://bucket/dir/"])
+def test_a_job_shows_its_files_however_the_directory_is_written(written: str) -> None:
+    assert job(train_url=written).shows("obs://bucket/dir")
+    assert job(train_url="/bucket/dir").shows(written)
+    assert not job(train_url=written).shows("/bucket/other/")
+    assert job().shows(written)
+
+
 def test_extra_fields_are_fine() -> None:
     assert job(brand_new={"a": 1}) == job()
 

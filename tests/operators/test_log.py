@@ -129,7 +129,9 @@ def test_a_change_that_an_earlier_request_has_made(
 ) -> None:
     emulator.inject(Fault("cut_after", operation="update"))
     Task(Update, {"job_id": emulator.create_job(status=12), "job_desc": "new"}, clock).run()
-    assert "Continuing with visualization job 1001 as it is. PUT " in written()
+    said = written()
+    assert "Changing the description of visualization job 1001" in said
+    assert "Continuing with visualization job 1001 as it is. PUT " in said
 
 
 def test_a_deletion_that_an_earlier_request_has_begun(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -144,7 +145,9 @@ def test_a_poll_that_fails_forgets_nothing(emulator: Emulator, poll: Callable[..
 
 
 @pytest.mark.parametrize("filtered", ["ignored", "refused", "empty"])
-def test_a_filter_that_does_not_work_is_not_used(filtered: str, clock: Clock) -> None:
+def test_a_filter_that_does_not_work_is_not_used(filtered: str, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+
     def answer(exchange: Exchange) -> None:
         if "status=" in exchange.request.target and filtered != "ignored":
             exchange.send(400) if filtered == "refused" else exchange.page([], 0)
@@ -161,6 +164,8 @@ def test_a_filter_that_does_not_work_is_not_used(filtered: str, clock: Clock) ->
             poller.poll(RUNNING)
             server.statuses |= {"601": 8}
             assert poller.poll(RUNNING).statuses["601"] == 8
+    refusals = caplog.text.count("The list of jobs cannot be filtered by status; reading the whole list. GET ")
+    assert (refusals > 0) is (filtered == "refused")
 
 
 def test_a_filter_that_stops_working_is_found_out(emulator: Emulator, poll: Callable[..., Any]) -> None:

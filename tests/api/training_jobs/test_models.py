@@ -85,6 +85,70 @@ def test_the_sample_of_a_failed_job() -> None:
     )
 
 
+def test_each_field_of_a_job_is_read() -> None:
+    data = {
+        "kind": "k",
+        "metadata": {
+            "id": JOB_ID, "name": "n", "workspace_id": "w", "description": "d", "user_name": "u",
+            "create_time": 1641892655000,
+        },
+        "status": {
+            "phase": "Running", "secondary_phase": "s", "start_time": 1641892656000, "duration": 5,
+            "tasks": ["worker-0"],
+        },
+        "algorithm": {
+            "id": "ai", "name": "an", "code_dir": "c", "boot_file": "b", "engine": {"engine_name": "en"},
+            "outputs": [
+                {"name": "o", "remote": {"obs": {"obs_url": "/o/"}}},
+                {"name": "no URL"},
+                {"remote": {"obs": {"obs_url": "/no/name/"}}},
+            ],
+        },
+        "spec": {
+            "resource": {"flavor_id": "f", "pool_id": "p", "node_count": 3},
+            "log_export_path": {"obs_url": "/l/"},
+        },
+    }  # fmt: skip
+    assert TrainingJob.from_api(data, "https://console/") == TrainingJob(
+        job_id=JOB_ID,
+        phase=TrainingJobPhase.RUNNING,
+        job_name="n",
+        kind="k",
+        workspace_id="w",
+        description="d",
+        user_name="u",
+        create_time=pendulum.datetime(2022, 1, 11, 9, 17, 35),
+        start_time=pendulum.datetime(2022, 1, 11, 9, 17, 36),
+        duration=pendulum.duration(milliseconds=5),
+        secondary_phase="s",
+        tasks=("worker-0",),
+        algorithm_id="ai",
+        algorithm_name="an",
+        code_dir="c",
+        boot_file="b",
+        engine="en",
+        outputs={"o": "/o/"},
+        flavor_id="f",
+        pool_id="p",
+        node_count=3,
+        log_url="/l/",
+        page_url=f"https://console/#/training/detail/{JOB_ID}",
+    )
+
+
+@pytest.mark.parametrize(
+    ("engine", "shown"),
+    [
+        ({"image_url": "i", "engine_id": "e", "engine_name": "n"}, "i"),
+        ({"engine_id": "e", "engine_name": "n"}, "e"),
+        ({"engine_name": "n"}, "n"),
+        ({}, None),
+    ],
+)
+def test_an_engine_is_its_image_or_its_id_or_its_name(engine: dict[str, str], shown: str | None) -> None:
+    assert TrainingJob.from_api({**job(), "algorithm": {"engine": engine}}).engine == shown
+
+
 def test_no_secret_of_an_answer_is_kept() -> None:
     shown = f"{TrainingJob.from_api(JOB)!r} {TrainingJob.from_api(JOB).summary()} {page_of(page(JOB))!r}"
     assert [secret for secret in SECRETS if secret in json.dumps(JOB)] == list(SECRETS)
