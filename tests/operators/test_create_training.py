@@ -213,6 +213,16 @@ def test_a_job_that_does_not_start_in_time_is_stopped_and_said_to_lack_resources
     assert jobs(emulator) == {"0": "Terminating"}
 
 
+@pytest.mark.parametrize(
+    ("max_pending", "error"),
+    [(119, failures.TrainingCapacityError), (120, WaitTimeoutError), (121, WaitTimeoutError), (None, WaitTimeoutError)],
+)
+def test_resources_are_said_to_be_missing_only_if_max_pending_ends_before_the_timeout(
+    max_pending: float | None, error: type[Exception], train: Callable[..., Any]
+) -> None:
+    assert type(train("hangs", max_pending=max_pending, timeout=120).run().error) is error
+
+
 def test_a_job_that_starts_in_time_may_run_for_longer(train: Callable[..., Any]) -> None:
     ran = train("Creating:0,Pending:60,Running:30,Completed:600", max_pending=120).run()
     assert ran.state == "success", ran.error
