@@ -148,7 +148,7 @@ def watch_a_wait(page: Page, airflow: LocalAirflow, emulator: Emulator) -> None:
     page.goto(tab_url(airflow, run_id))
     tab = page.frame_locator("iframe")
     expect(tab.get_by_text("✓ RUNNING")).to_be_visible()
-    expect(tab.get_by_role("status")).to_contain_text("The task is success")
+    expect(tab.get_by_role("status")).to_contain_text("The task has succeeded")
     picture(page, "jobs-tab-after.png", height=640)
 
 

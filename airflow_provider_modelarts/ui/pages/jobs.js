@@ -5,6 +5,7 @@ const query = new URLSearchParams(location.search);
 const index = /^\d+$/.test(query.get("index")) ? query.get("index") : "-1";
 const key = { dag: query.get("dag"), run: query.get("run"), task: query.get("task"), index };
 const SIGNS = { arrived: "✓ ", "cannot arrive": "✗ ", waiting: "" };
+const RESULTS = { success: "has succeeded", failed: "has failed" };
 const CLASSES = { arrived: "arrived", "cannot arrive": "failed", waiting: "waiting" };
 
 function bar(history, end) {
@@ -33,6 +34,10 @@ function section(job, noun, end) {
   return element("section", {}, element("h2", {}, `${noun} ${job.title}${nodes}`), page, ...observed);
 }
 
+function stateInWords(state) {
+  return RESULTS[state] ?? `is ${(state ?? "unknown").replaceAll("_", " ")}`;
+}
+
 function show(shown, task) {
   const isOver = ENDED.includes(task?.state);
   const end = isOver && task.end_date ? Date.parse(task.end_date) / 1000 : Date.now() / 1000;
@@ -43,7 +48,7 @@ function show(shown, task) {
   document.querySelectorAll("details").forEach((details, position) => { details.open = opened[position] ?? false; });
   if (focused >= 0) document.querySelectorAll("a, summary")[focused]?.focus();
   const more = shown.more ? ` ${shown.more} more jobs are not shown.` : "";
-  document.getElementById("message").textContent = `The task is ${task?.state ?? "unknown"}. Target: ${shown.target}.${more}`;
+  document.getElementById("message").textContent = `The task ${stateInWords(task?.state)}. Target: ${shown.target}.${more}`;
   return !isOver;
 }
 
