@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from airflow_provider_modelarts.api import errors
 from airflow_provider_modelarts.api.client import ModelArtsClient
 from airflow_provider_modelarts.api.config import ModelArtsConfig
+from airflow_provider_modelarts.api.responses import retry_after_seconds
 from tests.api.samples import DETAIL_FAILURE, DETAIL_FAILURE_2025
 from tests.conftest import Reply, ScriptedServer
 
@@ -265,3 +268,22 @@ def test_a_doubt_is_added_once_and_does_not_change_the_class() -> None:
     assert str(error) == "Refused. Whether an earlier attempt was carried out is not known."
     assert error.may_have_happened
     assert not errors.ModelArtsConflictError("Refused.").may_have_happened
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [(None, None), ("", None), ("0", 0.0), ("7", 7.0), ("3600", 3600.0), ("soon", None), ("-1", None)],
+)
+def test_a_pause_that_a_server_asks_for_in_seconds(header: str | None, seconds: float | None) -> None:
+    assert retry_after_seconds(header) == seconds
+
+
+@pytest.mark.parametrize(("minutes", "direction"), [(16, "behind"), (-16, "ahead of"), (14, None), (-14, None)])
+def test_a_clock_that_is_wrong_by_more_than_15_minutes_is_named(
+    minutes: int, direction: str | None, server: ScriptedServer, client: ModelArtsClient
+) -> None:
+    date = format_datetime(datetime.now(timezone.utc) + timedelta(minutes=minutes), usegmt=True)
+    server.answer(Reply(401, gateway("APIGW.0301"), {"Date": date}))
+    error = failing_get(client)
+    assert (error.part == "clock") is (direction is not None)
+    assert (f"This machine's clock is 16 min {direction} the server's" in str(error)) is (direction is not None)
