@@ -297,7 +297,7 @@ def _answers_of_the_api(airflow: LocalAirflow) -> dict[str, str]:
             for instance in ask(f"{at}?limit=1000")["task_instances"]:
                 task = f"{at}/{instance['task_id']}"
                 ask(f"{task}/links")
-                ask(f"{task}/logs/1")
+                ask(f"{task}/logs/{max(1, instance['try_number'])}")
                 for entry in ask(f"{task}/xcomEntries")["xcom_entries"]:
                     ask(f"{task}/xcomEntries/{entry['key']}")
     return texts
