@@ -23,7 +23,7 @@ help:
 	@echo "To measure and to release it:"
 	@echo "make bench          measure the figures that the documentation quotes; about 35 minutes"
 	@echo "make matrix         run tests and a real DAG on every supported Airflow and Python; about 50 minutes"
-	@echo "make kill-table     kill parts of Airflow while tasks wait, write docs/reports/kill-table.md; about 10 minutes"
+	@echo "make kill-table     kill parts of Airflow while tasks wait, write docs/reports/kill-table.md; about 15 minutes"
 	@echo "make fleet          500 waits on Celery workers and two triggerers, some killed; needs PostgreSQL and Redis"
 	@echo "make screenshots    use the forms and buttons in a real browser, write docs/images; needs Chromium"
 	@echo "make build          build and check the wheel and the source distribution, in dist"
