@@ -114,3 +114,48 @@ def test_a_certificate_that_python_3_13_refuses(authority: Authority, serve: Ser
 
 def test_any_other_error_names_no_cause_that_it_does_not_know() -> None:
     assert tls_advice("[SSL: BAD_ECPOINT] bad ecpoint").startswith("TLS failed: check host")
+
+
+@pytest.mark.parametrize(
+    ("texts", "advice"),
+    [
+        (["certificate has expired", "certificate is not yet valid"], "is out of date"),
+        (["Hostname mismatch, certificate is not valid for 'x'", "hostname 'x' doesn't match 'y'"], "another host"),
+        (
+            [
+                "Missing Authority Key Identifier",
+                "Missing Subject Key Identifier",
+                "Basic Constraints of CA cert not marked critical",
+                "CA cert does not include key usage extension",
+            ],
+            "violates RFC 5280",
+        ),
+        (
+            ["self-signed certificate", "self signed certificate in chain", "unable to get local issuer certificate"],
+            "is not trusted",
+        ),
+        (
+            [
+                "[SSL: WRONG_VERSION_NUMBER]",
+                "wrong version number",
+                "record layer failure",
+                "[SSL: HTTP_REQUEST]",
+                "[SSL: UNKNOWN_PROTOCOL]",
+            ],
+            "does not speak TLS",
+        ),
+        (
+            [
+                "Could not find a suitable TLS CA certificate bundle",
+                "[X509: NO_CERTIFICATE_OR_CRL_FOUND]",
+                "[SSL] PEM lib",
+                "unknown error (_ssl.c:3900)",
+            ],
+            "certificates in PEM form",
+        ),
+        (["anything else"], "TLS failed: check host"),
+    ],
+)
+def test_advice_by_the_text_of_openssl(texts: list[str], advice: str) -> None:
+    for text in texts:
+        assert advice in tls_advice(text)
