@@ -8,6 +8,7 @@ import pkgutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import airflow
 import jsonschema
@@ -93,6 +94,21 @@ def subclasses(kind: type) -> set[type]:
 def test_the_form_has_every_field_of_the_configuration() -> None:
     fields = set(ModelArtsConfig.__dataclass_fields__) - {"endpoint", "login", "password", "ignored"}
     assert set(CONNECTION_FIELDS) == fields
+
+
+@pytest.mark.parametrize("field", ["connect_timeout", "read_timeout"])
+def test_the_form_and_the_configuration_take_the_same_timeouts(field: str) -> None:
+    longest: Any = CONNECTION_FIELDS[field]["schema"]["maximum"]
+    assert getattr(ModelArtsConfig(region="eu-de", **{field: longest}), field) == longest
+    with pytest.raises(ValueError, match=field):
+        ModelArtsConfig(region="eu-de", **{field: longest + 1})
+
+
+def test_the_form_and_the_configuration_take_the_same_project_ids() -> None:
+    longest: Any = CONNECTION_FIELDS["project_id"]["schema"]["maxLength"]
+    ModelArtsConfig(region="eu-de", project_id="x" * longest)
+    with pytest.raises(ValueError, match="project_id"):
+        ModelArtsConfig(region="eu-de", project_id="x" * (longest + 1))
 
 
 def test_loading_it_imports_nothing() -> None:
