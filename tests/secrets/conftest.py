@@ -205,9 +205,10 @@ def _act(airflow: LocalAirflow, servers: Servers, scene: Scene) -> None:
     for name, emulator in servers.emulators.items():
         emulator.set_status(job_ids["visualization"][name], 8)
         emulator.training_jobs.set_phase(job_ids["training"][name], "Completed")
+    scene.runs["failing_trainings"] = ObservedRun(airflow, "failing_trainings", {})
+    _fail_trainings(servers)
     for dag_id in ("operators", "failures"):
         scene.runs[dag_id] = ObservedRun(airflow, dag_id, {})
-    _fail_trainings(servers)
     for run in scene.runs.values():
         run.wait(TIMEOUT)
     airflow.wait("canaries", canaries["run id"], TIMEOUT)

@@ -45,6 +45,7 @@ def test_everything_happened(scene: Scene) -> None:
     assert set(states["waits"].values()) == {"success"}, states["waits"]
     assert set(states["operators"].values()) == {"success"}, states["operators"]
     assert set(states["failures"].values()) == {"failed"}, states["failures"]
+    assert set(states["failing_trainings"].values()) == {"failed"}, states["failing_trainings"]
     assert set(states["kills"].values()) == {"failed"}, states["kills"]
     names = {secret.name for secret in scene.secrets}
     assert {"IAM token", "token of an echoing server", "token of a training job"} <= names
@@ -55,9 +56,9 @@ def test_everything_happened(scene: Scene) -> None:
     }
 
 
-@pytest.mark.parametrize("task_id", [f"{name}_{how}_training_fails" for name in ("aksk", "tokens") for how in HOW])
+@pytest.mark.parametrize("task_id", [f"{name}_{how}" for name in ("aksk", "tokens") for how in HOW])
 def test_trainings_printed_their_environment(task_id: str, scene: Scene) -> None:
-    log, _, error = scene.runs["failures"].log(task_id).partition("Task failed with exception")
+    log, _, error = scene.runs["failing_trainings"].log(task_id).partition("Task failed with exception")
     for text in (log, error):
         assert text.count("logged in with ***") >= len(SETTINGS)
 

@@ -146,9 +146,13 @@ def failures() -> None:
         ModelArtsStopVisualizationJobOperator(task_id=f"{connection}_stop", job_id="103", **at)
         ModelArtsCleanUpVisualizationJobsOperator(task_id=f"{connection}_clean_up", job_name="*", **at)
         look_by_hook.override(task_id=f"{connection}_hook")(connection)
+
+
+@dag(schedule=None)
+def failing_trainings() -> None:
     for connection in ("aksk", "tokens"):
         for name, deferrable in HOW.items():
-            train(f"{connection}_{name}_training_fails", connection, name_prefix="fails-", deferrable=deferrable)
+            train(f"{connection}_{name}", connection, name_prefix="fails-", deferrable=deferrable)
 
 
 @dag(schedule=None)
@@ -222,6 +226,7 @@ def canaries() -> None:
 waits()
 operators()
 failures()
+failing_trainings()
 kills()
 canaries()
 for kind in EVENT_TRIGGERS:
