@@ -11,6 +11,13 @@ from airflow_provider_modelarts.emulator import Emulator
 from tools.local_airflow import LocalAirflow, poll_until
 
 
+@pytest.fixture(scope="module")
+def trainings(local_airflow: LocalAirflow) -> dict[str, str]:
+    """Runs of the DAGs that train, by DAG. Each takes about a minute: they begin together."""
+    confs = {"train_and_evaluate": {"epochs": 3}, "train_many": {}, "train_and_board": {}}
+    return {name: local_airflow.trigger(f"modelarts_{name}", conf) for name, conf in confs.items()}
+
+
 def test_the_gated_task_starts_only_when_the_job_runs(local_airflow: LocalAirflow, emulator: Emulator) -> None:
     dag_id = "modelarts_gate_on_running"
     job_id = emulator.create_job(job_name="gate", train_url="/bucket/gate/", status=7)
@@ -158,11 +165,10 @@ def test_a_dag_runs_when_a_job_comes_to_run(local_airflow: LocalAirflow, emulato
     assert any(f"board-of-tests ({job_id}) is RUNNING: {emulator.url}" in line for line in said), said
 
 
-def test_a_training_is_evaluated_when_it_is_completed(local_airflow: LocalAirflow, emulator: Emulator) -> None:
-    dag_id = "modelarts_train_and_evaluate"
-
-    run_id = local_airflow.trigger(dag_id, conf={"epochs": 3})
-
+def test_a_training_is_evaluated_when_it_is_completed(
+    local_airflow: LocalAirflow, emulator: Emulator, trainings: dict[str, str]
+) -> None:
+    dag_id, run_id = "modelarts_train_and_evaluate", trainings["train_and_evaluate"]
     assert local_airflow.wait(dag_id, run_id, timeout=240) == "success"
     trained = local_airflow.xcom(dag_id, run_id, "train")
     job = emulator.training_jobs.get(trained["job_id"])
@@ -172,11 +178,10 @@ def test_a_training_is_evaluated_when_it_is_completed(local_airflow: LocalAirflo
     assert said in _log(local_airflow, dag_id, run_id, "evaluate")
 
 
-def test_the_best_of_many_trainings_is_taken(local_airflow: LocalAirflow, emulator: Emulator) -> None:
-    dag_id = "modelarts_train_many"
-
-    run_id = local_airflow.trigger(dag_id)
-
+def test_the_best_of_many_trainings_is_taken(
+    local_airflow: LocalAirflow, emulator: Emulator, trainings: dict[str, str]
+) -> None:
+    dag_id, run_id = "modelarts_train_many", trainings["train_many"]
     assert local_airflow.wait(dag_id, run_id, timeout=400) == "success"
     best = emulator.training_jobs.get(local_airflow.xcom(dag_id, run_id, "choose"))
     rates = [
@@ -187,11 +192,10 @@ def test_the_best_of_many_trainings_is_taken(local_airflow: LocalAirflow, emulat
     assert sorted(rate[0]["value"] for rate in rates) == ["0.001", "0.01", "0.1"]
 
 
-def test_a_board_is_there_for_the_evaluation_of_a_training(local_airflow: LocalAirflow, emulator: Emulator) -> None:
-    dag_id = "modelarts_train_and_board"
-
-    run_id = local_airflow.trigger(dag_id)
-
+def test_a_board_is_there_for_the_evaluation_of_a_training(
+    local_airflow: LocalAirflow, emulator: Emulator, trainings: dict[str, str]
+) -> None:
+    dag_id, run_id = "modelarts_train_and_board", trainings["train_and_board"]
     assert local_airflow.wait(dag_id, run_id, timeout=400) == "success"
     trained, board = (local_airflow.xcom(dag_id, run_id, task) for task in ("train", "board.create"))
     assert trained["outputs"]["logs"] == board["train_url"]

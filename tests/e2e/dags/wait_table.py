@@ -12,13 +12,13 @@ from airflow_provider_modelarts.sensors.base import JobSensor
 from airflow_provider_modelarts.sensors.training_job import ModelArtsTrainingJobSensor
 from airflow_provider_modelarts.sensors.visualization_job import ModelArtsVisualizationJobSensor
 
-# Airflow fails a try that starts again before the scheduler has noticed the end of its last process.
+# On a busy machine, Airflow fails a try that starts before the scheduler has noticed the end of its last process.
 RETRIES: dict[str, Any] = {"retries": 2, "retry_delay": timedelta(seconds=1)}
 MODES: dict[str, dict[str, Any]] = {
     "poke": {"mode": "poke"},
     "reschedule": {"mode": "reschedule", "poke_interval": 10, **RETRIES},
     "deferrable": {"deferrable": True, **RETRIES},
-    "skip_worker": {"skip_worker": True},
+    "skip_worker": {"skip_worker": True, **RETRIES},
 }
 
 GONE = -1
