@@ -124,6 +124,9 @@ def empty_secrets_masker() -> None:
     masker = sys.modules.get("airflow.sdk._shared.secrets_masker.secrets_masker")
     if masker is not None:
         masker.reset_secrets_masker()
+    elif (module := sys.modules.get("airflow.utils.log.secrets_masker")) is not None:  # Airflow 2.11
+        secrets = module._secrets_masker()
+        secrets.patterns, secrets.replacer = set(), None
 
 
 @pytest.fixture
