@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -127,6 +128,27 @@ def empty_secrets_masker() -> None:
     elif (module := sys.modules.get("airflow.utils.log.secrets_masker")) is not None:  # Airflow 2.11
         secrets = module._secrets_masker()
         secrets.patterns, secrets.replacer = set(), None
+
+
+@pytest.fixture
+def airflow_answers(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Any] | Exception], None]:
+    """Have Airflow 3 answer questions about task states, as its own classes read the answer off the wire."""
+    from airflow.sdk.execution_time import task_runner
+    from airflow.sdk.execution_time.comms import TaskStatesResult
+
+    def answer(states: dict[str, Any] | Exception) -> None:
+        def send(question: Any) -> Any:
+            assert question.run_ids == ["run"]
+            if isinstance(states, Exception):
+                raise states
+            return TaskStatesResult.model_validate_json(json.dumps({"task_states": states}))
+
+        async def asend(question: Any) -> Any:
+            return send(question)
+
+        monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", SimpleNamespace(send=send, asend=asend), raising=False)
+
+    return answer
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -65,22 +64,9 @@ def in_context(context: Any) -> Iterator[None]:
 
 
 @pytest.fixture
-def airflow_answers(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Have Airflow answer the question for the state of the task, as its own classes read the answer off the wire."""
-    from airflow.sdk.execution_time import task_runner
-    from airflow.sdk.execution_time.comms import TaskStatesResult
-
-    def answer(states: dict[str, Any] | Exception) -> None:
-        def send(question: Any) -> Any:
-            assert question.run_ids == ["run"]
-            if isinstance(states, Exception):
-                raise states
-            return TaskStatesResult.model_validate_json(json.dumps({"task_states": states}))
-
-        monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", SimpleNamespace(send=send), raising=False)
-
-    answer({"run": {"task": "running"}})
-    return answer
+def airflow_answers(airflow_answers: Callable[..., Any]) -> Callable[..., Any]:
+    airflow_answers({"run": {"task": "running"}})
+    return airflow_answers
 
 
 def stops(emulator: Emulator) -> int:

@@ -31,21 +31,9 @@ def emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
 
 
 @pytest.fixture
-def airflow_answers(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Have Airflow answer questions about task states, as its own classes read the answer off the wire."""
-    from airflow.sdk.execution_time import task_runner
-    from airflow.sdk.execution_time.comms import TaskStatesResult
-
-    def answer(states: RuntimeError | dict[str, Any]) -> None:
-        async def asend(question: Any) -> Any:
-            if isinstance(states, Exception):
-                raise states
-            return TaskStatesResult.model_validate_json(json.dumps({"task_states": states}))
-
-        monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", SimpleNamespace(asend=asend), raising=False)
-
-    answer({"run": {"create": "failed"}})
-    return answer
+def airflow_answers(airflow_answers: Callable[..., Any]) -> Callable[..., Any]:
+    airflow_answers({"run": {"create": "failed"}})
+    return airflow_answers
 
 
 def kill(*job_ids: Any, timeout: float = 30.0, **arguments: Any) -> None:
