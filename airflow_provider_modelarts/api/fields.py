@@ -66,7 +66,7 @@ class Fields:
         return tuple(printable(entry) for entry in self._list(field) if isinstance(entry, str))
 
     def numbers(self, field: str) -> tuple[float | None, ...]:
-        """Return the numbers in a list, None for what is none; at most the last LIST_LIMIT of them."""
+        """Return the last LIST_LIMIT entries of a list of numbers, at most; None for an entry that is not a number."""
         value = self._data.get(field)
         return tuple(map(_number, value[-LIST_LIMIT:] if isinstance(value, list) else []))
 
