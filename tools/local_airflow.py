@@ -175,7 +175,7 @@ class LocalAirflow:
         :raises LocalAirflowError: a component ended; with the end of its log
         :raises TimeoutError: a component is not healthy in time; with the end of its log
         """
-        poll_until(self._healthy, BOOT_TIMEOUT, self._describe_boot)
+        poll_until(self._healthy, BOOT_TIMEOUT, self._describe_health)
 
     def add_connection(self, connection_id: str, fields: Mapping[str, Any]) -> None:
         """
@@ -222,15 +222,13 @@ class LocalAirflow:
         Wait until the run has ended and return its state, ``success`` or ``failed``.
 
         :param timeout: seconds
-        :raises TimeoutError: it has not ended in time; the message names the states of its tasks
+        :raises TimeoutError: it has not ended in time; with the states of its tasks, and the end of the log of each
+            component that is not healthy
         """
         return poll_until(
             lambda: state if (state := self.run_state(dag_id, run_id)) in FINAL_STATES else None,
             timeout,
-            lambda: (
-                f"run {run_id} of {dag_id} goes on: "
-                + str({ti["task_id"]: ti["state"] for ti in self.task_instances(dag_id, run_id)})
-            ),
+            lambda: f"run {run_id} of {dag_id} goes on: {self._states(dag_id, run_id)}\n{self._describe_health()}",
         )
 
     def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
@@ -279,6 +277,9 @@ class LocalAirflow:
     def component_log(self, component: str) -> str:
         """What the component has written to its standard output and error."""
         return self._log_path(component).read_text(errors="replace")
+
+    def _states(self, dag_id: str, run_id: str) -> dict[str, str | None]:
+        return {instance["task_id"]: instance["state"] for instance in self.task_instances(dag_id, run_id)}
 
     def _environment(self) -> dict[str, str]:
         return {
@@ -353,8 +354,10 @@ class LocalAirflow:
             return READY[kind] in self.component_log(component)[self._written_before[component] :]
         return reported.get(kind) == "healthy"
 
-    def _describe_boot(self) -> str:
-        return "Airflow is not healthy\n" + "\n".join(self._log_tail(name) for name in self._unhealthy())
+    def _describe_health(self) -> str:
+        unhealthy = self._unhealthy()
+        verdict = f"not healthy: {', '.join(unhealthy)}" if unhealthy else "all components are healthy"
+        return "\n".join([verdict, *map(self._log_tail, unhealthy)])
 
     def _log_path(self, name: str) -> Path:
         return self.home / f"{name}.log"

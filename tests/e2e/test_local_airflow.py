@@ -54,7 +54,7 @@ def test_runs_dags_and_leaves_nothing_behind(
 
         run_id = airflow.trigger("never_ends")
         poll_until(lambda: _is_asleep(airflow, run_id), 60, lambda: airflow.component_log("scheduler"))
-        with pytest.raises(TimeoutError, match="'sleep_long': 'running'"):
+        with pytest.raises(TimeoutError, match="'sleep_long': 'running'}\nall components are healthy"):
             airflow.wait("never_ends", run_id, timeout=0.1)
 
         with pytest.raises(LocalAirflowError, match="cannot import name 'no_such_dag'"):
@@ -68,6 +68,20 @@ def test_runs_dags_and_leaves_nothing_behind(
     assert not (tmp_path / "of-the-user").exists()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", urlsplit(airflow.url).port or 0))
+
+
+def test_a_run_that_no_scheduler_goes_on_with_fails_with_the_log(tmp_path: Path) -> None:
+    (tmp_path / "dags.py").write_text(DAGS)
+    settings = {
+        "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
+        "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "5",
+    }
+    with LocalAirflow(tmp_path, env=settings) as airflow:
+        for process in airflow.processes("scheduler"):
+            process.suspend()
+        run_id = airflow.trigger("adds", conf={"number": 41})
+        with pytest.raises(TimeoutError, match=r"(?s)not healthy: scheduler\n.*end of scheduler\.log"):
+            airflow.wait("adds", run_id, timeout=10)
 
 
 def _is_asleep(airflow: LocalAirflow, run_id: str) -> bool:
