@@ -28,7 +28,8 @@ class LongDescription(MetadataHookInterface):
         metadata["readme"] = {"content-type": "text/markdown", "text": absolute_links(readme, base)}
 
 
-class ExampleDags(BuildHookInterface[Any]):
+# Hatchling 1.32.3 has two type parameters here, older and newer releases have one.
+class ExampleDags(BuildHookInterface):  # type: ignore[type-arg]
     """Puts the example DAGs into the wheel, where Airflow looks for those of a provider."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
