@@ -18,7 +18,8 @@ version = release = __version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
 include_patterns = ["*.md", "docs/**"]
-exclude_patterns = [".github", "docs/site"]
+# Sphinx walks through all other folders, links included: environments of `make matrix` would keep it busy for ever.
+exclude_patterns = [".*", "build", "docs/site"]
 root_doc = "docs/index"
 
 myst_heading_anchors = 4
